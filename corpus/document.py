@@ -1,0 +1,71 @@
+"""What a document is, and how it is named.
+
+A document is identified by 16 bytes that depend on the source's name and on the record's own name only: never on a
+mount, a bucket, a worker or the order of arrival. So the same page has the same id on every machine and in every run.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import NamedTuple
+
+import pyarrow as pa
+
+ID_BYTES = 16
+
+ORIGIN_TYPE = pa.struct(
+    [("file", pa.string()), ("offset", pa.int64()), ("length", pa.int64()), ("record_id", pa.string())]
+)
+
+DOCUMENT_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.binary(ID_BYTES), nullable=False),
+        pa.field("source", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("text", pa.large_string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("date", pa.string()),
+        pa.field("lang", pa.dictionary(pa.int32(), pa.string())),
+        pa.field("lang_score", pa.float32()),
+        pa.field("warc", ORIGIN_TYPE),
+    ]
+)
+"""One row a document. ``date`` is RFC 3339 in UTC, so that text order is time order. ``warc`` tells where the record lies."""
+
+
+class Origin(NamedTuple):
+    """Where a record lies in its source; enough to fetch it again.
+
+    ``file`` is relative to the source's root. ``offset`` and ``length`` are bytes of the file as stored for archives
+    (one gzip member of a WARC.gz), bytes of the decompressed text for JSON lines, and the row (length 1) for Parquet.
+    """
+
+    source: str
+    file: str
+    offset: int
+    length: int
+    record_id: str | None = None
+    url: str | None = None
+    date: str | None = None
+
+    @property
+    def id(self) -> bytes:
+        """The document's 16 bytes: of the record's own id where it has one, else of its file and offset."""
+        return document_id(self.source, self.record_id or f"{self.file}#{self.offset}")
+
+
+class Document(NamedTuple):
+    """A text with its provenance: one row of ``DOCUMENT_SCHEMA``."""
+
+    origin: Origin
+    text: str
+    lang: str | None = None
+    lang_score: float | None = None
+
+    @property
+    def id(self) -> bytes:
+        return self.origin.id
+
+
+def document_id(source: str, name: str) -> bytes:
+    """16 bytes that name the record ``name`` of ``source``."""
+    return blake2b(f"{source}\0{name}".encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).digest()

@@ -1,0 +1,89 @@
+"""What the work depends on, as short hex keys.
+
+A stage's key holds its slice of the recipe, its own version, the versions of the libraries that shape its data, and the
+content hashes of its models and lists. A unit's key adds the identity of the unit's input. Equal keys mean equal bytes,
+so what stands under a key is never done again; no key holds a path of this machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pydantic import BaseModel
+
+from gristmill.corpus import storage
+from gristmill.corpus.section import AssetMark, RuntimeMark
+
+KEY_BYTES = 8
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces: equal values, equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def pretty(value: Any) -> bytes:
+    """JSON for people and for hashing alike: sorted keys, two spaces, a last newline."""
+    return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def key_of(*parts: Any) -> str:
+    """16 hex digits of JSON-able ``parts``."""
+    return blake2b(canonical(parts), digest_size=KEY_BYTES).hexdigest()
+
+
+def library_versions(names: Iterable[str]) -> dict[str, str]:
+    """Installed versions of the named distributions; one that is not installed says so, and so changes the key."""
+
+    def installed(name: str) -> str:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return "absent"
+
+    return {name: installed(name) for name in names}
+
+
+def section_slice(section: BaseModel) -> dict[str, Any]:
+    """A section as its stage's key holds it: assets by content, values that only steer the run left out."""
+
+    def sliced(value: Any, marks: tuple[Any, ...] = ()) -> Any:
+        if isinstance(value, BaseModel):
+            return {
+                name: sliced(getattr(value, name), _marks(field))
+                for name, field in type(value).model_fields.items()
+                if not any(isinstance(mark, RuntimeMark) for mark in field.metadata)
+            }
+        if isinstance(value, (list, tuple)):
+            return [sliced(item, marks) for item in value]
+        if isinstance(value, dict):
+            return {str(name): sliced(item, marks) for name, item in value.items()}
+        if isinstance(value, str) and any(isinstance(mark, AssetMark) for mark in marks):
+            return {"sha256": asset_hash(value)}
+        return value
+
+    result: dict[str, Any] = sliced(section)
+    return result
+
+
+@lru_cache(maxsize=4096)
+def asset_hash(url: str) -> str:
+    """sha256 of a model or list, read once in a process."""
+    return storage.content_hash(url)
+
+
+def _marks(field: Any) -> tuple[Any, ...]:
+    """Marks on a field, and on the items of its list or optional: ``list[Asset] | None`` is marked as ``Asset`` is."""
+
+    def inner(annotation: Any) -> list[Any]:
+        found = list(getattr(annotation, "__metadata__", ()))
+        for argument in getattr(annotation, "__args__", ()):
+            found += inner(argument)
+        return found
+
+    return (*field.metadata, *inner(field.annotation))

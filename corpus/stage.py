@@ -1,0 +1,260 @@
+"""A stage's directory on disk: units, the files they wrote, their receipts, and the manifest that sums them.
+
+::
+
+    WORK/<stage>-<key>/
+      receipts/<unit>.json     counts and files of one unit; written last, only where none is
+      manifest.json            the receipts, sorted, and their sums
+      <kind>/<unit>-<hash>.*   data files; a name holds the hash of its content
+
+Two attempts at one unit write files of the same names and the same bytes, and one receipt wins. What no receipt names is
+nobody's, and ``gristmill clean`` sweeps it. Nothing in here holds a time, a host or an absolute path.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gristmill.corpus import storage
+from gristmill.corpus.books import Books, total
+from gristmill.corpus.errors import RunError
+from gristmill.corpus.keys import pretty
+
+HASH_DIGITS = 16
+ROW_GROUP_BYTES = 16 * 2**20
+_BEAT_SECONDS = 1.0
+
+
+class FileEntry(NamedTuple):
+    """A file that a receipt names: ``path`` below the stage's directory, ``rows`` of a table or tokens of a payload."""
+
+    kind: str
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Receipt(NamedTuple):
+    """What one unit read and wrote."""
+
+    unit: str
+    input: Mapping[str, Any]
+    books: Books
+    files: tuple[FileEntry, ...]
+    facts: Mapping[str, Any]
+
+    def file(self, kind: str) -> FileEntry:
+        """The unit's one file of a kind; KeyError where there is none."""
+        for entry in self.files:
+            if entry.kind == kind:
+                return entry
+        raise KeyError(f"unit {self.unit} has no file of kind {kind!r}")
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "unit": self.unit,
+            "input": dict(self.input),
+            "books": self.books.as_json(),
+            "files": [entry._asdict() for entry in self.files],
+            "facts": dict(self.facts),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Receipt:
+        files = tuple(FileEntry(**entry) for entry in data["files"])
+        return cls(data["unit"], data["input"], Books.from_json(data["books"]), files, data["facts"])
+
+
+class Manifest(NamedTuple):
+    """The receipts of a stage's current units, sorted by unit, their sums, and the stage's own facts."""
+
+    stage: str
+    key: str
+    receipts: tuple[Receipt, ...]
+    facts: Mapping[str, Any]
+
+    @property
+    def books(self) -> Books:
+        return total(receipt.books for receipt in self.receipts)
+
+    def files(self, kind: str) -> list[FileEntry]:
+        return [entry for receipt in self.receipts for entry in receipt.files if entry.kind == kind]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "stage": self.stage,
+            "key": self.key,
+            "books": self.books.as_json(),
+            "facts": dict(self.facts),
+            "units": [receipt.as_json() for receipt in self.receipts],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Manifest:
+        return cls(data["stage"], data["key"], tuple(map(Receipt.from_json, data["units"])), data["facts"])
+
+
+class StageDirectory(NamedTuple):
+    """``WORK/<stage>-<key>``; strings only, so that it travels to workers as it is."""
+
+    work: str
+    stage: str
+    key: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.stage}-{self.key}"
+
+    @property
+    def url(self) -> str:
+        return storage.join(self.work, self.name)
+
+    @property
+    def manifest_url(self) -> str:
+        return storage.join(self.url, "manifest.json")
+
+    def file_url(self, entry: FileEntry) -> str:
+        return storage.join(self.url, entry.path)
+
+    def standing(self) -> set[str]:
+        """Units that have a receipt."""
+        names = storage.listing(storage.join(self.url, "receipts"))
+        return {name.removesuffix(".json") for name in names if name.endswith(".json")}
+
+    def receipt(self, unit: str) -> Receipt:
+        return Receipt.from_json(json.loads(storage.read_bytes(self._receipt_url(unit))))
+
+    def write_manifest(self, units: Iterable[str], facts: Mapping[str, Any]) -> Manifest:
+        """Sum the receipts of ``units`` into ``manifest.json``.
+
+        Raises RunError where a unit has no receipt or its books, summed, do not balance.
+        """
+        wanted = sorted(units)
+        if missing := sorted(set(wanted) - self.standing()):
+            raise RunError(f"stage {self.stage}: {len(missing)} of {len(wanted)} units left no receipt, first {missing[0]}")
+        manifest = Manifest(self.stage, self.key, tuple(storage.threaded(self.receipt, wanted)), facts)
+        for receipt in manifest.receipts:
+            receipt.books.require_balance(f"stage {self.stage}, unit {receipt.unit}")
+        data = pretty(manifest.as_json())
+        if not storage.exists(self.manifest_url) or storage.read_bytes(self.manifest_url) != data:
+            storage.replace(self.manifest_url, data)
+        return manifest
+
+    def read_manifest(self) -> Manifest:
+        return Manifest.from_json(json.loads(storage.read_bytes(self.manifest_url)))
+
+    @contextmanager
+    def attempt(self, unit: str) -> Iterator[Attempt]:
+        """One try at a unit: files are written beside the stage, and cleared away unless ``commit`` named them."""
+        with storage.scratch(self.url) as folder:
+            yield Attempt(self, unit, folder)
+
+    def beat(self, unit: str, documents: int) -> None:
+        """Tell whoever watches how far a unit is; feeds progress bars and nothing else."""
+        storage.replace(storage.join(self.url, "progress", f"{unit}.json"), pretty({"documents": documents}))
+
+    def _receipt_url(self, unit: str) -> str:
+        return storage.join(self.url, "receipts", f"{unit}.json")
+
+
+class Attempt:
+    """Files of one unit on their way: written to scratch, hashed, and named by ``commit``."""
+
+    def __init__(self, stage: StageDirectory, unit: str, folder: Path) -> None:
+        self.stage = stage
+        self.unit = unit
+        self._folder = folder
+        self._sinks: list[TableSink | BytesSink] = []
+        self._beaten = time.monotonic()
+
+    def table(self, kind: str, schema: pa.Schema, suffix: str = ".parquet") -> TableSink:
+        """A zstd Parquet file of ``kind`` to write batches to."""
+        return self._opened(TableSink(kind, suffix, self._folder / f"{kind}{suffix}", schema))
+
+    def payload(self, kind: str, suffix: str) -> BytesSink:
+        """A headerless binary file of ``kind``."""
+        return self._opened(BytesSink(kind, suffix, self._folder / f"{kind}{suffix}"))
+
+    def progress(self, documents: int) -> None:
+        """``StageDirectory.beat``, at most once a second."""
+        now = time.monotonic()
+        if now - self._beaten > _BEAT_SECONDS:
+            self._beaten = now
+            self.stage.beat(self.unit, documents)
+
+    def commit(self, input: Mapping[str, Any], books: Books, facts: Mapping[str, Any] | None = None) -> Receipt:
+        """Name the files by content, then write the receipt. Another attempt's receipt, if it was first, stands.
+
+        Raises RunError when the books do not balance; then nothing is named.
+        """
+        books.require_balance(f"stage {self.stage.stage}, unit {self.unit}")
+        files = tuple(self._name(sink) for sink in sorted(self._sinks, key=lambda sink: sink.kind))
+        receipt = Receipt(self.unit, input, books, files, facts or {})
+        storage.create(self.stage._receipt_url(self.unit), pretty(receipt.as_json()))
+        return receipt
+
+    def _opened(self, sink: Any) -> Any:
+        self._sinks.append(sink)
+        return sink
+
+    def _name(self, sink: TableSink | BytesSink) -> FileEntry:
+        rows = sink.close()
+        digest = _file_hash(sink.path)
+        path = f"{sink.kind}/{self.unit}-{digest[:HASH_DIGITS]}{sink.suffix}"
+        storage.put_file(sink.path, storage.join(self.stage.url, path))
+        return FileEntry(sink.kind, path, rows, sink.path.stat().st_size, digest)
+
+
+class TableSink:
+    """A Parquet file in the making. Row groups end where the writer of the data says so, never by time or memory."""
+
+    def __init__(self, kind: str, suffix: str, path: Path, schema: pa.Schema) -> None:
+        self.kind, self.suffix, self.path, self.schema = kind, suffix, path, schema
+        self.rows = 0
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+
+    def write(self, table: pa.Table | pa.RecordBatch) -> None:
+        """Append ``table`` as one row group."""
+        if isinstance(table, pa.RecordBatch):
+            table = pa.Table.from_batches([table])
+        self._writer.write_table(table.cast(self.schema), row_group_size=max(table.num_rows, 1))
+        self.rows += table.num_rows
+
+    def close(self) -> int:
+        self._writer.close()
+        return self.rows
+
+
+class BytesSink:
+    """A binary file in the making; ``rows`` counts whatever its caller counts (tokens)."""
+
+    def __init__(self, kind: str, suffix: str, path: Path) -> None:
+        self.kind, self.suffix, self.path = kind, suffix, path
+        self.rows = 0
+        self._file = open(path, "wb")
+
+    def write(self, data: Any, rows: int) -> None:
+        self._file.write(data)
+        self.rows += rows
+
+    def close(self) -> int:
+        self._file.close()
+        return self.rows
+
+
+def _file_hash(path: Path) -> str:
+    with open(path, "rb") as file:
+        digest = sha256()
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()

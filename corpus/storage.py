@@ -1,0 +1,189 @@
+"""Files by URL, on any fsspec filesystem: local paths, ``s3://``, ``gs://``, …
+
+Three ways of writing, and no other:
+
+- ``create``: a small object, only where none is (a link on local disks, a conditional put on object stores).
+- ``put_file``: a finished local file under a name that holds its content's hash; a second attempt writes the same bytes.
+- ``replace``: a derived object (manifest, ledger) that its one writer, the launcher, makes anew.
+
+On local disks a name appears whole or not at all, since data is written beside it and then linked or renamed.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from hashlib import blake2b, sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any, TypeVar
+
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+_FINGERPRINT_BLOCK = 64 * 1024
+_THREADS = 32
+
+T = TypeVar("T")
+
+
+def is_local(url: str) -> bool:
+    return isinstance(url_to_fs(url)[0], LocalFileSystem)
+
+
+def join(root: str, *parts: str) -> str:
+    """``root`` with relative ``parts`` below it, in URL manner."""
+    return posixpath.join(root, *parts)
+
+
+def open_input(url: str) -> IO[bytes]:
+    """A seekable binary file for reading; raises FileNotFoundError. Remote files are read ahead in 4 MiB blocks."""
+    filesystem, path = url_to_fs(url)
+    if isinstance(filesystem, LocalFileSystem):
+        return open(path, "rb")
+    return filesystem.open(path, "rb", block_size=4 * 2**20)  # type: ignore[no-any-return]
+
+
+def read_bytes(url: str) -> bytes:
+    filesystem, path = url_to_fs(url)
+    return filesystem.cat_file(path)  # type: ignore[no-any-return]
+
+
+def exists(url: str) -> bool:
+    filesystem, path = url_to_fs(url)
+    filesystem.invalidate_cache()
+    return filesystem.exists(path)  # type: ignore[no-any-return]
+
+
+def glob(root: str, pattern: str) -> list[tuple[str, int]]:
+    """Files below ``root`` that match ``pattern``: (path relative to ``root``, size in bytes), sorted by path."""
+    filesystem, base = url_to_fs(root)
+    base = base.rstrip("/")
+    filesystem.invalidate_cache()
+    found = filesystem.glob(posixpath.join(base, pattern), detail=True)
+    return sorted(
+        (posixpath.relpath(path, base), info["size"]) for path, info in found.items() if info["type"] == "file"
+    )
+
+
+def listing(url: str) -> dict[str, int]:
+    """Names and sizes of the files right under a folder; empty where there is no such folder."""
+    filesystem, path = url_to_fs(url)
+    filesystem.invalidate_cache()
+    try:
+        entries = filesystem.ls(path, detail=True)
+    except FileNotFoundError:
+        return {}
+    return {posixpath.basename(e["name"]): e["size"] for e in entries if e["type"] == "file"}
+
+
+def fingerprint(url: str, size: int) -> str:
+    """A hex digest of a file's size and of its first, middle and last 64 KiB (small files: of all of it).
+
+    It identifies an input without reading terabytes of it before work starts.
+    """
+    digest = blake2b(size.to_bytes(8, "little"), digest_size=16)
+    with open_input(url) as file:
+        if size <= 3 * _FINGERPRINT_BLOCK:
+            digest.update(file.read())
+        else:
+            for offset in (0, (size - _FINGERPRINT_BLOCK) // 2, size - _FINGERPRINT_BLOCK):
+                file.seek(offset)
+                digest.update(file.read(_FINGERPRINT_BLOCK))
+    return digest.hexdigest()
+
+
+def content_hash(url: str) -> str:
+    """sha256 of the whole file, hex. Raises FileNotFoundError."""
+    digest = sha256()
+    with open_input(url) as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def create(url: str, data: bytes) -> bool:
+    """Write ``data`` where nothing is; False, and nothing written, where something is."""
+    filesystem, path = url_to_fs(url)
+    try:
+        if isinstance(filesystem, LocalFileSystem):
+            with _beside(path) as part:
+                part.write_bytes(data)
+                os.link(part, path)
+        else:
+            filesystem.pipe_file(path, data, mode="create")
+    except OSError:
+        if exists(url):
+            return False
+        raise
+    return True
+
+
+def put_file(local: Path, url: str) -> None:
+    """Give a finished local file its content-hashed name; where the name stands, its bytes are these already."""
+    filesystem, path = url_to_fs(url)
+    if not isinstance(filesystem, LocalFileSystem):
+        filesystem.put_file(str(local), path)
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(local, path)
+    except FileExistsError:
+        return
+    except OSError:  # another device: copy beside the name first
+        with _beside(path) as part:
+            shutil.copyfile(local, part)
+            os.replace(part, path)
+
+
+def replace(url: str, data: bytes) -> None:
+    """Write ``data``, whole, over whatever is there."""
+    filesystem, path = url_to_fs(url)
+    if isinstance(filesystem, LocalFileSystem):
+        with _beside(path) as part:
+            part.write_bytes(data)
+            os.replace(part, path)
+    else:
+        filesystem.pipe_file(path, data)
+
+
+def remove(urls: Iterable[str]) -> None:
+    for url in urls:
+        filesystem, path = url_to_fs(url)
+        filesystem.rm_file(path)
+
+
+@contextmanager
+def scratch(url: str) -> Iterator[Path]:
+    """A folder for unfinished files: beside ``url`` when that is local (so that a link is enough), else temporary."""
+    filesystem, path = url_to_fs(url)
+    if isinstance(filesystem, LocalFileSystem):
+        Path(path).mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".part-", dir=path, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+    else:
+        with TemporaryDirectory(prefix="gristmill-") as folder:
+            yield Path(folder)
+
+
+def threaded(function: Any, items: Iterable[T]) -> list[Any]:
+    """``[function(item) for item in items]`` with many requests in flight: storage waits, processors do not."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(function, items))
+
+
+@contextmanager
+def _beside(path: str) -> Iterator[Path]:
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".part-{uuid.uuid4().hex}")
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+

@@ -1,0 +1,218 @@
+"""What a word is: one answer for filters, deduplication and decontamination.
+
+A word is a run of letters, digits and marks; all else separates. Han, kana, Thai, Lao, Khmer and Myanmar do not put
+spaces between words, so there every character with the marks on it counts as a word. The script of each character
+decides, not the language of the document: mixed text works, a wrong language label does no harm, and a document's
+words do not change when its label does.
+
+Boundaries are found on an array of code points, by a table of their kinds; hashes are sums over the same array. No
+step loops over words. Kinds, case folding and NFKC come from Python's Unicode tables: ``UNICODE_VERSION`` belongs into
+the key of every stage that works with words.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes: TypeAlias = NDArray[np.int64]
+Kinds: TypeAlias = NDArray[np.uint8]
+UInt64s: TypeAlias = NDArray[np.uint64]
+
+UNICODE_VERSION = unicodedata.unidata_version
+
+BREAK, LETTER, TAIL, SOLO, MARK = 0b0000, 0b0001, 0b0010, 0b0110, 0b1000
+"""Kinds of code points: separates words; joins a letter before it; mark on a ``SOLO``; begins a word in any case.
+
+Bit by bit: a code begins a word where it has a bit that the code before it has not, the third bit being lent to none.
+``MARK`` stands in the table only; ``kinds_of`` gives a mark the kind that follows from what it stands on.
+"""
+
+_LENT = np.uint8(0b011)
+
+_AS_MARK = np.array([BREAK, LETTER, TAIL, BREAK, BREAK, BREAK, TAIL], np.uint8)  # by the kind of what it stands on
+
+_UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x3005, 0x3007),  # ideographic iteration and closing marks, zero
+    (0x3021, 0x3029),  # Suzhou numerals
+    (0x3031, 0x309F),  # kana repeat marks, hiragana
+    (0x30A0, 0x30FF),  # katakana
+    (0x31F0, 0x31FF),  # katakana extensions
+    (0x3400, 0x4DBF),  # Han, extension A
+    (0x4E00, 0x9FFF),  # Han
+    (0xA9E0, 0xA9FF),  # Myanmar extended B
+    (0xAA60, 0xAA7F),  # Myanmar extended A
+    (0xF900, 0xFAFF),  # Han, compatibility
+    (0xFF66, 0xFF9F),  # katakana, half width
+    (0x1AFF0, 0x1B16F),  # kana supplement and extensions
+    (0x20000, 0x3FFFF),  # Han, supplementary planes
+)
+
+_INVISIBLE = re.compile("[\u00ad\u034f\u200c-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]")
+"""Soft hyphen, joiners, direction marks, variation selectors: they neither belong to a word nor end one."""
+
+_PLANES = 0x30000  # nothing above these three planes folds
+
+_USUAL_LENGTH = 4096  # code points from the start of a word to that of the next: longer is rare, and only slower
+
+
+def words(text: str) -> list[str]:
+    """The words of ``text`` in order, in its own case and form, without invisible characters."""
+    text = _visible(text)
+    kinds = kinds_of(code_points(text))
+    begins = begins_word(kinds)
+    last = kinds != BREAK  # a word's last code is followed by a break, by the start of another word, or by nothing
+    last[:-1] &= begins[1:] | ~last[1:]
+    starts, ends = np.flatnonzero(begins), np.flatnonzero(last) + 1
+    return [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+
+
+def normalise(text: str) -> str:
+    """The words of ``text``, compatibility-composed (NFKC) and case-folded, with one space between them.
+
+    Texts that differ in case, punctuation, symbols, spacing, width or invisible characters alone come out equal.
+    Digits and accents stay (CCNet, Wenzek et al. 2020, drops both; a benchmark's question hangs on its numbers).
+    """
+    return " ".join(words(_folded(text)))
+
+
+def word_hashes(text: str) -> UInt64s:
+    """One hash for each word of ``normalise(text)``, in order: uint64 [words].
+
+    Multilinear in the word's code points (Lemire and Kaser 2014), with multipliers that hang on the position in the
+    word, then mixed. The same on every machine, and independent of the words around.
+    """
+    codes = folded_code_points(text)
+    kinds = kinds_of(codes)
+    starts = np.flatnonzero(begins_word(kinds))
+    if not len(starts):
+        return np.empty(0, np.uint64)
+    codes, kinds, starts = codes[starts[0] :], kinds[starts[0] :], starts - starts[0]
+    lengths = np.empty_like(starts)
+    lengths[:-1], lengths[-1] = starts[1:] - starts[:-1], len(codes) - starts[-1]
+    positions = np.arange(len(codes)) - np.repeat(starts, lengths)
+    terms = _multipliers(int(lengths.max())).take(positions)
+    terms *= codes.view(np.uint64)
+    terms *= kinds != BREAK  # what separates words adds nothing to the one before it
+    return mix(np.add.reduceat(terms, starts))
+
+
+def shingle_hashes(hashes: UInt64s, n: int) -> UInt64s:
+    """Hashes of ``n`` consecutive words each, from ``word_hashes``: uint64 [words - n + 1], sensitive to order.
+
+    Fewer words than ``n`` give one shingle of them all; no words, none. Raises ValueError for ``n`` < 1.
+    """
+    if n < 1:
+        raise ValueError(f"a shingle has at least one word, not {n}")
+    n = min(n, len(hashes))
+    count = len(hashes) - n + 1 if n else 0
+    total = np.zeros(count, np.uint64)
+    for position, multiplier in enumerate(_multipliers(n)[:n]):
+        total += hashes[position : position + count] * multiplier
+    return mix(total)
+
+
+def mix(values: UInt64s) -> UInt64s:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): a bijection after which every bit hangs on every bit."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def code_points(text: str) -> Codes:
+    """The code points of ``text``, lone surrogates included: int64 [characters], ready to index tables."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8).astype(np.int64)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.int64)
+
+
+def folded_code_points(text: str) -> Codes:
+    """Code points that give the words of ``normalise(text)``; what separates them may differ."""
+    codes = _fold_table().take(code_points(text))
+    if len(codes) and codes.min() < 0:
+        return code_points(_folded(text))
+    return codes
+
+
+def kinds_of(codes: Codes) -> Kinds:
+    """The kind of each code point, in its place: uint8 [characters]. A mark that stands on nothing is a break."""
+    kinds = _kind_table().take(codes)
+    marks = np.flatnonzero(kinds == MARK)
+    if len(marks):
+        kinds[marks] = BREAK
+        bases = np.arange(len(kinds))
+        bases[marks] = 0
+        kinds[marks] = _AS_MARK.take(kinds.take(np.maximum.accumulate(bases).take(marks)))
+    return kinds
+
+
+def begins_word(kinds: Kinds) -> NDArray[np.bool_]:
+    """Whether a word begins at each character."""
+    lacking = kinds.copy()
+    lacking[1:] &= ~(kinds[:-1] & _LENT)
+    return lacking != 0
+
+
+def _visible(text: str) -> str:
+    return text if text.isascii() else _INVISIBLE.sub("", text)
+
+
+def _folded(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _visible(text)).casefold())
+
+
+@lru_cache(maxsize=1)
+def _kind_table() -> Kinds:
+    """Kind of every code point: uint8 [0x110000]. Takes a tenth of a second, once in a process."""
+    names = "".join(map(unicodedata.category, map(chr, range(sys.maxunicode + 1)))).encode()
+    major, minor = np.frombuffer(names, np.uint8).reshape(-1, 2).T
+    table = np.select([(major == ord("L")) | (major == ord("N")), major == ord("M")], [LETTER, MARK], BREAK)
+    for first, last in _UNSPACED:
+        block = slice(first, last + 1)
+        table[block][(table[block] == LETTER) & (minor[block] != ord("d"))] = SOLO
+    return table.astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _fold_table() -> Codes:
+    """Each code point folded, where that takes one code and no look at its neighbours; -1 elsewhere: int64 [0x110000].
+
+    Marks and the parts of Hangul syllables may compose with what stands before them; some codes expand, invisible ones
+    go. What folds into separators is a space. The look-up spares most texts the costlier string functions.
+    """
+    table = np.arange(sys.maxunicode + 1)
+    table[_PLANES:] = np.where(table[_PLANES:] < 0xE0000, table[_PLANES:], -1)
+    folded = _folded("\0".join(map(chr, range(1, _PLANES)))).split("\0")
+    table[1:_PLANES] = [ord(text) if len(text) == 1 else -1 for text in folded]
+    table[(_kind_table()[table] == MARK) | ((table >= 0x1160) & (table <= 0x11FF))] = -1
+    for code in np.flatnonzero(table[:_PLANES] < 0).tolist():
+        text = folded[code - 1]
+        if len(text) > 1 and not kinds_of(code_points("a" + text))[1:].any():
+            table[code] = ord(" ")
+    return table
+
+
+@lru_cache(maxsize=1)
+def _usual_multipliers() -> UInt64s:
+    return _stream(_USUAL_LENGTH)
+
+
+def _multipliers(length: int) -> UInt64s:
+    """At least ``length`` fixed pseudo-random odd numbers, the same ones for every length."""
+    return _usual_multipliers() if length <= _USUAL_LENGTH else _stream(length)
+
+
+def _stream(length: int) -> UInt64s:
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    return mix(np.arange(1, length + 1, dtype=np.uint64) * golden) | np.uint64(1)

@@ -1,0 +1,98 @@
+"""The global order of sequences: sources interleaved evenly, any position computed without a scan.
+
+Sequence ``j`` of the ``n`` that a source gives stands at the time ``(j + u) / n``, with a seeded offset ``u`` in
+[0, 1) for each source; sequences are sorted by time. So any stretch of time has each source in its proportion, to within
+one sequence. Times are 64-bit fixed-point fractions, computed exactly; equal times are sorted by source.
+
+How many sequences of a source come before a time has a closed form, so the time of a position is found by bisection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gristmill.mixing.plan import MAX_SEQUENCES
+from gristmill.tokenization.hashing import hash_key
+
+_TIME_BITS = 64
+_OFFSET_BITS = 16
+_STEP_BITS = 8
+
+Integers = npt.NDArray[np.int64]
+
+
+class Positions(NamedTuple):
+    """For each of some positions: its source's number (in the order's ``sources``) and the sequence in that source."""
+
+    source: Integers
+    sequence: Integers
+
+
+class GlobalOrder:
+    """The order of the sequences of several sources, named in sorted order in ``sources``."""
+
+    def __init__(self, sequences: Mapping[str, int], seed: int) -> None:
+        """``sequences``: how many each source gives, at most 2**40. Raises ValueError beyond that."""
+        self.sources = tuple(sorted(sequences))
+        self._sequences = [sequences[name] for name in self.sources]
+        if max(self._sequences, default=0) > MAX_SEQUENCES:
+            raise ValueError(f"a source gives at most {MAX_SEQUENCES} sequences")
+        self._offsets = [hash_key("offset", seed, name) >> (64 - _OFFSET_BITS) for name in self.sources]
+        self.total = sum(self._sequences)
+
+    def sources_at(self, first: int, count: int) -> Positions:
+        """What stands at positions ``first`` to ``first + count``: two arrays of shape (count,).
+
+        Takes time in proportion to ``count``, plus a bisection. Raises IndexError outside of [0, total].
+        """
+        if not 0 <= first <= first + count <= self.total:
+            raise IndexError(f"positions {first} to {first + count} are not within {self.total} sequences")
+        begin = self._counts_before(self._time_of(first))
+        end = self._counts_before(self._time_of(first + count) + 1)
+        source = np.repeat(np.arange(len(begin)), [b - a for a, b in zip(begin, end, strict=True)])
+        ranges = [np.arange(a, b, dtype=np.int64) for a, b in zip(begin, end, strict=True)]
+        sequence = np.concatenate([np.empty(0, np.int64), *ranges])
+        times = np.concatenate([np.empty(0, np.uint64), *map(self._times, range(len(ranges)), ranges)])
+        skipped = first - sum(begin)
+        sorted_rows = np.lexsort((source, times))[skipped : skipped + count]
+        return Positions(source[sorted_rows], sequence[sorted_rows])
+
+    def counts_before(self, position: int) -> list[int]:
+        """How many sequences of each source stand before ``position``."""
+        begin = self._counts_before(self._time_of(position))
+        rest = self.sources_at(sum(begin), position - sum(begin)).source
+        return [a + int(b) for a, b in zip(begin, np.bincount(rest, minlength=len(begin)), strict=True)]
+
+    def _time_of(self, position: int) -> int:
+        """The last time before which at most ``position`` sequences stand."""
+        low, high = 0, 1 << _TIME_BITS
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if sum(self._counts_before(middle)) <= position else (low, middle - 1)
+        return low
+
+    def _counts_before(self, time: int) -> list[int]:
+        """How many sequences of each source stand at less than ``time``, which counts 2**-64: exact in integers.
+
+        floor((j * 2**16 + u) * 2**64 / (n * 2**16)) < time holds for j * 2**16 + u < ceil(time * n / 2**48).
+        """
+        counts = []
+        for n, offset in zip(self._sequences, self._offsets, strict=True):
+            bound = -(-time * n >> (_TIME_BITS - _OFFSET_BITS))
+            counts.append(min(n, max(0, (bound - offset + (1 << _OFFSET_BITS) - 1) >> _OFFSET_BITS)))
+        return counts
+
+    def _times(self, source: int, sequence: Integers) -> npt.NDArray[np.uint64]:
+        """Times of a source's sequences: long division in steps of 8 bits, since n * 2**16 takes up to 56 of the 64."""
+        divisor = np.uint64(max(1, self._sequences[source]) << _OFFSET_BITS)
+        rest = (sequence.astype(np.uint64) << np.uint64(_OFFSET_BITS)) + np.uint64(self._offsets[source])
+        times = np.zeros(len(sequence), np.uint64)
+        for _ in range(_TIME_BITS // _STEP_BITS):
+            rest <<= np.uint64(_STEP_BITS)
+            times = (times << np.uint64(_STEP_BITS)) | (rest // divisor)
+            rest %= divisor
+        return times

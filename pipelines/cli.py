@@ -1,0 +1,267 @@
+"""The command line. Errors are one sentence; exit status 2 for what the user must mend, 1 for a failed run, 0 otherwise."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from gristmill import __version__
+from gristmill.corpus.errors import InputError, RunError
+
+# Modules of the mill are imported where they are used: Beam alone takes two seconds, and `ledger` needs none of it.
+
+_PRINT = Console(highlight=False)
+_SAY = Console(stderr=True, highlight=False)
+
+_work = click.option("--work", required=True, metavar="DIR", help="Work directory: a path or URL that all workers see.")
+_set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the recipe.")
+_workers = click.option(
+    "--workers", default=lambda: os.cpu_count() or 1, show_default="processors", type=click.IntRange(1), help="Processes."
+)
+
+
+def _told(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the errors that people can mend into one sentence and an exit status."""
+
+    @wraps(command)
+    def told(*args: Any, **options: Any) -> Any:
+        try:
+            return command(*args, **options)
+        except InputError as error:
+            _stop(error, 2)
+        except RunError as error:
+            _stop(error, 1)
+        except OSError as error:
+            _stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1)
+        except KeyboardInterrupt:
+            _stop("interrupted; the same command goes on from here", 1)
+
+    return told
+
+
+def _stop(message: object, status: int) -> None:
+    _SAY.print(f"[bold red]error:[/] {_escaped(message)}", soft_wrap=True)
+    sys.exit(status)
+
+
+def _escaped(message: object) -> str:
+    from rich.markup import escape
+
+    return escape(" ".join(str(message).split()))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Gristmill: from web archives to training-ready token shards, with books that balance."""
+
+
+@main.command()
+@click.argument("recipe")
+@_work
+@_workers
+@_set
+@click.option("--until", metavar="STAGE", help="Stop after this stage.")
+@_told
+def run(recipe: str, work: str, workers: int, overrides: tuple[str, ...], until: str | None) -> None:
+    """Mill RECIPE into a work directory. What stands there already is not done again."""
+    from gristmill.pipelines.recipe import load_recipe
+
+    _mill(load_recipe(recipe, overrides), work, workers, until)
+
+
+@main.command()
+@click.option("--work", default="work/demo", show_default=True, metavar="DIR", help="Work directory.")
+@_workers
+@_set
+@_told
+def demo(work: str, workers: int, overrides: tuple[str, ...]) -> None:
+    """The whole mill on the bundled sample: a small web, a code source and prose, to shards and training steps."""
+    from gristmill.pipelines.recipe import load_recipe
+    from gristmill.pipelines.sample.build import build
+
+    _SAY.print("packing the bundled sample: a small web as WARC, the standard library as code and prose …")
+    sample = Path(work) / "input"
+    build(sample)
+    _mill(load_recipe(str(sample / "recipe.yaml"), overrides), work, workers, None)
+    _SAY.print(f"look closer:  gristmill ledger {work}  ·  gristmill inspect {work}")
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--work", metavar="DIR", help="Work directory: tells what stands there already.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@_set
+@_told
+def plan(recipe: str, work: str | None, as_json: bool, overrides: tuple[str, ...]) -> None:
+    """What a run of RECIPE would do, and about how long it would take, without running it."""
+    from gristmill.pipelines import show
+    from gristmill.pipelines.plan import plan_run
+    from gristmill.pipelines.recipe import load_recipe
+
+    planned = plan_run(load_recipe(recipe, overrides), work)
+    if as_json:
+        print(json.dumps(planned, indent=2))
+    else:
+        _PRINT.print(show.plan_table(planned))
+
+
+@main.command()
+@click.argument("work", metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print the ledger as JSON.")
+@_told
+def ledger(work: str, as_json: bool) -> None:
+    """The books of every stage; exit status 1 when they do not balance."""
+    from gristmill.pipelines import show
+    from gristmill.pipelines.workdir import read_ledger
+
+    books = read_ledger(work)
+    if as_json:
+        print(json.dumps(books, indent=2))
+    else:
+        _PRINT.print(show.ledger_table(books))
+    sys.exit(0 if books["balanced"] else 1)
+
+
+@main.command()
+@click.argument("work", metavar="DIR")
+@click.option("--source", help="Only documents of this source.")
+@click.option("--url", help="Only documents whose URL contains this.")
+@click.option("--reason", help="Only records that were turned away for this reason, at any stage.")
+@click.option("-n", "count", default=5, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@_told
+def inspect(work: str, source: str | None, url: str | None, reason: str | None, count: int, as_json: bool) -> None:
+    """Look at documents and at every decision that was taken about them."""
+    from gristmill.pipelines import show
+    from gristmill.pipelines.inspect import Selection, inspect_documents
+
+    found = False
+    for document in inspect_documents(work, Selection(source, url, reason), count):
+        found = True
+        if as_json:
+            print(json.dumps(document, ensure_ascii=False))
+        else:
+            _PRINT.print(show.document_panel(document))
+    if not found:
+        raise InputError(f"no document in {work} fits; gristmill ledger {work} lists the reasons that there are")
+
+
+@main.command()
+@click.argument("shards")
+@click.option("--out", required=True, metavar="DIR", help="Local folder for checkpoints, metrics and the model.")
+@click.option("--recipe", metavar="RECIPE", help="Take the `train` section of this recipe.")
+@_set
+@_told
+def train(shards: str, out: str, recipe: str | None, overrides: tuple[str, ...]) -> None:
+    """Train on SHARDS, the directory of a `mix` stage. Goes on from the last checkpoint in DIR."""
+    from gristmill.pipelines.stages.train import train_on
+
+    with _training_bar() as watch:
+        result = train_on(shards, out, recipe, overrides, watch)
+    _PRINT.print_json(data=result)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@_set
+@_told
+def extract(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
+    """Extract the text of HTML files; `-` reads JSONL with `html` and optional `url`. Prints JSONL."""
+    from gristmill.pipelines.loose import extract_files
+
+    _print_lines(extract_files(files, overrides))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@_set
+@_told
+def judge(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
+    """Every quality rule's verdict and value on text files or JSONL with `text`; `-` reads JSONL. Prints JSONL."""
+    from gristmill.pipelines.loose import judge_files
+
+    _print_lines(judge_files(files, overrides))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@_set
+@_told
+def redact(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
+    """Redact PII in text files or JSONL with `text`; `-` reads JSONL. Prints JSONL."""
+    from gristmill.pipelines.loose import redact_files
+
+    _print_lines(redact_files(files, overrides))
+
+
+@main.command()
+@click.argument("work", metavar="DIR")
+@click.option("--yes", is_flag=True, help="Delete; without it, only say what would go.")
+@_told
+def clean(work: str, yes: bool) -> None:
+    """Delete what no receipt of a current stage names: leftovers of killed attempts, and stages of older recipes."""
+    from gristmill.pipelines.workdir import sweep
+
+    files, size = sweep(work, yes)
+    _PRINT.print(f"{'deleted' if yes else 'would delete (--yes to do it)'}: {files:,} files, {size / 1e6:,.1f} MB")
+
+
+@main.command()
+@_told
+def schema() -> None:
+    """The JSON Schema of a recipe, for editors to complete and check it."""
+    from gristmill.pipelines.recipe import Recipe
+
+    print(json.dumps(Recipe.model_json_schema(), indent=2))
+
+
+def _mill(recipe: Any, work: str, workers: int, until: str | None) -> None:
+    from gristmill.pipelines import show
+    from gristmill.pipelines.mill import Done, Step, run
+    from gristmill.pipelines.progress import bar, watch
+
+    with bar(_SAY) as progress:
+
+        def watched(step: Step) -> Any:
+            return watch(step.directory, {task.unit: task.weight for task in step.pending}, progress)
+
+        def done(finished: Done) -> None:
+            _SAY.print(show.stage_line(finished))
+
+        books = run(recipe, work, workers, until, watched, done)
+    _PRINT.print(show.ledger_table(books))
+    for table in show.summary(work):
+        _PRINT.print(table)
+
+
+@contextmanager
+def _training_bar() -> Iterator[Callable[[dict[str, Any]], None]]:
+    from gristmill.pipelines.progress import bar
+
+    with bar(_SAY) as progress:
+        shown = progress.add_task("train", total=None, note="")
+
+        def watch(event: dict[str, Any]) -> None:
+            note = f"step {event.get('step')}  loss {event.get('loss')}"
+            progress.update(shown, completed=event.get("step"), total=event.get("steps"), note=note)
+
+        yield watch
+
+
+def _print_lines(rows: Iterator[dict[str, Any]]) -> None:
+    for row in rows:
+        print(json.dumps(row, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

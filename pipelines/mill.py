@@ -1,0 +1,111 @@
+"""The mill: stages in order, what stands skipped, books checked, the ledger kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+
+from gristmill.corpus import storage
+from gristmill.corpus.errors import InputError, RunError
+from gristmill.corpus.keys import pretty
+from gristmill.corpus.ledger import Line, ledger
+from gristmill.corpus.stage import Manifest, StageDirectory
+from gristmill.pipelines.recipe import Recipe, dump_recipe
+from gristmill.pipelines.runners import run_embedded
+from gristmill.pipelines.stage import Launch, Mill, Stage
+from gristmill.pipelines.stages import STAGES
+from gristmill.transforms.units import Task
+
+
+class Step(NamedTuple):
+    """A stage as it stands in a work directory before it is run."""
+
+    stage: Stage
+    directory: StageDirectory
+    tasks: list[Task]
+    pending: list[Task]
+
+
+class Done(NamedTuple):
+    """A stage that is done: how many of its units were worked on now, how many stood, and the seconds it took."""
+
+    step: Step
+    manifest: Manifest
+    seconds: float
+
+
+Watch = Callable[[Step], Any]
+"""A context in which a stage is run: draws its progress."""
+
+
+def stages_until(last: str | None) -> list[Stage]:
+    """The stages up to and with ``last``; raises InputError for a name that is none."""
+    names = [stage.name for stage in STAGES]
+    if last is None:
+        return list(STAGES)
+    if last not in names:
+        raise InputError(f"no stage {last!r}; the stages are {', '.join(names)}")
+    return list(STAGES[: names.index(last) + 1])
+
+
+def run(
+    recipe: Recipe, work: str, workers: int, until: str | None, watch: Watch, done: Callable[[Done], None]
+) -> dict[str, Any]:
+    """Mill ``recipe`` into ``work`` and return the ledger.
+
+    Raises InputError for what the user must mend, RunError where a stage fails or the books do not balance; whatever was
+    done until then stands, and the same call goes on from there.
+    """
+    mill = Mill(recipe, work)
+    storage.replace(storage.join(work, "recipe.yaml"), dump_recipe(recipe).encode())
+    lines: list[Line] = []
+    for stage in stages_until(until):
+        begun = time.monotonic()
+        step = prepare(stage, mill)
+        if step.pending:
+            with watch(step):
+                _work(step, mill, workers)
+        manifest = _settle(step, mill)
+        lines.append(Line(stage.name, stage.line_books(manifest), stage.counts, stage.takes_from))
+        books = ledger(lines)
+        storage.replace(storage.join(work, "ledger.json"), pretty(books))
+        storage.replace(storage.join(work, "latest.json"), pretty({n: d.name for n, d in mill.directories.items()}))
+        if not books["balanced"]:
+            raise RunError(f"the books do not balance: {'; '.join(books['imbalances'])}")
+        done(Done(step, manifest, time.monotonic() - begun))
+    return books
+
+
+def prepare(stage: Stage, mill: Mill) -> Step:
+    """What a stage has to do; needs the manifests of the stages before it."""
+    directory = stage.directory(mill)
+    mill.directories[stage.name] = directory
+    tasks = sorted(stage.tasks(mill, directory), key=lambda task: (-task.weight, task.unit))
+    standing = directory.standing()
+    pending = [task for task in tasks if task.unit not in standing]
+    return Step(stage, directory, tasks, tasks if stage.whole and pending else pending)
+
+
+def _work(step: Step, mill: Mill, workers: int) -> None:
+    if isinstance(step.stage, Launch):
+        step.stage.launch(step.pending, mill, step.directory)
+    else:
+        run_embedded(partial(_graph, step, mill), workers)
+
+
+def _graph(step: Step, mill: Mill, pipeline: beam.Pipeline) -> Any:
+    tasks = pipeline | f"units of {step.stage.name}" >> beam.Create(step.pending)
+    return step.stage.build(tasks, step.pending, mill, step.directory)
+
+
+def _settle(step: Step, mill: Mill) -> Manifest:
+    manifest = step.directory.write_manifest((task.unit for task in step.tasks), step.stage.facts(mill))
+    mill.manifests[step.stage.name] = manifest
+    leftovers = storage.join(step.directory.url, "progress")
+    storage.remove(storage.join(leftovers, name) for name in storage.listing(leftovers))
+    return manifest
+

@@ -1,0 +1,60 @@
+"""``gristmill plan``: what a run would do, without running it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gristmill.pipelines.mill import Step, prepare
+from gristmill.pipelines.recipe import Recipe
+from gristmill.pipelines.stage import Mill
+from gristmill.pipelines.stages import STAGES
+
+# Input MB (as stored, mostly gzip) that one core works off in a second, by source format, extract to mix together;
+# measured by benchmarks/mill.py on two shared cores, so an order of magnitude and no more.
+RATES = {"warc": 2.0, "wet": 4.0, "jsonl": 1.5, "parquet": 1.5, "text": 3.0, "code": 3.0}
+
+
+def plan_run(recipe: Recipe, work: str | None) -> dict[str, Any]:
+    """Units of each stage and those that stand, as far as they can be known, and about how many core hours it takes.
+
+    The units of a stage follow from the manifests of the stage before it; where those do not stand yet, they are left open.
+    """
+    mill = Mill(recipe, work or "")
+    rows: list[dict[str, Any]] = []
+    open_from_here = False
+    for stage in STAGES:
+        row = {"stage": stage.name, "directory": stage.directory(mill).name, **_EMPTY}
+        if not open_from_here:
+            step = prepare(stage, mill)
+            row |= _counted(step, recipe)
+            open_from_here = bool(step.pending) or work is None
+            if not open_from_here:
+                mill.manifests[stage.name] = step.directory.read_manifest()
+        rows.append(row)
+    return {"recipe": recipe.name, "stages": rows, "note": _note(rows)}
+
+
+_EMPTY: dict[str, Any] = {"units": None, "standing": None, "input_bytes": None, "core_hours": None}
+
+
+def _counted(step: Step, recipe: Recipe) -> dict[str, Any]:
+    pending = step.pending
+    hours = None
+    if step.stage.name == "extract":
+        formats = {source.name: source.format for source in recipe.sources}
+        hours = sum(task.weight / (RATES[formats[task.input["source"]]] * 3.6e9) for task in pending)
+    return {
+        "units": len(step.tasks),
+        "standing": len(step.tasks) - len(pending),
+        "input_bytes": sum(task.weight for task in pending),
+        "core_hours": hours,
+    }
+
+
+def _note(rows: list[dict[str, Any]]) -> str:
+    hours = next((row["core_hours"] for row in rows if row["core_hours"] is not None), 0.0)
+    unknown = [row["stage"] for row in rows if row["units"] is None]
+    return (
+        f"about {hours:.2f} core hours from extract to mix, from the input that is still to be read; "
+        + (f"units of {', '.join(unknown)} follow from the stages before" if unknown else "every stage is known")
+    )

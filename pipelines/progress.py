@@ -1,0 +1,89 @@
+"""Progress bars, fed by what workers leave in the stage's directory: receipts of units done, beats of units under way.
+
+So the same bar works on every runner whose workers share the work directory, and no figure in it decides anything.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+
+from gristmill.corpus import storage
+from gristmill.corpus.books import total
+from gristmill.corpus.stage import Receipt, StageDirectory
+
+_SECONDS = 0.5
+
+
+@contextmanager
+def bar(console: Console) -> Iterator[Progress]:
+    """A bar on a terminal; where the output is no terminal, nothing moves and the stages' closing lines must do."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=28),
+        TextColumn("{task.percentage:>3.0f} %  {task.fields[note]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield progress
+
+
+@contextmanager
+def watch(directory: StageDirectory, weights: Mapping[str, int], progress: Progress) -> Iterator[None]:
+    """Show how far the units in ``weights`` (unit → size of its input) are, until the block ends."""
+    if progress.disable:
+        yield
+        return
+    shown = progress.add_task(directory.stage, total=max(sum(weights.values()), 1), note="")
+    watcher = _Watcher(directory, weights, progress, shown)
+    watcher.start()
+    try:
+        yield
+    finally:
+        watcher.over.set()
+        watcher.join()
+        progress.remove_task(shown)
+
+
+class _Watcher(threading.Thread):
+    def __init__(self, directory: StageDirectory, weights: Mapping[str, int], progress: Progress, shown: TaskID) -> None:
+        super().__init__(daemon=True)
+        self.directory, self.weights, self.progress, self.shown = directory, weights, progress, shown
+        self.over = threading.Event()
+        self.begun = time.monotonic()
+        self.receipts: dict[str, Receipt] = {}
+
+    def run(self) -> None:
+        while not self.over.wait(_SECONDS):
+            with suppress(OSError, ValueError):
+                self.look()
+
+    def look(self) -> None:
+        for unit in (self.directory.standing() & set(self.weights)) - set(self.receipts):
+            self.receipts[unit] = self.directory.receipt(unit)
+        books = total(receipt.books for receipt in self.receipts.values())
+        under_way = self._under_way()
+        done = sum(self.weights[unit] for unit in self.receipts)
+        # A unit under way counts by the documents that units of its size turned out to hold so far.
+        density = books.records / done if done and books.records else 0
+        guess = sum(min(under_way[u] / density, self.weights[u]) if density else 0 for u in under_way)
+        documents = books.records + sum(under_way.values())
+        rate = documents / max(time.monotonic() - self.begun, 0.1)
+        share = f"  kept {books.kept / books.records:.0%}" if books.records else ""
+        note = f"{documents:,} documents  {rate:,.0f}/s  {len(self.receipts)}/{len(self.weights)} units{share}"
+        self.progress.update(self.shown, completed=done + guess, note=note)
+
+    def _under_way(self) -> dict[str, int]:
+        folder = storage.join(self.directory.url, "progress")
+        units = {name.removesuffix(".json") for name in storage.listing(folder)}
+        return {
+            unit: json.loads(storage.read_bytes(storage.join(folder, f"{unit}.json")))["documents"]
+            for unit in units & set(self.weights) - set(self.receipts)
+        }

@@ -1,0 +1,120 @@
+"""What people see: the ledger as a table, a stage's closing line, the summary of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from gristmill.corpus.stage import Manifest
+from gristmill.pipelines.workdir import manifests
+
+if TYPE_CHECKING:
+    from gristmill.pipelines.mill import Done
+
+_REASONS = 4
+
+
+def stage_line(done: Done) -> str:
+    """One line for a stage that is done."""
+    step, books = done.step, done.step.stage.line_books(done.manifest)
+    worked = f"{len(step.pending)} of {len(step.tasks)} units" if step.pending else f"all {len(step.tasks)} units stood"
+    kept = f"kept {books.kept:,} of {books.records:,} {step.stage.counts}"
+    return f"[bold]{step.stage.name:<11}[/]{kept:<44}{worked:<22}{done.seconds:7.1f} s"
+
+
+def ledger_table(books: Mapping[str, Any]) -> Table:
+    """The ledger: a row a stage, its most frequent reasons named."""
+    state = "[green]balanced[/]" if books["balanced"] else "[bold red]NOT BALANCED[/]"
+    table = Table(title=f"ledger: {state}", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("stage", style="bold")
+    table.add_column("counts", style="dim")
+    for name in ("in", "kept", "dropped", "failed"):
+        table.add_column(name, justify="right")
+    table.add_column("reasons")
+    for row in books["stages"]:
+        dropped, failed = row["dropped"], row["failed"]
+        numbers = (row["in"], row["kept"], sum(dropped.values()), sum(failed.values()))
+        table.add_row(row["stage"], row["counts"], *(f"{n:,}" for n in numbers), escape(_reasons({**dropped, **failed})))
+    for sentence in books["imbalances"]:
+        table.add_row("", "", "", "", "", "", f"[red]{escape(sentence)}[/]")
+    return table
+
+
+def summary(work: str) -> Iterator[Table]:
+    """Tokens per source, the mixture asked and got, and the loss: as far as the run has come."""
+    done = manifests(work)
+    if "mix" in done:
+        yield mixture_table(done["mix"])
+    if "train" in done:
+        yield training_table(done["train"])
+
+
+def mixture_table(mix: Manifest) -> Table:
+    """A row a source: tokens there are, share asked (p ∝ n^α), share got, epochs."""
+    table = Table(title="mixture", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("source", style="bold")
+    for name in ("tokens", "asked", "got", "epochs", "tokens in the mix"):
+        table.add_column(name, justify="right")
+    for row in mix.facts["mixture"]:
+        table.add_row(
+            row["source"],
+            f"{row['tokens']:,}",
+            f"{row['asked']:.2%}",
+            f"{row['got']:.2%}",
+            f"{row['epochs']:.2f}{' (cap)' if row['capped'] else ''}",
+            f"{row['mixed_tokens']:,}",
+        )
+    return table
+
+
+def training_table(train: Manifest) -> Table:
+    facts = train.facts
+    table = Table(title="training", box=box.SIMPLE_HEAD, title_justify="left", show_header=False)
+    table.add_row("parameters", f"{facts['parameters']:,}")
+    table.add_row("steps", f"{facts['steps']:,} ({facts['tokens']:,} tokens)")
+    table.add_row("loss", f"{facts['first_loss']:.4f} → {facts['last_loss']:.4f}")
+    return table
+
+
+def plan_table(planned: Mapping[str, Any]) -> Table:
+    """What a run would do: a row a stage, then an estimate of the time it takes."""
+    table = Table(title=f"plan of {escape(planned['recipe'])}", box=box.SIMPLE_HEAD, title_justify="left")
+    for name in ("stage", "directory"):
+        table.add_column(name)
+    for name in ("units", "standing", "input", "core hours"):
+        table.add_column(name, justify="right")
+    for row in planned["stages"]:
+        table.add_row(
+            row["stage"],
+            row["directory"] or "",
+            _number(row["units"]),
+            _number(row["standing"]),
+            f"{row['input_bytes'] / 1e6:,.1f} MB" if row["input_bytes"] is not None else "",
+            f"{row['core_hours']:.3f}" if row["core_hours"] is not None else "",
+        )
+    table.caption = escape(planned["note"])
+    table.caption_justify = "left"
+    return table
+
+
+def document_panel(document: Mapping[str, Any]) -> Panel:
+    """A document's provenance, the decisions about it, and the head of its text."""
+    lines = [f"[dim]{name:<12}[/]{escape(str(value))}" for name, value in document.items() if name != "text"]
+    text = document.get("text")
+    head = f"\n\n{escape(text[:600])}{' …' if len(text) > 600 else ''}" if text else ""
+    return Panel("\n".join(lines) + head, title=str(document["id"]), title_align="left", box=box.ROUNDED)
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{reason} {count:,}" for reason, count in ranked[:_REASONS]]
+    return ", ".join(shown + ([f"and {len(ranked) - _REASONS} more"] if len(ranked) > _REASONS else []))
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

@@ -1,0 +1,86 @@
+"""What a stage is to the mill: what it depends on, its units, and the Beam graph over them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gristmill.corpus.books import Books
+from gristmill.corpus.errors import RunError
+from gristmill.corpus.keys import key_of, library_versions
+from gristmill.corpus.stage import Manifest, StageDirectory
+from gristmill.pipelines.recipe import Recipe
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+    from gristmill.transforms.units import Task
+
+
+@dataclass
+class Mill:
+    """A recipe being milled in a work directory, and the manifests of the stages that are done so far."""
+
+    recipe: Recipe
+    work: str
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    directories: dict[str, StageDirectory] = field(default_factory=dict)
+
+    def manifest(self, stage: str) -> Manifest:
+        if stage not in self.manifests:
+            raise RunError(f"stage {stage} is not done yet in {self.work}")
+        return self.manifests[stage]
+
+    def urls(self, stage: str, kind: str) -> dict[str, str]:
+        """The file of ``kind`` of each unit of a stage that is done: unit → URL."""
+        directory = self.directories[stage]
+        return {r.unit: directory.file_url(r.file(kind)) for r in self.manifest(stage).receipts}
+
+
+class Stage(ABC):
+    """One stage of the mill. Subclasses say what; ``mill.run`` says when, and skips what stands."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Raised whenever the same input would give other bytes; golden tests force it."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Distributions whose versions shape the data."""
+    counts: ClassVar[str] = "documents"
+    takes_from: ClassVar[str | None] = None
+    """The stage whose ``kept`` must be this stage's ``in``."""
+    whole: ClassVar[bool] = False
+    """True where units can only be worked on together."""
+
+    @abstractmethod
+    def slice(self, recipe: Recipe) -> Any:
+        """The part of the recipe that shapes this stage's bytes, as plain JSON, assets by content."""
+
+    @abstractmethod
+    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
+        """All units of this stage, given the manifests of those before it."""
+
+    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
+        """The Beam graph over the pending units."""
+        raise NotImplementedError
+
+    def facts(self, mill: Mill) -> Mapping[str, Any]:
+        """What the manifest says beside the receipts."""
+        return {}
+
+    def line_books(self, manifest: Manifest) -> Books:
+        """The stage's books as the ledger shows them."""
+        return manifest.books
+
+    def directory(self, mill: Mill) -> StageDirectory:
+        key = key_of(self.name, self.version, library_versions(self.libraries), self.slice(mill.recipe))
+        return StageDirectory(mill.work, self.name, key)
+
+
+class Launch(Stage):
+    """A stage that is no Beam pipeline but a job of its own: the trainer."""
+
+    @abstractmethod
+    def launch(self, pending: list[Task], mill: Mill, directory: StageDirectory) -> None:
+        """Run the job and write the units' receipts."""

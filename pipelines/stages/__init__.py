@@ -1,0 +1,27 @@
+"""The stages of the mill, in order. ``signals`` and ``signatures`` are the measuring halves of ``judge`` and ``dedup``,
+kept under keys of their own, so that a changed threshold measures nothing again."""
+
+from gristmill.pipelines.stage import Stage
+from gristmill.pipelines.stages.dedup import Dedup
+from gristmill.pipelines.stages.extract import Extract
+from gristmill.pipelines.stages.judge import Judge
+from gristmill.pipelines.stages.mix import Mix
+from gristmill.pipelines.stages.refine import Refine
+from gristmill.pipelines.stages.signals import Signals
+from gristmill.pipelines.stages.signatures import Signatures
+from gristmill.pipelines.stages.tokenize import Tokenize
+from gristmill.pipelines.stages.tokenizer import Tokenizer
+from gristmill.pipelines.stages.train import Train
+
+STAGES: tuple[Stage, ...] = (
+    Extract(),
+    Signals(),
+    Judge(),
+    Signatures(),
+    Dedup(),
+    Refine(),
+    Tokenizer(),
+    Tokenize(),
+    Mix(),
+    Train(),
+)

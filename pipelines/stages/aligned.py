@@ -1,0 +1,58 @@
+"""Units of the stages that work on a document file and its sidecars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gristmill.corpus.keys import key_of
+from gristmill.corpus.stage import Receipt, StageDirectory
+from gristmill.pipelines.stage import Mill
+from gristmill.transforms.blocks import AlignedFiles, Columns
+from gristmill.transforms.units import Task
+
+Inputs = Mapping[str, tuple[str, tuple[str, ...]]]
+"""Stage → (kind of file, columns of it), the document file first."""
+
+
+def aligned_tasks(mill: Mill, directory: StageDirectory, inputs: Inputs, *more: str) -> list[Task]:
+    """One task for each document file of the first stage in ``inputs``.
+
+    A unit's key holds the sha256 of every file that it reads, and ``more``: what else its bytes depend on.
+    """
+    by_document = {stage: _by_document(mill, stage) for stage in inputs}
+    first = next(iter(inputs))
+    return [
+        _task(mill, directory, document, {stage: found[document] for stage, found in by_document.items()}, inputs, more)
+        for document in by_document[first]
+    ]
+
+
+def document_unit(receipt: Receipt) -> str:
+    """The unit of ``extract`` whose documents a receipt is about."""
+    return str(receipt.input.get("documents", receipt.unit))
+
+
+def _by_document(mill: Mill, stage: str) -> dict[str, Receipt]:
+    return {document_unit(receipt): receipt for receipt in mill.manifest(stage).receipts}
+
+
+def _task(
+    mill: Mill,
+    directory: StageDirectory,
+    document: str,
+    receipts: Mapping[str, Receipt],
+    inputs: Inputs,
+    more: tuple[str, ...],
+) -> Task:
+    entries = {stage: receipts[stage].file(kind) for stage, (kind, _) in inputs.items()}
+    files = tuple(
+        Columns(mill.directories[stage].file_url(entry), inputs[stage][1]) for stage, entry in entries.items()
+    )
+    first = next(iter(entries.values()))
+    given = {
+        "documents": document,
+        "source": next(iter(receipts.values())).input["source"],
+        "sha256": {stage: entry.sha256 for stage, entry in entries.items()},
+    }
+    key = key_of(directory.key, document, [entry.sha256 for entry in entries.values()], *more)
+    return Task(key, given, first.bytes, AlignedFiles(files, first.rows))

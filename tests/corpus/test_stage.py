@@ -1,0 +1,91 @@
+"""Attempts, receipts and manifests."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from gristmill.corpus import storage
+from gristmill.corpus.books import Books
+from gristmill.corpus.errors import RunError
+from gristmill.corpus.stage import Receipt, StageDirectory
+
+SCHEMA = pa.schema([("n", pa.int64())])
+
+
+def work_on(directory: StageDirectory, unit: str, values: list[int], dropped: int = 0) -> Receipt:
+    with directory.attempt(unit) as attempt:
+        attempt.table("numbers", SCHEMA).write(pa.table({"n": values}, SCHEMA))
+        payload = attempt.payload("bytes", ".bin")
+        payload.write(bytes(values), len(values))
+        books = Books.of_rows(len(values) + dropped, len(values) + dropped, {"odd": dropped} if dropped else {})
+        return attempt.commit({"source": "test"}, books)
+
+
+def test_a_unit_is_done_when_its_receipt_is_written(storage_root: str) -> None:
+    directory = StageDirectory(storage_root, "judge", "0" * 16)
+    assert directory.standing() == set()
+    receipt = work_on(directory, "a", [1, 2, 3], dropped=2)
+    assert directory.standing() == {"a"}
+    assert directory.receipt("a") == receipt
+    for entry in receipt.files:
+        data = storage.read_bytes(directory.file_url(entry))
+        assert (entry.rows, entry.bytes, entry.sha256) == (3, len(data), sha256(data).hexdigest())
+        assert entry.sha256[:16] in entry.path
+
+
+def test_two_attempts_leave_one_result(storage_root: str) -> None:
+    directory = StageDirectory(storage_root, "judge", "0" * 16)
+    first, second = work_on(directory, "a", [1]), work_on(directory, "a", [1])
+    assert first == second
+    assert len(storage.listing(storage.join(directory.url, "numbers"))) == 1
+
+
+def test_an_attempt_that_fails_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    directory = StageDirectory(str(tmp_path), "judge", "0" * 16)
+    with pytest.raises(ZeroDivisionError), directory.attempt("a") as attempt:
+        attempt.table("numbers", SCHEMA)
+        _ = 1 / 0
+    assert directory.standing() == set()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_books_that_do_not_balance_are_no_receipt(tmp_path: Path) -> None:
+    directory = StageDirectory(str(tmp_path), "judge", "0" * 16)
+    with pytest.raises(RunError, match="do not balance"), directory.attempt("a") as attempt:
+        attempt.commit({}, Books(3, 1, {"x": 1}, {}, 3, 3))
+    assert directory.standing() == set()
+
+
+def test_the_manifest_sums_the_receipts_of_the_units_asked_for(storage_root: str) -> None:
+    directory = StageDirectory(storage_root, "judge", "0" * 16)
+    for unit, values in {"b": [1, 2], "a": [3], "older": [9]}.items():
+        work_on(directory, unit, values, dropped=1)
+    manifest = directory.write_manifest(["b", "a"], {"fact": 1})
+    assert [receipt.unit for receipt in manifest.receipts] == ["a", "b"]
+    assert manifest.books == Books(5, 3, {"odd": 2}, {}, 5, 5)
+    assert directory.read_manifest() == manifest
+    assert [entry.rows for entry in manifest.files("numbers")] == [1, 2]
+
+
+def test_a_manifest_wants_every_receipt(tmp_path: Path) -> None:
+    directory = StageDirectory(str(tmp_path), "judge", "0" * 16)
+    work_on(directory, "a", [1])
+    with pytest.raises(RunError, match="1 of 2 units left no receipt, first b"):
+        directory.write_manifest(["a", "b"], {})
+
+
+def test_a_manifest_holds_no_path_of_the_machine(tmp_path: Path) -> None:
+    texts = []
+    for name in ("here", "there"):
+        directory = StageDirectory(str(tmp_path / name), "judge", "0" * 16)
+        work_on(directory, "a", [1, 2])
+        directory.write_manifest(["a"], {})
+        texts.append(Path(directory.manifest_url).read_bytes())
+        assert str(tmp_path) not in texts[-1].decode()
+        assert json.loads(texts[-1])["books"]["in"] == 2
+    assert texts[0] == texts[1]

@@ -1,0 +1,114 @@
+"""The token files of a unit: a payload and its index.
+
+The payload is headerless little-endian tokens. Documents stand in it by bucket, and inside a bucket in the order of the
+document file; after each document stands an end-of-text token. The index has one row a document in the same order and
+one row group a bucket, empty ones included. So the documents of a bucket are one row group and one range of the payload,
+and shuffling a bucket of a whole source takes one range read from each of its units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gristmill.corpus.document import ID_BYTES
+from gristmill.tokenization.encode import TokenBatch, Tokens
+from gristmill.tokenization.hashing import hash_ids, hash_key, id_words
+
+TOKEN_INDEX_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.binary(ID_BYTES), nullable=False),
+        pa.field("source", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("bucket", pa.uint16(), nullable=False),
+        pa.field("start", pa.int64(), nullable=False),
+        pa.field("end", pa.int64(), nullable=False),
+    ]
+)
+"""``start`` and ``end`` are tokens of the payload; the end-of-text token at ``end - 1`` belongs to the document."""
+
+Counts = npt.NDArray[np.int64]
+
+
+class TokenFile(NamedTuple):
+    """A unit's tokens, their index, and what each bucket holds (int64, shape (buckets,)); separators are tokens too."""
+
+    payload: Tokens
+    index: pa.Table
+    bucket_tokens: Counts
+    bucket_documents: Counts
+
+
+def build_token_file(
+    ids: pa.Array | pa.ChunkedArray, source: str, batch: TokenBatch, *, eos_id: int, buckets: int, seed: int
+) -> TokenFile:
+    """The token files of documents ``ids`` of one source, whose tokens ``batch`` holds in the same order.
+
+    ``buckets`` is a power of two. Raises ValueError if the numbers of ids, lengths and tokens do not agree.
+    """
+    if len(ids) != len(batch.lengths) or int(batch.lengths.sum()) != len(batch.tokens):
+        raise ValueError(f"{len(ids)} ids, {len(batch.lengths)} lengths and {len(batch.tokens)} tokens do not agree")
+    bucket = document_buckets(ids, buckets, seed)
+    order = np.argsort(bucket, kind="stable")
+    ends = np.cumsum(batch.lengths[order] + 1)
+    starts = ends - batch.lengths[order] - 1
+    index = pa.table(
+        [
+            ids.take(pa.array(order)),
+            _constant(source, len(ids)),
+            pa.array(bucket[order], pa.uint16()),
+            pa.array(starts, pa.int64()),
+            pa.array(ends, pa.int64()),
+        ],
+        schema=TOKEN_INDEX_SCHEMA,
+    )
+    bucket_tokens = np.zeros(buckets, np.int64)
+    np.add.at(bucket_tokens, bucket, batch.lengths + 1)
+    return TokenFile(
+        _payload(batch, order, starts, eos_id), index, bucket_tokens, np.bincount(bucket, minlength=buckets)
+    )
+
+
+def document_buckets(ids: pa.Array | pa.ChunkedArray, buckets: int, seed: int) -> Counts:
+    """Each document's bucket, shape (documents,): a hash of its id and the seed, modulo a power of two."""
+    return (hash_ids(id_words(ids), hash_key("bucket", seed)) & np.uint64(buckets - 1)).astype(np.int64)
+
+
+def write_index(file: str | IO[bytes], token_file: TokenFile) -> None:
+    """Write the index as Parquet, one row group a bucket."""
+    with pq.ParquetWriter(file, TOKEN_INDEX_SCHEMA, compression="zstd") as writer:
+        for rows in _bucket_rows(token_file):
+            writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+
+
+def read_bucket(file: str | IO[bytes], bucket: int) -> pa.Table:
+    """The index rows of one bucket, in the order of the payload. Raises ValueError if there is no such bucket."""
+    with pq.ParquetFile(file) as index:
+        if not 0 <= bucket < index.num_row_groups:
+            raise ValueError(f"no bucket {bucket} in a token index of {index.num_row_groups} buckets")
+        return index.read_row_group(bucket)
+
+
+def _payload(batch: TokenBatch, order: Counts, starts: Counts, eos_id: int) -> Tokens:
+    payload = np.full(len(batch.tokens) + len(order), eos_id, batch.tokens.dtype)
+    origins = np.cumsum(batch.lengths) - batch.lengths
+    for start, origin, length in zip(
+        starts.tolist(), origins[order].tolist(), batch.lengths[order].tolist(), strict=True
+    ):
+        payload[start : start + length] = batch.tokens[origin : origin + length]
+    return payload
+
+
+def _constant(value: str, rows: int) -> Any:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([value], pa.string()))
+
+
+def _bucket_rows(token_file: TokenFile) -> Iterator[pa.Table]:
+    start = 0
+    for documents in token_file.bucket_documents.tolist():
+        yield token_file.index.slice(start, documents)
+        start += documents

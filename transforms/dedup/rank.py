@@ -1,0 +1,63 @@
+"""Who is kept before whom: a total order of documents that depends on nothing but the documents and the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from gristmill.transforms.dedup.shingles import UInt64s
+
+
+class Ranked(NamedTuple):
+    """Documents in rank order, best first; arrays of one length."""
+
+    node: UInt64s
+    text: NDArray[np.int64]
+    """Equal where the text hashes are equal."""
+    shingles: NDArray[np.int64]
+    """Number of distinct shingles."""
+    settled: NDArray[np.bool_]
+    """Kept by an earlier run: stays, whatever it matches."""
+
+
+_UNDATED = "~"  # after every digit
+
+_ORDER = [
+    ("generation", "ascending"),
+    ("priority", "ascending"),
+    ("words", "descending"),
+    ("date", "ascending"),
+    ("id", "ascending"),
+    ("node", "ascending"),
+]
+
+
+def ranked(
+    fingerprints: pa.Table, node: UInt64s, generation: NDArray[np.int64], priority: Sequence[str] = ()
+) -> Ranked:
+    """Rank documents: earlier generation, better source, more words, earlier date (none last), smaller id.
+
+    ``fingerprints`` (``FINGERPRINT_SCHEMA``), ``node`` and ``generation`` are parallel. A generation is 0 for documents
+    of this run and negative for those of earlier ones, the oldest smallest; of these give only documents that were
+    kept. ``priority`` names sources, best first; those not named come last. Of equal ids the smaller node goes first.
+    """
+    source = pc.index_in(fingerprints["source"].cast(pa.string()), value_set=pa.array(priority, pa.string()))
+    keys = pa.table(
+        {
+            "generation": generation,
+            "priority": pc.fill_null(source, len(priority)),
+            "words": fingerprints["words"],
+            "date": pc.fill_null(fingerprints["date"], _UNDATED),
+            "id": fingerprints["id"],
+            "node": node,
+        }
+    )
+    order = pc.sort_indices(keys, sort_keys=_ORDER).to_numpy()
+    text = fingerprints["text_hash"].combine_chunks().dictionary_encode().indices.to_numpy()
+    shingles = fingerprints["shingles"].to_numpy()
+    return Ranked(node[order], text[order].astype(np.int64), shingles[order].astype(np.int64), generation[order] < 0)

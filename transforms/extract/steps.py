@@ -1,0 +1,94 @@
+"""One record through the whole of extraction: cheap checks first, then decoding, main text, form, language.
+
+What becomes of each media type:
+
+- ``text/html``, ``application/xhtml+xml``: decoded, main text extracted, tidied, language identified;
+- ``text/plain``: decoded (if still bytes), tidied, language identified;
+- ``text/x-code``: decoded, line endings only, no language: identifiers of languages know prose, not code;
+- anything else: dropped (``media_type``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from gristmill.classifiers.language import LanguageIdentifier
+from gristmill.corpus.document import Document, Origin
+from gristmill.corpus.record import Dropped, Failed, Raw
+from gristmill.transforms.extract.decode import decode, scrub
+from gristmill.transforms.extract.html import Refused, extract_text
+from gristmill.transforms.extract.section import ExtractSection
+from gristmill.transforms.extract.tidy import line_endings, tidy
+from gristmill.transforms.extract.urls import UrlFilter
+
+HTML = frozenset({"text/html", "application/xhtml+xml"})
+PLAIN = "text/plain"
+CODE = "text/x-code"
+
+
+class Tools(NamedTuple):
+    """What extraction needs beside the section; loaded once in a process, since models do not pickle."""
+
+    urls: UrlFilter
+    languages: LanguageIdentifier
+
+    @classmethod
+    def load(cls, section: ExtractSection) -> Tools:
+        """Raises InputError for a list or model that is missing."""
+        return cls(UrlFilter.load(section.url), LanguageIdentifier.load(section.language.model))
+
+
+def extract_record(raw: Raw, section: ExtractSection, tools: Tools) -> Document | Dropped | Failed:
+    """What becomes of one record. A function of its arguments alone; raises only MemoryError.
+
+    Dropped for ``url_domain``, ``url_word``, ``media_type``, ``too_large``, ``too_many_nodes``, ``too_deep``, ``no_text`` or
+    ``language``; failed for ``extract_error``.
+    """
+    origin = raw.origin
+    reasons = [*tools.urls.verdict(origin.url), *_unfit(raw, section)]
+    if reasons:
+        return Dropped(origin, reasons[0], tuple(reasons[1:]))
+    try:
+        text = _text(raw, section)
+    except Refused as refused:
+        return Dropped(origin, refused.reason, detail=refused.detail)
+    except MemoryError:  # a fault of the machine, not of the page
+        raise
+    except Exception as error:  # extractors meet every malformed page there is
+        return Failed(origin, "extract_error", f"{type(error).__name__}: {error}"[:500])
+    if not text.strip():
+        return Dropped(origin, "no_text")
+    if raw.media_type == CODE:
+        return Document(origin, text)
+    lang, score = tools.languages.identify(text)
+    if section.languages is not None and lang not in section.languages:
+        return Dropped(origin, "language", detail=f"{lang} {score:.4f}")
+    return Document(origin, text, lang, score)
+
+
+def extract_html(html: bytes | str, url: str | None, section: ExtractSection, tools: Tools) -> dict[str, Any]:
+    """One loose page: ``{"url", "text", "lang", "lang_score"}``, or ``{"url", "dropped" or "failed", "also", "detail"}``."""
+    raw = Raw(Origin("loose", url or "", 0, len(html), url=url), "text/html", html)
+    match extract_record(raw, section, tools):
+        case Document(_, text, lang, score):
+            return {"url": url, "text": text, "lang": lang, "lang_score": score}
+        case Dropped(_, reason, also, detail):
+            return {"url": url, "dropped": reason, "also": list(also), "detail": detail}
+        case Failed(_, cause, detail):
+            return {"url": url, "failed": cause, "also": [], "detail": detail}
+
+
+def _unfit(raw: Raw, section: ExtractSection) -> list[str]:
+    reasons = []
+    if raw.media_type not in HTML and raw.media_type not in (PLAIN, CODE):
+        reasons.append("media_type")
+    if len(raw.payload) > section.max_bytes:
+        reasons.append("too_large")
+    return reasons
+
+
+def _text(raw: Raw, section: ExtractSection) -> str:
+    text = decode(raw.payload, raw.charset) if isinstance(raw.payload, bytes) else scrub(raw.payload)
+    if raw.media_type == CODE:
+        return line_endings(text)
+    return tidy(extract_text(text, section) if raw.media_type in HTML else text)

@@ -1,0 +1,1 @@
+"""The last changes to a corpus: documents that hold test items leave it, personal data is replaced."""

@@ -1,0 +1,55 @@
+"""Edits: what is replaced in a document, kept beside it as offsets, so that the text itself is written only once.
+
+A sidecar has one row a document, in the document file's order, and names the kind of what was found, never its
+content: publishing an edit list does not publish what it hides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+EDIT_TYPE = pa.struct([("start", pa.int64()), ("end", pa.int64()), ("entity", pa.string())])
+
+EDITS_SCHEMA = pa.schema([pa.field("edits", pa.list_(EDIT_TYPE), nullable=False)])
+"""One row a document: sorted half-open ranges, in characters (code points) of the original text."""
+
+
+class Span(NamedTuple):
+    """Characters ``start`` to ``end`` (exclusive) of a text are an ``entity``, with a score between 0 and 1."""
+
+    start: int
+    end: int
+    entity: str
+    score: float
+
+
+def apply_edits(text: str, spans: Sequence[Span], replacements: Mapping[str, str]) -> str:
+    """``text`` with each span replaced by its entity's replacement.
+
+    Raises ValueError where spans overlap, are out of order or reach past the text, and KeyError for an entity that
+    has no replacement.
+    """
+    pieces: list[str] = []
+    done = 0
+    for span in spans:
+        if not done <= span.start < span.end <= len(text):
+            raise ValueError(f"edit {span.start}-{span.end} is out of order or out of a text of {len(text)} characters")
+        pieces += (text[done : span.start], replacements[span.entity])
+        done = span.end
+    return "".join([*pieces, text[done:]])
+
+
+def edit_rows(documents: Iterable[Sequence[Span]]) -> pa.RecordBatch:
+    """The edits of consecutive documents as a batch of ``EDITS_SCHEMA``, one row a document."""
+    rows = [
+        [{"start": span.start, "end": span.end, "entity": span.entity} for span in spans] for spans in documents
+    ]
+    return pa.record_batch([pa.array(rows, EDITS_SCHEMA.field("edits").type)], schema=EDITS_SCHEMA)
+
+
+def spans_of(batch: pa.RecordBatch, row: int) -> list[Span]:
+    """The spans of one row of a batch of ``EDITS_SCHEMA``; scores are not kept and come back as 1."""
+    return [Span(edit["start"], edit["end"], edit["entity"], 1.0) for edit in batch.column("edits")[row].as_py()]

@@ -1,0 +1,171 @@
+"""How a stage works through its units on any Beam runner.
+
+::
+
+    tasks | Reshuffle | ReadUnits(read) | EachItem(step) | … | WriteUnits(stage, fold)
+
+Between ``Reshuffle`` and the end everything is fused, so a unit's items pass from hand to hand in one process and nothing
+but the unit's files and its receipt leaves it. Items are records or row blocks; every one of them reaches the fold. A unit is done
+when as many items arrived as its reader gave out, in whatever order units are interleaved; one that is not done when its
+bundle ends fails the bundle, never silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import apache_beam as beam
+
+from gristmill.corpus.books import Books
+from gristmill.corpus.errors import RunError
+from gristmill.corpus.record import UnitEnd
+from gristmill.corpus.stage import Attempt, StageDirectory
+
+
+class Task(NamedTuple):
+    """A unit to be worked on: its key, what its receipt shall say of the input, its size, and what its reader needs."""
+
+    unit: str
+    input: Mapping[str, Any]
+    weight: int
+    work: Any
+
+
+class Closing(NamedTuple):
+    """The last element of a unit: how many items its reader gave out, and the reader's own count of the input."""
+
+    task: Task
+    items: int
+    end: UnitEnd
+
+
+class Fold(Protocol):
+    """What becomes of one unit's items, in the order in which they were read."""
+
+    def add(self, item: Any) -> int:
+        """Take one item; returns the number of documents or records in it."""
+
+    def finish(self, end: UnitEnd) -> tuple[Books, Mapping[str, Any]]:
+        """Write what is left; the unit's books and facts."""
+
+
+Read = Callable[[Any], Iterator[Any]]
+"""From a task's ``work`` to its items, of which the last is the ``UnitEnd``."""
+
+
+class ReadUnits(beam.PTransform):  # type: ignore[misc]
+    """Tasks to ``(unit, item)`` pairs, each unit closed by a ``Closing``."""
+
+    def __init__(self, read: Read) -> None:
+        super().__init__()
+        self.read = read
+
+    def expand(self, tasks: beam.PCollection) -> beam.PCollection:
+        return tasks | beam.Reshuffle() | beam.ParDo(_Read(self.read))
+
+
+class EachItem(beam.PTransform):  # type: ignore[misc]
+    """Apply a step to every item. ``load`` makes the step once in each worker, so that models need not be pickled."""
+
+    def __init__(self, load: Callable[[], Callable[[Any], Any]]) -> None:
+        super().__init__()
+        self.load = load
+
+    def expand(self, items: beam.PCollection) -> beam.PCollection:
+        return items | beam.ParDo(_Each(self.load))
+
+
+class WriteUnits(beam.PTransform):  # type: ignore[misc]
+    """Fold every unit's items into files and a receipt; gives the keys of the units that are done."""
+
+    def __init__(self, stage: StageDirectory, fold: Callable[[Attempt], Fold]) -> None:
+        super().__init__()
+        self.stage = stage
+        self.fold = fold
+
+    def expand(self, items: beam.PCollection) -> beam.PCollection:
+        return items | beam.ParDo(_Write(self.stage, self.fold))
+
+
+class _Read(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, read: Read) -> None:
+        self.read = read
+
+    def process(self, task: Task) -> Iterable[tuple[str, Any]]:
+        items = 0
+        for item in self.read(task.work):
+            if isinstance(item, UnitEnd):
+                yield task.unit, Closing(task, items, item)
+                return
+            items += 1
+            yield task.unit, item
+        raise RunError(f"the reader of unit {task.unit} ended without counting its input")
+
+
+class _Each(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, load: Callable[[], Callable[[Any], Any]]) -> None:
+        self.load = load
+
+    def setup(self) -> None:
+        self.step = self.load()
+
+    def process(self, element: tuple[str, Any]) -> Iterable[tuple[str, Any]]:
+        unit, item = element
+        yield element if isinstance(item, Closing) else (unit, self.step(item))
+
+
+@dataclass
+class _Open:
+    """A unit that is being written."""
+
+    attempt: Attempt
+    fold: Fold
+    files: ExitStack
+    items: int = 0
+    documents: int = 0
+    closing: Closing | None = None
+
+
+class _Write(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, stage: StageDirectory, fold: Callable[[Attempt], Fold]) -> None:
+        self.stage = stage
+        self.fold = fold
+
+    def start_bundle(self) -> None:
+        self.units: dict[str, _Open] = {}
+
+    def process(self, element: tuple[str, Any]) -> Iterable[str]:
+        unit, item = element
+        opened = self.units.get(unit) or self._open(unit)
+        if isinstance(item, Closing):
+            opened.closing = item
+        else:
+            opened.items += 1
+            opened.documents += opened.fold.add(item)
+            opened.attempt.progress(opened.documents)
+        if opened.closing is not None and opened.items == opened.closing.items:
+            del self.units[unit]
+            with opened.files:
+                books, facts = opened.fold.finish(opened.closing.end)
+                opened.attempt.commit(opened.closing.task.input, books, facts)
+            yield unit
+
+    def finish_bundle(self) -> None:
+        self._discard()
+        if self.units:
+            raise RunError(f"stage {self.stage.stage}: units {sorted(self.units)} did not get all of their items")
+
+    def teardown(self) -> None:
+        self._discard()
+
+    def _open(self, unit: str) -> _Open:
+        files = ExitStack()
+        attempt = files.enter_context(self.stage.attempt(unit))
+        return self.units.setdefault(unit, _Open(attempt, self.fold(attempt), files))
+
+    def _discard(self) -> None:
+        for opened in getattr(self, "units", {}).values():
+            opened.files.close()
