@@ -1,10 +1,13 @@
-"""Which language is a text in? fastText's lid.176 (Joulin et al. 2016, "Bag of Tricks for Efficient Text
-Classification"): 176 languages, named by ISO 639-1 code, or ISO 639-3 where there is none (``en``, ``zh``, ``ceb``), and a few
-Wikipedia names (``sh``, ``als``).
+"""Which language is a text in?
 
-The model sees four evenly spaced pieces of at most 500 characters, without ASCII and full-width punctuation, digits and
-symbols. Measured on 380 news pages in five languages and 2,800 reference pages in seven: 100 % and 96.5 % right, as with
-all of the text (95.9 % with the punctuation; the rest is mostly pages that were never translated), and 0.2 ms a text at most.
+fastText's lid.176 (Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification") tells 176 languages apart
+and names them by ISO 639-1 code (``en``, ``zh``), by ISO 639-3 where there is none (``ceb``), and a few by the name of their
+Wikipedia (``sh``, ``als``).
+
+The model sees four evenly spaced pieces of at most 500 characters, without digits and without ASCII, general and
+full-width punctuation. Measured on 380 news pages in five languages and 2,800 reference pages in seven: 100 % and
+96.5 % right, as with the whole text (95.9 % with the punctuation; of the rest most was never translated), and 0.2 ms a
+text at most.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ class LanguageIdentifier:
 
     @classmethod
     def load(cls, path: str | None = None) -> LanguageIdentifier:
-        """Loads the model at ``path``, or lid.176. Raises InputError if there is none, or if it is no fastText model."""
+        """Loads the model at ``path``, or lid.176. Raises InputError if there is none or it is no fastText model."""
         where = model_path(path)
         try:
             if storage.is_local(where):

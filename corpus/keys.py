@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import lru_cache
+from glob import has_magic
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -73,8 +74,11 @@ def section_slice(section: BaseModel) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def asset_hash(url: str) -> str:
-    """sha256 of a model or list, read once in a process."""
-    return storage.content_hash(url)
+    """sha256 of a model or list; of a glob pattern, a hash of its files' names and contents. Read once in a process."""
+    if not has_magic(url):
+        return storage.content_hash(url)
+    root, pattern = storage.split_pattern(url)
+    return key_of([(path, storage.content_hash(storage.join(root, path))) for path, _ in storage.glob(root, pattern)])
 
 
 def _marks(field: Any) -> tuple[Any, ...]:

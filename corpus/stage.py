@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -73,6 +73,9 @@ class Receipt(NamedTuple):
     def from_json(cls, data: Mapping[str, Any]) -> Receipt:
         files = tuple(FileEntry(**entry) for entry in data["files"])
         return cls(data["unit"], data["input"], Books.from_json(data["books"]), files, data["facts"])
+
+
+Facts = Callable[[tuple[Receipt, ...]], Mapping[str, Any]]
 
 
 class Manifest(NamedTuple):
@@ -134,17 +137,18 @@ class StageDirectory(NamedTuple):
     def receipt(self, unit: str) -> Receipt:
         return Receipt.from_json(json.loads(storage.read_bytes(self._receipt_url(unit))))
 
-    def write_manifest(self, units: Iterable[str], facts: Mapping[str, Any]) -> Manifest:
-        """Sum the receipts of ``units`` into ``manifest.json``.
+    def write_manifest(self, units: Iterable[str], facts: Facts) -> Manifest:
+        """Sum the receipts of ``units`` into ``manifest.json``; ``facts`` says of them what belongs to the whole stage.
 
         Raises RunError where a unit has no receipt or its books, summed, do not balance.
         """
         wanted = sorted(units)
         if missing := sorted(set(wanted) - self.standing()):
             raise RunError(f"stage {self.stage}: {len(missing)} of {len(wanted)} units left no receipt, first {missing[0]}")
-        manifest = Manifest(self.stage, self.key, tuple(storage.threaded(self.receipt, wanted)), facts)
-        for receipt in manifest.receipts:
+        receipts = tuple(storage.threaded(self.receipt, wanted))
+        for receipt in receipts:
             receipt.books.require_balance(f"stage {self.stage}, unit {receipt.unit}")
+        manifest = Manifest(self.stage, self.key, receipts, facts(receipts))
         data = pretty(manifest.as_json())
         if not storage.exists(self.manifest_url) or storage.read_bytes(self.manifest_url) != data:
             storage.replace(self.manifest_url, data)
@@ -177,13 +181,17 @@ class Attempt:
         self._sinks: list[TableSink | BytesSink] = []
         self._beaten = time.monotonic()
 
-    def table(self, kind: str, schema: pa.Schema, suffix: str = ".parquet") -> TableSink:
-        """A zstd Parquet file of ``kind`` to write batches to."""
-        return self._opened(TableSink(kind, suffix, self._folder / f"{kind}{suffix}", schema))
+    def table(self, kind: str, schema: pa.Schema, suffix: str = ".parquet", beside: str | None = None) -> TableSink:
+        """A zstd Parquet file of ``kind`` to write batches to, in a folder of its own or ``beside`` another kind."""
+        sink = TableSink(kind, beside or kind, suffix, self._folder / f"{kind}{suffix}", schema)
+        self._sinks.append(sink)
+        return sink
 
     def payload(self, kind: str, suffix: str) -> BytesSink:
         """A headerless binary file of ``kind``."""
-        return self._opened(BytesSink(kind, suffix, self._folder / f"{kind}{suffix}"))
+        sink = BytesSink(kind, kind, suffix, self._folder / f"{kind}{suffix}")
+        self._sinks.append(sink)
+        return sink
 
     def progress(self, documents: int) -> None:
         """``StageDirectory.beat``, at most once a second."""
@@ -203,14 +211,10 @@ class Attempt:
         storage.create(self.stage._receipt_url(self.unit), pretty(receipt.as_json()))
         return receipt
 
-    def _opened(self, sink: Any) -> Any:
-        self._sinks.append(sink)
-        return sink
-
     def _name(self, sink: TableSink | BytesSink) -> FileEntry:
         rows = sink.close()
         digest = _file_hash(sink.path)
-        path = f"{sink.kind}/{self.unit}-{digest[:HASH_DIGITS]}{sink.suffix}"
+        path = f"{sink.folder}/{self.unit}-{digest[:HASH_DIGITS]}{sink.suffix}"
         storage.put_file(sink.path, storage.join(self.stage.url, path))
         return FileEntry(sink.kind, path, rows, sink.path.stat().st_size, digest)
 
@@ -218,8 +222,8 @@ class Attempt:
 class TableSink:
     """A Parquet file in the making. Row groups end where the writer of the data says so, never by time or memory."""
 
-    def __init__(self, kind: str, suffix: str, path: Path, schema: pa.Schema) -> None:
-        self.kind, self.suffix, self.path, self.schema = kind, suffix, path, schema
+    def __init__(self, kind: str, folder: str, suffix: str, path: Path, schema: pa.Schema) -> None:
+        self.kind, self.folder, self.suffix, self.path, self.schema = kind, folder, suffix, path, schema
         self.rows = 0
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
 
@@ -238,8 +242,8 @@ class TableSink:
 class BytesSink:
     """A binary file in the making; ``rows`` counts whatever its caller counts (tokens)."""
 
-    def __init__(self, kind: str, suffix: str, path: Path) -> None:
-        self.kind, self.suffix, self.path = kind, suffix, path
+    def __init__(self, kind: str, folder: str, suffix: str, path: Path) -> None:
+        self.kind, self.folder, self.suffix, self.path = kind, folder, suffix, path
         self.rows = 0
         self._file = open(path, "wb")
 

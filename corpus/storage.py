@@ -71,6 +71,13 @@ def glob(root: str, pattern: str) -> list[tuple[str, int]]:
     )
 
 
+def split_pattern(url: str) -> tuple[str, str]:
+    """A URL with ``*``, ``?`` or ``[`` in it as (the folder before the first such part, the pattern below it)."""
+    parts = url.split("/")
+    first = next(index for index, part in enumerate(parts) if set(part) & set("*?["))
+    return "/".join(parts[:first]) or "/", "/".join(parts[first:])
+
+
 def listing(url: str) -> dict[str, int]:
     """Names and sizes of the files right under a folder; empty where there is no such folder."""
     filesystem, path = url_to_fs(url)

@@ -16,7 +16,7 @@ import re
 import sys
 import unicodedata
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,24 +86,51 @@ def normalise(text: str) -> str:
 
 
 def word_hashes(text: str) -> UInt64s:
-    """One hash for each word of ``normalise(text)``, in order: uint64 [words].
+    """One hash for each word of ``normalise(text)``, in order: uint64 [words]. The same on every machine."""
+    return find_words(text).hashes()
 
-    Multilinear in the word's code points (Lemire and Kaser 2014), with multipliers that hang on the position in the
-    word, then mixed. The same on every machine, and independent of the words around.
+
+class Words(NamedTuple):
+    """The words of ``normalise(text)`` as arrays, for those who need more than their hashes.
+
+    ``codes`` and ``kinds`` [characters] run from the first word's first code to the end of the text, ``starts`` [words]
+    says where in them each word begins. What separates it from the next has the kind ``BREAK``.
     """
+
+    codes: Codes
+    kinds: Kinds
+    starts: NDArray[np.int64]
+
+    def sums(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The sum of ``values`` [characters] over each word and the breaks after it: [words]."""
+        return np.add.reduceat(values, self.starts) if len(self.starts) else values[:0]
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Code points in each word: int64 [words]."""
+        return self.sums((self.kinds != BREAK).astype(np.int64))
+
+    def hashes(self) -> UInt64s:
+        """A hash of each word, whatever stands around it: uint64 [words].
+
+        Multilinear in the word's code points (Lemire and Kaser 2014), with multipliers that hang on the position in the
+        word, then mixed.
+        """
+        spans = np.empty_like(self.starts)
+        spans[:-1], spans[-1:] = self.starts[1:] - self.starts[:-1], len(self.codes) - self.starts[-1:]
+        positions = np.arange(len(self.codes)) - np.repeat(self.starts, spans)
+        terms = _multipliers(int(spans.max(initial=0))).take(positions)
+        terms *= self.codes.view(np.uint64)
+        terms *= self.kinds != BREAK  # what separates words adds nothing to the one before it
+        return mix(self.sums(terms))
+
+
+def find_words(text: str) -> Words:
+    """The words of ``normalise(text)``, found but not copied out."""
     codes = folded_code_points(text)
     kinds = kinds_of(codes)
     starts = np.flatnonzero(begins_word(kinds))
-    if not len(starts):
-        return np.empty(0, np.uint64)
-    codes, kinds, starts = codes[starts[0] :], kinds[starts[0] :], starts - starts[0]
-    lengths = np.empty_like(starts)
-    lengths[:-1], lengths[-1] = starts[1:] - starts[:-1], len(codes) - starts[-1]
-    positions = np.arange(len(codes)) - np.repeat(starts, lengths)
-    terms = _multipliers(int(lengths.max())).take(positions)
-    terms *= codes.view(np.uint64)
-    terms *= kinds != BREAK  # what separates words adds nothing to the one before it
-    return mix(np.add.reduceat(terms, starts))
+    first = int(starts[0]) if len(starts) else len(codes)
+    return Words(codes[first:], kinds[first:], starts - first)
 
 
 def shingle_hashes(hashes: UInt64s, n: int) -> UInt64s:
@@ -122,7 +149,7 @@ def shingle_hashes(hashes: UInt64s, n: int) -> UInt64s:
 
 
 def mix(values: UInt64s) -> UInt64s:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): a bijection after which every bit hangs on every bit."""
+    """SplitMix64's finaliser (Steele, Lea and Flood 2014): a bijection after which every bit hangs on every bit."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
@@ -159,7 +186,7 @@ def begins_word(kinds: Kinds) -> NDArray[np.bool_]:
     """Whether a word begins at each character."""
     lacking = kinds.copy()
     lacking[1:] &= ~(kinds[:-1] & _LENT)
-    return lacking != 0
+    return lacking.astype(bool)
 
 
 def _visible(text: str) -> str:

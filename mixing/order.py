@@ -1,8 +1,8 @@
 """The global order of sequences: sources interleaved evenly, any position computed without a scan.
 
 Sequence ``j`` of the ``n`` that a source gives stands at the time ``(j + u) / n``, with a seeded offset ``u`` in
-[0, 1) for each source; sequences are sorted by time. So any stretch of time has each source in its proportion, to within
-one sequence. Times are 64-bit fixed-point fractions, computed exactly; equal times are sorted by source.
+[0, 1) for each source; sequences are sorted by time. So any stretch of time has each source in its proportion, to
+within one sequence. Times are 64-bit fixed-point fractions, computed exactly; equal times are sorted by source.
 
 How many sequences of a source come before a time has a closed form, so the time of a position is found by bisection.
 """

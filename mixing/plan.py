@@ -24,9 +24,9 @@ MAX_SEQUENCES = 1 << 40
 
 
 class SourceSize(NamedTuple):
-    """What the token files of a source hold: documents, and tokens of each bucket, separators included."""
+    """What each bucket of a source holds, summed over its units: documents, and tokens with their separators."""
 
-    documents: int
+    bucket_documents: tuple[int, ...]
     bucket_tokens: tuple[int, ...]
 
     @property
@@ -44,11 +44,15 @@ class SourcePlan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
-    documents: int
+    bucket_documents: tuple[int, ...]
     bucket_tokens: tuple[int, ...]
     share: float
     sequences: int
     capped: bool
+
+    @property
+    def documents(self) -> int:
+        return sum(self.bucket_documents)
 
     @property
     def tokens(self) -> int:
@@ -125,7 +129,7 @@ def make_plan(sizes: Mapping[str, SourceSize], section: MixSection) -> Plan:
         sources=tuple(
             SourcePlan(
                 source=name,
-                documents=sizes[name].documents,
+                bucket_documents=sizes[name].bucket_documents,
                 bucket_tokens=sizes[name].bucket_tokens,
                 share=round(float(weight / everything), 6),
                 sequences=sequences[name],

@@ -24,8 +24,8 @@ class MixSection(Section):
         4.0,
         gt=0,
         allow_inf_nan=False,
-        description="No source is repeated more often; what it cannot give, the others do. Up to 4 epochs repeated data "
-        "is nearly as good as new (Muennighoff et al. 2023, 'Scaling Data-Constrained Language Models').",
+        description="No source is repeated more often; what it cannot give, the others do. Up to 4 epochs repeated "
+        "data is nearly as good as new (Muennighoff et al. 2023, 'Scaling Data-Constrained Language Models').",
     )
     tokens: int | None = Field(
         None, ge=1, description="Training tokens wanted; without it as many as the sources hold together, once."

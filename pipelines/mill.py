@@ -70,7 +70,7 @@ def run(
             with watch(step):
                 _work(step, mill, workers)
         manifest = _settle(step, mill)
-        lines.append(Line(stage.name, stage.line_books(manifest), stage.counts, stage.takes_from))
+        lines.append(Line(stage.name, manifest.books, stage.counts, stage.takes_from))
         books = ledger(lines)
         storage.replace(storage.join(work, "ledger.json"), pretty(books))
         storage.replace(storage.join(work, "latest.json"), pretty({n: d.name for n, d in mill.directories.items()}))
@@ -103,7 +103,7 @@ def _graph(step: Step, mill: Mill, pipeline: beam.Pipeline) -> Any:
 
 
 def _settle(step: Step, mill: Mill) -> Manifest:
-    manifest = step.directory.write_manifest((task.unit for task in step.tasks), step.stage.facts(mill))
+    manifest = step.directory.write_manifest((task.unit for task in step.tasks), partial(step.stage.facts, mill))
     mill.manifests[step.stage.name] = manifest
     leftovers = storage.join(step.directory.url, "progress")
     storage.remove(storage.join(leftovers, name) for name in storage.listing(leftovers))

@@ -33,7 +33,6 @@ class Recipe(Section):
     """Everything that shapes a corpus. Nothing in it says where or with how many workers it is milled."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the corpus.")
-    seed: int = Field(0, ge=0, description="Seed of every draw: sample, permutations, order, initial weights.")
     unit_size: ByteSize = Field(256 * 2**20, ge=2**16, description="Input bytes of one unit of work.")
     sources: list[SourceSection] = Field(min_length=1, description="Where documents come from.")
     extract: ExtractSection = ExtractSection()
@@ -69,8 +68,8 @@ def load_recipe(url: str, overrides: Iterable[str] = ()) -> Recipe:
         raise InputError(f"{url} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
         raise InputError(f"{url} is not a recipe: it must be a mapping with at least `name` and `sources`")
-    for override in overrides:
-        _set(data, override)
+    for one in overrides:
+        override(data, one)
     base = os.path.dirname(url) if "://" in url else os.path.dirname(os.path.abspath(url))
     return parse_recipe(data, base, url)
 
@@ -81,6 +80,26 @@ def parse_recipe(data: Mapping[str, Any], base: str | None = None, name: str = "
         return Recipe.model_validate(_expanded(data), context={"base": base})
     except ValidationError as error:
         raise InputError("; ".join(f"{name}: {_sentence(one)}" for one in error.errors())) from None
+
+
+def override(data: dict[str, Any], assignment: str) -> None:
+    """Put ``key=value`` into ``data``: a dotted key, the value as YAML. Raises InputError."""
+    path, equals, value = assignment.partition("=")
+    if not equals or not path:
+        raise InputError(f"--set {assignment}: write it as key=value, for example judge.min_lang_score=0.5")
+    *parents, last = path.split(".")
+    place: Any = data
+    try:
+        for part in parents:
+            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
+        if isinstance(place, list):
+            place[int(last)] = yaml.safe_load(value)
+        else:
+            place[last] = yaml.safe_load(value)
+    except (TypeError, ValueError, IndexError, AttributeError):
+        raise InputError(f"--set {assignment}: the recipe has no such place") from None
+    except yaml.YAMLError:
+        raise InputError(f"--set {assignment}: the value is not valid YAML") from None
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -103,25 +122,6 @@ def _variable(match: re.Match[str]) -> str:
     if value is None:
         raise InputError(f"the recipe names ${{{match[1]}}}, which is not in the environment; set it or write ${{{match[1]}:-default}}")
     return value
-
-
-def _set(data: dict[str, Any], override: str) -> None:
-    path, equals, value = override.partition("=")
-    if not equals or not path:
-        raise InputError(f"--set {override}: write it as key=value, for example judge.min_lang_score=0.5")
-    *parents, last = path.split(".")
-    place: Any = data
-    try:
-        for part in parents:
-            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
-        if isinstance(place, list):
-            place[int(last)] = yaml.safe_load(value)
-        else:
-            place[last] = yaml.safe_load(value)
-    except (TypeError, ValueError, IndexError, AttributeError):
-        raise InputError(f"--set {override}: the recipe has no such place") from None
-    except yaml.YAMLError:
-        raise InputError(f"--set {override}: the value is not valid YAML") from None
 
 
 def _sentence(error: Any) -> str:

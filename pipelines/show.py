@@ -21,7 +21,7 @@ _REASONS = 4
 
 def stage_line(done: Done) -> str:
     """One line for a stage that is done."""
-    step, books = done.step, done.step.stage.line_books(done.manifest)
+    step, books = done.step, done.manifest.books
     worked = f"{len(step.pending)} of {len(step.tasks)} units" if step.pending else f"all {len(step.tasks)} units stood"
     kept = f"kept {books.kept:,} of {books.records:,} {step.stage.counts}"
     return f"[bold]{step.stage.name:<11}[/]{kept:<44}{worked:<22}{done.seconds:7.1f} s"

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gristmill.corpus.books import Books
 from gristmill.corpus.errors import RunError
 from gristmill.corpus.keys import key_of, library_versions
-from gristmill.corpus.stage import Manifest, StageDirectory
+from gristmill.corpus.stage import Manifest, Receipt, StageDirectory
 from gristmill.pipelines.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -33,10 +32,10 @@ class Mill:
             raise RunError(f"stage {stage} is not done yet in {self.work}")
         return self.manifests[stage]
 
-    def urls(self, stage: str, kind: str) -> dict[str, str]:
-        """The file of ``kind`` of each unit of a stage that is done: unit → URL."""
-        directory = self.directories[stage]
-        return {r.unit: directory.file_url(r.file(kind)) for r in self.manifest(stage).receipts}
+    @property
+    def tokenizer(self) -> Receipt:
+        """The tokenizer's one receipt: its file and its facts."""
+        return self.manifest("tokenizer").receipts[0]
 
 
 class Stage(ABC):
@@ -65,13 +64,9 @@ class Stage(ABC):
         """The Beam graph over the pending units."""
         raise NotImplementedError
 
-    def facts(self, mill: Mill) -> Mapping[str, Any]:
-        """What the manifest says beside the receipts."""
+    def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
+        """What the manifest says of the whole stage. Raises RunError where it does not add up."""
         return {}
-
-    def line_books(self, manifest: Manifest) -> Books:
-        """The stage's books as the ledger shows them."""
-        return manifest.books
 
     def directory(self, mill: Mill) -> StageDirectory:
         key = key_of(self.name, self.version, library_versions(self.libraries), self.slice(mill.recipe))

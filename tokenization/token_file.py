@@ -2,8 +2,8 @@
 
 The payload is headerless little-endian tokens. Documents stand in it by bucket, and inside a bucket in the order of the
 document file; after each document stands an end-of-text token. The index has one row a document in the same order and
-one row group a bucket, empty ones included. So the documents of a bucket are one row group and one range of the payload,
-and shuffling a bucket of a whole source takes one range read from each of its units.
+one row group a bucket, empty ones included. So the documents of a bucket are one row group and one range of the
+payload, and shuffling a bucket of a whole source takes one range read from each of its units.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def document_buckets(ids: pa.Array | pa.ChunkedArray, buckets: int, seed: int) -
 def write_index(file: str | IO[bytes], token_file: TokenFile) -> None:
     """Write the index as Parquet, one row group a bucket."""
     with pq.ParquetWriter(file, TOKEN_INDEX_SCHEMA, compression="zstd") as writer:
-        for rows in _bucket_rows(token_file):
+        for rows in bucket_rows(token_file):
             writer.write_table(rows, row_group_size=max(1, rows.num_rows))
 
 
@@ -107,7 +107,7 @@ def _constant(value: str, rows: int) -> Any:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([value], pa.string()))
 
 
-def _bucket_rows(token_file: TokenFile) -> Iterator[pa.Table]:
+def bucket_rows(token_file: TokenFile) -> Iterator[pa.Table]:
     start = 0
     for documents in token_file.bucket_documents.tolist():
         yield token_file.index.slice(start, documents)

@@ -19,21 +19,17 @@ def aligned_tasks(mill: Mill, directory: StageDirectory, inputs: Inputs, *more: 
 
     A unit's key holds the sha256 of every file that it reads, and ``more``: what else its bytes depend on.
     """
-    by_document = {stage: _by_document(mill, stage) for stage in inputs}
+    found = {stage: by_document(mill, stage) for stage in inputs}
     first = next(iter(inputs))
     return [
-        _task(mill, directory, document, {stage: found[document] for stage, found in by_document.items()}, inputs, more)
-        for document in by_document[first]
+        _task(mill, directory, document, {stage: receipts[document] for stage, receipts in found.items()}, inputs, more)
+        for document in found[first]
     ]
 
 
-def document_unit(receipt: Receipt) -> str:
-    """The unit of ``extract`` whose documents a receipt is about."""
-    return str(receipt.input.get("documents", receipt.unit))
-
-
-def _by_document(mill: Mill, stage: str) -> dict[str, Receipt]:
-    return {document_unit(receipt): receipt for receipt in mill.manifest(stage).receipts}
+def by_document(mill: Mill, stage: str) -> dict[str, Receipt]:
+    """A stage's receipts by the unit of ``extract`` whose documents they are about."""
+    return {str(receipt.input.get("documents", receipt.unit)): receipt for receipt in mill.manifest(stage).receipts}
 
 
 def _task(

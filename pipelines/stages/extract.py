@@ -6,11 +6,12 @@ from typing import Any
 
 import apache_beam as beam
 
-from gristmill.corpus.keys import key_of, section_slice
+from gristmill.classifiers.language import model_path
+from gristmill.corpus.keys import asset_hash, key_of, section_slice
 from gristmill.corpus.stage import StageDirectory
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import Mill, Stage
-from gristmill.transforms.extract.transform import ExtractText, FilterUrls, WriteDocuments
+from gristmill.transforms.extract.transform import ExtractText, WriteDocuments
 from gristmill.transforms.read.plan import plan_units
 from gristmill.transforms.read.reader import Limits
 from gristmill.transforms.read.section import SourceSection
@@ -36,7 +37,10 @@ class Extract(Stage):
     )
 
     def slice(self, recipe: Recipe) -> Any:
-        return section_slice(recipe.extract)
+        return {
+            **section_slice(recipe.extract),
+            "language_model": asset_hash(model_path(recipe.extract.language.model)),
+        }
 
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         recipe = mill.recipe
@@ -48,12 +52,11 @@ class Extract(Stage):
         ]
 
     def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
-        section = mill.recipe.extract
-        return tasks | ReadSources() | FilterUrls(section) | ExtractText(section) | WriteDocuments(directory)
+        return tasks | ReadSources() | ExtractText(mill.recipe.extract) | WriteDocuments(directory)
 
 
 def _task(directory: StageDirectory, unit: Unit, source: SourceSection, limits: Limits) -> Task:
-    reading = source.model_dump(mode="json", exclude={"root", "paths", "priority"})
+    reading = source.model_dump(mode="json", exclude={"root", "paths"})
     key = key_of(directory.key, unit.identity(), reading)
     given = {
         "source": source.name,

@@ -17,6 +17,10 @@ from gristmill.corpus.stage import Receipt, StageDirectory
 SCHEMA = pa.schema([("n", pa.int64())])
 
 
+def no_facts(receipts: tuple[Receipt, ...]) -> dict[str, int]:
+    return {}
+
+
 def work_on(directory: StageDirectory, unit: str, values: list[int], dropped: int = 0) -> Receipt:
     with directory.attempt(unit) as attempt:
         attempt.table("numbers", SCHEMA).write(pa.table({"n": values}, SCHEMA))
@@ -65,9 +69,10 @@ def test_the_manifest_sums_the_receipts_of_the_units_asked_for(storage_root: str
     directory = StageDirectory(storage_root, "judge", "0" * 16)
     for unit, values in {"b": [1, 2], "a": [3], "older": [9]}.items():
         work_on(directory, unit, values, dropped=1)
-    manifest = directory.write_manifest(["b", "a"], {"fact": 1})
+    manifest = directory.write_manifest(["b", "a"], lambda receipts: {"units": len(receipts)})
     assert [receipt.unit for receipt in manifest.receipts] == ["a", "b"]
     assert manifest.books == Books(5, 3, {"odd": 2}, {}, 5, 5)
+    assert manifest.facts == {"units": 2}
     assert directory.read_manifest() == manifest
     assert [entry.rows for entry in manifest.files("numbers")] == [1, 2]
 
@@ -76,7 +81,7 @@ def test_a_manifest_wants_every_receipt(tmp_path: Path) -> None:
     directory = StageDirectory(str(tmp_path), "judge", "0" * 16)
     work_on(directory, "a", [1])
     with pytest.raises(RunError, match="1 of 2 units left no receipt, first b"):
-        directory.write_manifest(["a", "b"], {})
+        directory.write_manifest(["a", "b"], no_facts)
 
 
 def test_a_manifest_holds_no_path_of_the_machine(tmp_path: Path) -> None:
@@ -84,7 +89,7 @@ def test_a_manifest_holds_no_path_of_the_machine(tmp_path: Path) -> None:
     for name in ("here", "there"):
         directory = StageDirectory(str(tmp_path / name), "judge", "0" * 16)
         work_on(directory, "a", [1, 2])
-        directory.write_manifest(["a"], {})
+        directory.write_manifest(["a"], no_facts)
         texts.append(Path(directory.manifest_url).read_bytes())
         assert str(tmp_path) not in texts[-1].decode()
         assert json.loads(texts[-1])["books"]["in"] == 2

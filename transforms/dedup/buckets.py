@@ -20,13 +20,17 @@ class Members(NamedTuple):
     node: UInt64s
 
 
-def shared(band: UInt64s, node: UInt64s) -> Members:
-    """The buckets of two members or more; the order of the rows given does not matter.
+def shared(band: UInt64s, node: UInt64s, fresh: int = 0) -> Members:
+    """The buckets of two members or more with one at least of this run, in any order of rows.
 
-    ``band`` and ``node`` are parallel, uint64 [n]. Memory: about 40 bytes a row beyond the input.
+    ``band`` and ``node`` are parallel, uint64 [n]. Nodes from ``fresh`` on are of this run; an index of earlier runs
+    comes before (its files have the smaller numbers), and what only its documents share was decided then. Memory: about
+    40 bytes a row beyond the input.
     """
     order = np.lexsort((node, band))
     band, node = band[order], node[order]
-    same = band[1:] == band[:-1]
-    mates = np.append(same, False) | np.insert(same, 0, False)
-    return Members(band[mates], node[mates]) if len(band) else Members(band, node)
+    starts = np.flatnonzero(np.insert(band[1:] != band[:-1], 0, True)[: len(band)])
+    sizes = np.diff(starts, append=len(band))
+    undecided = (sizes > 1) & (node[starts + sizes - 1] >= np.uint64(fresh))
+    rows = np.repeat(undecided, sizes)
+    return Members(band[rows], node[rows])

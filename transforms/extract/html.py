@@ -19,7 +19,7 @@ import re
 from functools import cache
 
 import trafilatura
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]
 from lxml import html as lxml_html
 from resiliparse.extract.html2text import extract_plain_text
 from trafilatura.settings import Extractor as TrafilaturaOptions
@@ -46,7 +46,7 @@ _PARSER_OPTIONS = {
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818, an answer and not an error
     """A page that a counted limit turns away: ``reason`` is ``too_many_nodes`` or ``too_deep``."""
 
     def __init__(self, reason: str, detail: str) -> None:

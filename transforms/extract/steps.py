@@ -41,8 +41,8 @@ class Tools(NamedTuple):
 def extract_record(raw: Raw, section: ExtractSection, tools: Tools) -> Document | Dropped | Failed:
     """What becomes of one record. A function of its arguments alone; raises only MemoryError.
 
-    Dropped for ``url_domain``, ``url_word``, ``media_type``, ``too_large``, ``too_many_nodes``, ``too_deep``, ``no_text`` or
-    ``language``; failed for ``extract_error``.
+    Dropped for ``url_domain``, ``url_word``, ``media_type``, ``too_large``, ``too_many_nodes``, ``too_deep``,
+    ``no_text`` or ``language``; failed for ``extract_error``.
     """
     origin = raw.origin
     reasons = [*tools.urls.verdict(origin.url), *_unfit(raw, section)]
@@ -67,24 +67,24 @@ def extract_record(raw: Raw, section: ExtractSection, tools: Tools) -> Document 
 
 
 def extract_html(html: bytes | str, url: str | None, section: ExtractSection, tools: Tools) -> dict[str, Any]:
-    """One loose page: ``{"url", "text", "lang", "lang_score"}``, or ``{"url", "dropped" or "failed", "also", "detail"}``."""
-    raw = Raw(Origin("loose", url or "", 0, len(html), url=url), "text/html", html)
-    match extract_record(raw, section, tools):
-        case Document(_, text, lang, score):
-            return {"url": url, "text": text, "lang": lang, "lang_score": score}
-        case Dropped(_, reason, also, detail):
-            return {"url": url, "dropped": reason, "also": list(also), "detail": detail}
-        case Failed(_, cause, detail):
-            return {"url": url, "failed": cause, "also": [], "detail": detail}
+    """One loose page, for people: ``url`` with ``text``, ``lang`` and ``lang_score``, or with what it was refused for.
+
+    Then it has ``dropped`` (and ``also``) or ``failed``, and ``detail``.
+    """
+    result = extract_record(Raw(Origin("loose", url or "-", 0, len(html), url=url), "text/html", html), section, tools)
+    if isinstance(result, Document):
+        return {"url": url, "text": result.text, "lang": result.lang, "lang_score": result.lang_score}
+    if isinstance(result, Dropped):
+        return {"url": url, "dropped": result.reason, "also": list(result.also), "detail": result.detail}
+    return {"url": url, "failed": result.cause, "detail": result.detail}
 
 
 def _unfit(raw: Raw, section: ExtractSection) -> list[str]:
-    reasons = []
-    if raw.media_type not in HTML and raw.media_type not in (PLAIN, CODE):
-        reasons.append("media_type")
-    if len(raw.payload) > section.max_bytes:
-        reasons.append("too_large")
-    return reasons
+    unfit = {
+        "media_type": raw.media_type not in HTML and raw.media_type not in (PLAIN, CODE),
+        "too_large": len(raw.payload) > section.max_bytes,
+    }
+    return [reason for reason, holds in unfit.items() if holds]
 
 
 def _text(raw: Raw, section: ExtractSection) -> str:

@@ -4,8 +4,8 @@
 idempotent. In order, ``tidy``
 
 - drops what cannot be seen and only splits words or breaks readers: control characters but tab and newline, the byte
-  order mark (U+FEFF), the soft hyphen (U+00AD), interlinear marks and non-characters. Joiners (U+200C, U+200D), the zero-width
-  space and direction marks stay: Persian, Hindi, Khmer, emoji and Arabic are written with them;
+  order mark (U+FEFF), the soft hyphen (U+00AD), interlinear marks and non-characters. Joiners (U+200C, U+200D), the
+  zero-width space and direction marks stay: Persian, Hindi, Khmer, emoji and Arabic are written with them;
 - ends lines with ``\\n`` (from CR LF, CR, NEL, U+2028, U+2029, VT, FF), and makes a no-break space a space;
 - normalises to Unicode NFC (not NFKC, which would change what is said: x² to x2);
 - strips white space at the end of each line, and leaves at most two newlines in a row; none at either end.

@@ -1,9 +1,9 @@
-"""Beam's view of extraction: URL filter, text, and the document files of a unit."""
+"""Beam's view of extraction: records to documents, and the document files of a unit."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,8 +14,7 @@ from gristmill.corpus.document import ID_BYTES, DOCUMENT_SCHEMA, Document, Origi
 from gristmill.corpus.record import Dropped, Failed, Raw, Record, UnitEnd
 from gristmill.corpus.stage import ROW_GROUP_BYTES, Attempt, StageDirectory
 from gristmill.transforms.extract.section import ExtractSection
-from gristmill.transforms.extract.steps import Extractor
-from gristmill.transforms.extract.urls import UrlFilter
+from gristmill.transforms.extract.steps import Tools, extract_record
 from gristmill.transforms.units import EachItem, WriteUnits
 
 REJECTS_SCHEMA = pa.schema(
@@ -39,18 +38,11 @@ REJECTS_SCHEMA = pa.schema(
 _ROWS = 20_000
 
 
-class FilterUrls(EachItem):
-    """Drop records whose URL is on a list; sees no payload, so it comes first."""
-
-    def __init__(self, section: ExtractSection) -> None:
-        super().__init__(partial(_url_step, section))
-
-
 class ExtractText(EachItem):
-    """Raw records to documents with text and language."""
+    """Raw records to documents with text and language, or to what became of them instead."""
 
     def __init__(self, section: ExtractSection) -> None:
-        super().__init__(partial(Extractor.load, section))
+        super().__init__(partial(_load, section))
 
 
 class WriteDocuments(WriteUnits):
@@ -142,14 +134,11 @@ def rejects_table(rejects: list[Dropped | Failed]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=REJECTS_SCHEMA)
 
 
-def _url_step(section: ExtractSection) -> Any:
-    verdict = UrlFilter.load(section.url).verdict
+def _load(section: ExtractSection) -> Callable[[Record], Record]:
+    tools = Tools.load(section)
 
     def step(record: Record) -> Record:
-        if not isinstance(record, Raw) or record.origin.url is None:
-            return record
-        reasons = verdict(record.origin.url)
-        return Dropped(record.origin, reasons[0], tuple(reasons[1:]), record.origin.url) if reasons else record
+        return extract_record(record, section, tools) if isinstance(record, Raw) else record
 
     return step
 

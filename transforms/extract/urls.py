@@ -5,8 +5,8 @@ process instead of some 600 MB as strings. A URL not on a list of n entries is t
 most n / 2^64 for each of its keys: 2.5e-13 a key for that list, so about one wrongly dropped URL in 4e11.
 
 A URL's keys are its host, each parent domain of it, and the host with each prefix of its path that ends at a segment;
-so ``a.b.example.com`` is met by ``b.example.com`` and ``example.com``, and ``example.com/~eve/x`` by ``example.com/~eve``
-(which is how squidGuard reads such lists). Nothing is asked of the network or of a public suffix list.
+so ``a.b.example.com`` is met by ``b.example.com`` and ``example.com``, and ``example.com/~eve/x`` by
+``example.com/~eve`` (which is how squidGuard reads such lists). Nothing is asked of the network or of a public suffix list.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import gzip
 import re
 import tarfile
+import zlib
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from itertools import accumulate, islice
@@ -35,24 +36,25 @@ _AUTHORITY = re.compile(
 )
 _PORT = re.compile(r":[0-9]*$")
 _SPLIT = re.compile(r"[\W_]+")
-_LINES = 1 << 16
+_PLAIN = re.compile(rb"(?!www\.)[a-z0-9-]+(?:\.[a-z0-9-]+)+\n")
+_BLOCK_LINES = 1 << 16
 
 Hashes = npt.NDArray[np.uint64]
 
 
 class UrlFilter:
-    """Lists of domains and words, and the verdict on a URL. Loading takes about 2 s per million domains."""
+    """Lists of domains and words, given as lines of UTF-8, and the verdict on a URL."""
 
-    def __init__(self, domains: Iterable[str] = (), words: Iterable[str] = ()) -> None:
+    def __init__(self, domains: Iterable[bytes] = (), words: Iterable[bytes] = ()) -> None:
         self._domains = _hashes(domains)
-        phrases = {phrase for word in words if (phrase := sub_words(word))}
+        phrases = {phrase for line in words if (phrase := sub_words(_entry(line)))}
         self._words = frozenset(phrase[0] for phrase in phrases if len(phrase) == 1)
         self._phrases = tuple(sorted(f" {' '.join(phrase)} " for phrase in phrases if len(phrase) > 1))
 
     @classmethod
     def load(cls, section: UrlSection) -> UrlFilter:
         """Reads the section's lists. Raises InputError for a list that cannot be read."""
-        return cls(_entries(section.domains), _entries(section.words))
+        return cls(_lines(section.domains), _lines(section.words))
 
     def verdict(self, url: str | None) -> list[str]:
         """All reasons to drop ``url``, of ``url_domain`` and ``url_word``; none for a record that has no URL."""
@@ -96,7 +98,7 @@ def host_and_path(url: str) -> tuple[str, str]:
 
 
 def keys(url: str) -> list[str]:
-    """What of ``url`` a list may hold: host, parent domains, host with prefixes of the path. No parents for an IP address."""
+    """What of ``url`` a list may hold: host, its parent domains (an IP address has none), host with path prefixes."""
     host, path = host_and_path(url)
     if not host:
         return []
@@ -114,22 +116,24 @@ def _punycode(host: str) -> str:
         return host
 
 
-def _entries(urls: Iterable[str]) -> Iterator[str]:
-    """The entries of list files: a line each, without blank lines and what follows ``#`` at the start or after a space."""
+def _entry(line: bytes) -> str:
+    """What a line lists; "" for a blank line or a comment, which starts with ``#``."""
+    text = line.decode("utf-8", "replace").strip()
+    return "" if text.startswith("# ") or text == "#" else text
+
+
+def _lines(urls: Iterable[str]) -> Iterator[bytes]:
     for url in urls:
         try:
             with storage.open_input(url) as file:
-                for line in _lines(url, file):
-                    text = line.decode("utf-8", "replace").strip()
-                    if text and not text.startswith("#"):
-                        yield text.partition(" #")[0].rstrip()
-        except (OSError, EOFError, tarfile.TarError) as error:
+                yield from _file_lines(url, file)
+        except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
             raise InputError(
                 f"cannot read the list {url}: {error}; give a plain, .gz or .tar.gz file of lines"
             ) from error
 
 
-def _lines(url: str, file: IO[bytes]) -> Iterator[bytes]:
+def _file_lines(url: str, file: IO[bytes]) -> Iterator[bytes]:
     if url.endswith((".tar.gz", ".tgz")):
         with tarfile.open(fileobj=file, mode="r|gz") as archive:
             for member in archive:
@@ -137,29 +141,29 @@ def _lines(url: str, file: IO[bytes]) -> Iterator[bytes]:
                 if content:
                     yield from content
     elif url.endswith(".gz"):
-        with gzip.open(file) as content:
-            yield from content
+        with gzip.open(file) as unzipped:
+            yield from unzipped
     else:
         yield from file
 
 
-def _hashes(domains: Iterable[str]) -> Hashes:
-    entries = iter(domains)
-    blocks = []
-    while lines := list(islice(entries, _LINES)):
-        blocks.append(_hash_array([_entry_key(line) for line in lines]))
-    return np.unique(np.concatenate(blocks)) if blocks else np.empty(0, np.uint64)
+def _hashes(lines: Iterable[bytes]) -> Hashes:
+    """The sorted hashes of a list's entries."""
+    rest = iter(lines)
+    blocks = [np.empty(0, np.uint64)]
+    while block := list(islice(rest, _BLOCK_LINES)):
+        blocks.append(_hash_array([key for line in block if (key := _entry_key(line))]))
+    hashes = np.concatenate(blocks)
+    hashes.sort()
+    return hashes
 
 
-def _entry_key(entry: str) -> bytes:
-    """A list's entry as ``keys`` would give it. Entries in plain form, nearly all, are taken as they stand."""
-    if not _PLAIN.fullmatch(entry):
-        host, path = host_and_path(entry.removeprefix("*").removeprefix("."))
-        entry = f"{host}/{path}" if path else host
-    return entry.encode("utf-8", "surrogatepass")
-
-
-_PLAIN = re.compile(r"(?!www\.)[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+def _entry_key(line: bytes) -> bytes:
+    """A list's entry as ``keys`` gives it, or b"". Domains in plain form, nearly all, are taken as they stand."""
+    if _PLAIN.fullmatch(line):
+        return line[:-1]
+    host, path = host_and_path(_entry(line).removeprefix("*").removeprefix("."))
+    return (f"{host}/{path}" if path else host).encode("utf-8", "surrogatepass")
 
 
 def _hash_array(names: list[bytes]) -> Hashes:

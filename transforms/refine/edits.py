@@ -44,9 +44,7 @@ def apply_edits(text: str, spans: Sequence[Span], replacements: Mapping[str, str
 
 def edit_rows(documents: Iterable[Sequence[Span]]) -> pa.RecordBatch:
     """The edits of consecutive documents as a batch of ``EDITS_SCHEMA``, one row a document."""
-    rows = [
-        [{"start": span.start, "end": span.end, "entity": span.entity} for span in spans] for spans in documents
-    ]
+    rows = [[{"start": span.start, "end": span.end, "entity": span.entity} for span in spans] for spans in documents]
     return pa.record_batch([pa.array(rows, EDITS_SCHEMA.field("edits").type)], schema=EDITS_SCHEMA)
 
 

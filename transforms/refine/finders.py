@@ -104,11 +104,15 @@ def _hosts(run: str) -> Iterator[str]:
 
 _QUAD_HINT = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d")  # a literal first, which `re` finds at memory speed
 _COLON_HINT = re.compile(r":[0-9A-Fa-f]{0,4}:")
+_QUAD = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\d|\.\d)")
 _UNICAST = re.compile(r"\b[23][0-9A-Fa-f]{3}:")
 _IP_REACH = 64  # longer than any notation of an address
 _IP_RUN = re.compile(r"[0-9A-Za-z:.%/_\-]+")
 _IP_TAIL = re.compile(r"[0-9A-Za-z:.%/_\-]+\Z")
 _IP_CUE = re.compile(r"(?i:\b(?:ip(?:v[46])?|address|addr|host|server|gateway|dns|ping)\b)|://\Z|@\Z")
+_IP_INTRODUCED = re.compile(
+    r"(?i:\b(?:ip(?:v4)?|address|addr|host|server|gateway|dns|ping)\b\W{0,4}(?:(?:is|at|of|to)\W{1,2})?\Z)|(?:://|@)\Z"
+)
 _VERSION_BEFORE = re.compile(
     r"(?i:\b(?:versions?|ver|v|rel|release|build|section|sect|chapter|clause|oid)\b[ .:=]{0,3}\Z)|[A-Za-z]/\Z"
 )
@@ -160,7 +164,7 @@ def _ip_hints(text: str) -> list[int]:
 
 def _may_hold_address(window: str) -> bool:
     """Not a time, a ratio or a scope operator: a dotted quad, or a first group in 2000::/3 and enough colons."""
-    if _QUAD_HINT.search(window):
+    if _QUAD.search(window):
         return True
     return _UNICAST.search(window) is not None and ("::" in window or window.count(":") >= 7)
 
@@ -183,7 +187,7 @@ def _is_address(text: str, span: Span) -> bool:
     if _VERSION_BEFORE.search(before):
         return False
     *_, second, largest = sorted(address.packed)
-    return second >= _SMALL or largest >= _LARGE or cued(text, span.start, _IP_CUE)
+    return second >= _SMALL or largest >= _LARGE or cued(text, span.start, _IP_INTRODUCED)
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

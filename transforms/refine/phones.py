@@ -26,28 +26,35 @@ _GAP = " \u00a0\u202f\u3000.\\-\u2010-\u2015\u2212/()\uff08\uff09\uff0d"
 _LATIN = "0-9A-Za-z_\u00c0-\u024f"
 _RUN = re.compile(rf"\d(?:[{_GAP}]{{0,3}}\d){{6,}}")
 _TOKEN_END = re.compile(rf"(?<=[{_LATIN}])\d+[{_GAP}]*")
-_LEAD = re.compile(r"(?:[+＋]\s?)?[(（]?[+＋]?\Z")
-_EXTENSION = re.compile(r" ?(?:x|ext\.?|extension|#) ?\d{1,6}(?!\w)", re.IGNORECASE)
+_LEAD = re.compile(r"[+＋] ?\Z")
+_LEAD_OPEN = re.compile(r"(?:[+＋] ?)?(?:[(（][+＋]?)?\Z")
+_EXTENSION = re.compile(r",? ?(?:x|ext\.?|extension|#) ?\d{1,6}(?!\w)", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 _MOST_DIGITS = 15  # ITU-T E.164
 _CUE = re.compile(
     r"(?i:\b(?:tele?|t[eé]l[eé]?(?:phone|f[oó]n[oe]?|fax)|tel[ée]phones?|phones?|mobile?|móvil|m[oó]vel|cell(?:phone|ular)?|"
     r"celular|handy|fax|whats ?app|sms|hotline|helpline|call(?: me| us)?|dial|ring|text me|reach me|fono|cellulare)"
-    r"(?![a-z]))|(?:тел|电话|電話|手机|手機|☎|📞|📱)"
+    r"(?![a-z]))|(?:\bтел(?:ефон)?\b|电话|電話|手机|手機|☎|📞|📱)"
 )
-_DATE = re.compile(r"(?:(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])\b|(?:[0-3]?\d[-./]){2}(?:19|20)?\d\d\b)")
+_DATE = re.compile(
+    r"(?:(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])\b|(?:[0-3]?\d[-./]){2}(?:19|20)?\d\d\b|(?:19|20)\d\d\D(?:19|20)\d\d\b)"
+)
 _SOCIAL_SECURITY = re.compile(r"\d{3}([- ])\d{2}\1\d{4}")
 _QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _DECIMAL = re.compile(r"[+＋(（]*\d+\.\d+")
-_THOUSANDS = re.compile(r"\d{1,3}(?:([ \u00a0\u202f.])\d{3})(?:\1\d{3})*")
+_THOUSANDS = re.compile(r"\d{1,3}(?:([ \u00a0\u202f.-])\d{3})(?:\1\d{3})*")
 _BOOK = re.compile(r"97[89][- ]?\d")
 _LEAST_DIGITS, _LEAST_UNANNOUNCED = 7, 9
-_NOT_BEFORE = re.compile(r"(?:[0-9A-Za-z][.,:]|[\w.])\Z")
+_NOT_BEFORE = re.compile(rf"(?:\d[.,:]|[{_LATIN}.])\Z")
 _NOT_BEFORE_UNANNOUNCED = re.compile(r"[-/\\=$€£¥%&@#*^~|]\Z")
 _NOT_AFTER = re.compile(rf"[{_LATIN}%°]|[.,:]\d")
-_WIDE_GAP = re.compile(r"\s\s|\.\.|--")
+_RANGE = re.compile(r"[.\-/][.\-/]")
+_WIDE_GAP = re.compile(r"\s\s")
+_DOTTED = re.compile(r"\..*\.|/")
+_AMERICAN = re.compile(r"(?:1\.)?\d{3}\.\d{3}\.\d{4}(?!\d).*")
 _PAIRS = re.compile(r"(?:\d\d\D)+\d\d")
 _FRENCH = re.compile(r"0[1-9](?:\D\d\d){4}")
+_BOOK_BEFORE = re.compile(r"(?i:\b(?:isbn|issn|doi)\b.*)\Z")
 _BYTE_BEFORE, _BYTE_AFTER = re.compile(r"\b[0-9A-Fa-f]{2} \Z"), re.compile(r" [0-9A-Fa-f]{2}\b")
 
 
@@ -81,14 +88,17 @@ class PhoneFinder:
             recognizer = self._prefixed[announced or len(groups) > 1]
         elif announced:
             recognizer = self._cued[len(groups) > 1]
-        elif _is_grouped_like_a_number(candidate, groups) and _stands_apart(text, start, end):
+        elif _is_grouped_like_a_number(candidate) and _stands_apart(text, start, end):
             recognizer = self._bare
         else:
             return
         done = start
         for result in sorted(recognizer.analyze(candidate, [self.entity]), key=lambda r: (r.start, -r.end)):
             span = Span(start + result.start, start + result.end, self.entity, result.score + CUE_BONUS * announced)
-            if span.start >= done and _count(text[span.start : span.end]) >= _LEAST_DIGITS:
+            number = text[span.start : span.end]
+            if span.start < done or _is_something_else(number):
+                continue
+            if recognizer is not self._bare or _is_grouped_like_a_number(number):
                 yield span
                 done = span.end
 
@@ -99,7 +109,9 @@ def _candidates(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     start = name.end() if name else start
     count = _count(text[start:end])
     if _LEAST_DIGITS <= count <= _MOST_DIGITS:
-        lead = _LEAD.search(text, max(0, start - 4), start)
+        lead = (_LEAD_OPEN if text.count(")", start, end) + text.count("）", start, end) else _LEAD).search(
+            text, max(0, start - 4), start
+        )
         extension = _EXTENSION.match(text, end)
         yield lead.start() if lead else start, extension.end() if extension else end
     elif count > _MOST_DIGITS:
@@ -114,24 +126,31 @@ def _count(candidate: str) -> int:
 
 
 def _is_something_else(candidate: str) -> bool:
-    """A date, a dotted quad, a decimal, a US social security number or a book's number."""
-    return any(
-        pattern.fullmatch(candidate) for pattern in (_QUAD, _DECIMAL, _SOCIAL_SECURITY)
-    ) or any(pattern.match(candidate) for pattern in (_DATE, _BOOK))
+    """Too short, or a date, a dotted quad, a decimal, a range, a US social security number, a book's number."""
+    return (
+        _count(candidate) < _LEAST_DIGITS
+        or _RANGE.search(candidate) is not None
+        or any(pattern.fullmatch(candidate) for pattern in (_QUAD, _DECIMAL, _SOCIAL_SECURITY))
+        or any(pattern.match(candidate) for pattern in (_DATE, _BOOK))
+    )
 
 
-def _is_grouped_like_a_number(candidate: str, groups: list[str]) -> bool:
+def _is_grouped_like_a_number(candidate: str) -> bool:
     """Whether the grouping alone speaks for a phone number, and not for a sum, a range or a row of a table."""
+    groups = _DIGITS.findall(candidate)
     if len(groups) == 1 or sum(map(len, groups)) < _LEAST_UNANNOUNCED or _WIDE_GAP.search(candidate):
         return False
     if any(len(group) == 1 for group in groups[1:]) or _THOUSANDS.fullmatch(candidate):
         return False
     if _PAIRS.fullmatch(candidate):
         return _FRENCH.fullmatch(candidate) is not None
-    return len(groups) > 2 or (candidate[0] in "(（0" and len(groups[0]) > 1)
+    if len(groups) == 2:
+        return candidate[0] in "(（0" and len(groups[0]) > 1
+    return candidate[0] in "(（0" or not _DOTTED.search(candidate) or _AMERICAN.fullmatch(candidate) is not None
 
 
 def _stands_apart(text: str, start: int, end: int) -> bool:
-    """Not a part of an identifier, a path, an assignment or a sum of money, nor a stretch of bytes in a dump."""
-    before = text[max(0, start - 4) : start]
-    return not (_NOT_BEFORE_UNANNOUNCED.search(before) or _BYTE_BEFORE.search(before) or _BYTE_AFTER.match(text, end))
+    """Not a part of an identifier, a path, an assignment or a sum of money, of bytes in a dump or a book's number."""
+    before = text[max(0, start - 16) : start]
+    told_otherwise = (_NOT_BEFORE_UNANNOUNCED, _BYTE_BEFORE, _BOOK_BEFORE)
+    return _BYTE_AFTER.match(text, end) is None and not any(pattern.search(before) for pattern in told_otherwise)

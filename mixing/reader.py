@@ -1,0 +1,164 @@
+"""Mixed shards as the trainer reads them: sequences by their place in the global order.
+
+A reader holds no open file and no connection, so it can be pickled and survives a fork: each call opens what it needs.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from fsspec.core import url_to_fs
+
+from gristmill.corpus import storage
+from gristmill.corpus.errors import InputError
+
+
+class ShardFile(NamedTuple):
+    """A shard as the manifest names it; paths are relative to the stage's directory."""
+
+    unit: str
+    first_sequence: int
+    sequences: int
+    path: str
+    sha256: str
+    pieces_path: str
+
+
+@dataclass(frozen=True)
+class MixedShards:
+    """The shards of one ``mix`` directory. Token arrays have shape (count, sequence_length) and type ``dtype``."""
+
+    url: str
+    sequence_length: int
+    vocab_size: int
+    eos_id: int
+    dtype: np.dtype[Any]
+    digest: str
+    """sha256 of the manifest, hex: names the data, since the manifest holds the hashes of all files."""
+    shards: tuple[ShardFile, ...]
+
+    @classmethod
+    def open(cls, url: str, verify: bool = False) -> MixedShards:
+        """The shards below ``url``, a local path or any fsspec URL.
+
+        Raises InputError if that is not a complete ``mix`` directory, or if a shard's size, or with ``verify`` its
+        sha256 (which reads all of it), is not what the manifest says.
+        """
+        manifest_url = storage.join(url, "manifest.json")
+        try:
+            data = storage.read_bytes(manifest_url)
+        except FileNotFoundError as error:
+            raise InputError(f"no {manifest_url}: give the directory of a finished mix stage") from error
+        manifest = json.loads(data)
+        if manifest.get("stage") != "mix":
+            raise InputError(f"{manifest_url} is of stage {manifest.get('stage')!r}: give the directory of a mix stage")
+        facts = manifest["facts"]
+        shards = cls(
+            url=url,
+            sequence_length=facts["sequence_length"],
+            vocab_size=facts["vocab_size"],
+            eos_id=facts["eos_id"],
+            dtype=np.dtype(facts["dtype"]).newbyteorder("<"),
+            digest=sha256(data).hexdigest(),
+            shards=tuple(sorted(map(_shard_file, manifest["units"]), key=lambda shard: shard.first_sequence)),
+        )
+        shards._check_sizes(facts["sequences"])
+        if verify:
+            shards._check_hashes()
+        return shards
+
+    def __len__(self) -> int:
+        """The number of sequences."""
+        return sum(shard.sequences for shard in self.shards)
+
+    def tokens(self, first: int, count: int) -> npt.NDArray[Any]:
+        """Sequences ``first`` to ``first + count``. Raises IndexError outside of [0, len]."""
+        if not 0 <= first <= first + count <= len(self):
+            raise IndexError(f"sequences {first} to {first + count} are not within {len(self)}")
+        parts = [self._read(shard, begin, rows) for shard, begin, rows in self._touched(first, count)]
+        return np.concatenate([np.empty((0, self.sequence_length), self.dtype), *parts])
+
+    def documents(self, position: int) -> pa.Table:
+        """The pieces that the sequence at ``position`` consists of, by ``start``.
+
+        Columns: ``id``, ``source``, ``offset`` (tokens inside the document), ``start`` and ``end`` (tokens of the
+        sequence), ``copy`` (the epoch, from 0). Raises IndexError outside of [0, len).
+        """
+        if not 0 <= position < len(self):
+            raise IndexError(f"no sequence {position} in {len(self)}")
+        ((shard, row, _),) = self._touched(position, 1)
+        begin = row * self.sequence_length
+        within = (pc.field("start") >= begin) & (pc.field("start") < begin + self.sequence_length)
+        with storage.open_input(storage.join(self.url, shard.pieces_path)) as file:
+            pieces = pq.read_table(file, filters=within)
+        for name in ("start", "end"):
+            column = pc.subtract(pieces[name], begin)
+            pieces = pieces.set_column(pieces.schema.get_field_index(name), name, column)
+        return pieces
+
+    def _touched(self, first: int, count: int) -> Iterator[tuple[ShardFile, int, int]]:
+        """Shards that hold these sequences, with the first row and the number of rows in each."""
+        number = bisect_right(self.shards, first, key=lambda shard: shard.first_sequence) - 1
+        while count:
+            shard = self.shards[number]
+            begin = first - shard.first_sequence
+            rows = min(count, shard.sequences - begin)
+            yield shard, begin, rows
+            first, count, number = first + rows, count - rows, number + 1
+
+    def _read(self, shard: ShardFile, begin: int, rows: int) -> npt.NDArray[Any]:
+        row_bytes = self.sequence_length * self.dtype.itemsize
+        filesystem, path = url_to_fs(storage.join(self.url, shard.path))
+        data = filesystem.cat_file(path, begin * row_bytes, (begin + rows) * row_bytes)
+        if len(data) != rows * row_bytes:
+            raise InputError(f"shard {shard.path} in {self.url} has been cut short: run the stage mix again")
+        return np.frombuffer(data, self.dtype).reshape(rows, self.sequence_length)
+
+    def _check_sizes(self, sequences: int) -> None:
+        folders = {posixpath.dirname(shard.path) for shard in self.shards}
+        sizes = {
+            posixpath.join(folder, name): size
+            for folder in folders
+            for name, size in storage.listing(storage.join(self.url, folder)).items()
+        }
+        first = 0
+        for shard in self.shards:
+            wanted = shard.sequences * self.sequence_length * self.dtype.itemsize
+            found = sizes.get(shard.path)
+            if found != wanted:
+                state = "is missing" if found is None else f"has {found} bytes where {wanted} are due"
+                raise InputError(f"shard {shard.path} in {self.url} {state}: run the stage mix again")
+            if shard.first_sequence != first:
+                raise InputError(f"shard {shard.path} in {self.url} does not follow on: run the stage mix again")
+            first += shard.sequences
+        if first != sequences:
+            raise InputError(f"the shards in {self.url} hold {first} of {sequences} sequences: run the stage mix again")
+
+    def _check_hashes(self) -> None:
+        for shard in self.shards:
+            if storage.content_hash(storage.join(self.url, shard.path)) != shard.sha256:
+                raise InputError(f"shard {shard.path} in {self.url} is damaged (sha256): run the stage mix again")
+
+
+def _shard_file(unit: Mapping[str, Any]) -> ShardFile:
+    files = {entry["kind"]: entry for entry in unit["files"]}
+    payload = files["shards"]
+    return ShardFile(
+        unit=unit["unit"],
+        first_sequence=unit["facts"]["first_sequence"],
+        sequences=unit["facts"]["sequences"],
+        path=payload["path"],
+        sha256=payload["sha256"],
+        pieces_path=files["shard_index"]["path"],
+    )

@@ -1,0 +1,121 @@
+"""One step on loose input: the pure core without Beam, for debugging a page or a text. Every function gives JSON-able rows."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from gristmill.classifiers.language import LanguageIdentifier
+from gristmill.corpus.errors import InputError
+from gristmill.corpus.section import Section
+from gristmill.pipelines.recipe import override
+from gristmill.transforms.extract.decode import decode
+from gristmill.transforms.extract.section import ExtractSection
+from gristmill.transforms.extract.steps import Tools, extract_html
+from gristmill.transforms.judge.rules import explain
+from gristmill.transforms.judge.section import JudgeSection
+from gristmill.transforms.judge.signals import signals
+from gristmill.transforms.refine.redact import Redactor
+from gristmill.transforms.refine.section import RedactSection
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def extract_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The text of HTML files; ``-`` reads JSONL with ``html`` and optional ``url``."""
+    section = _section(ExtractSection, overrides)
+    tools = Tools.load(section)
+    for name in names:
+        if name == "-":
+            for row in _lines(sys.stdin.buffer, name, "html"):
+                yield _rest(row, "html") | extract_html(row["html"], row.get("url"), section, tools)
+        else:
+            yield {"file": name} | extract_html(_read(name), None, section, tools)
+
+
+def judge_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Every rule's verdict, value and threshold. Language is identified where a row does not name it as ``lang``."""
+    section = _section(JudgeSection, overrides)
+    identifier = LanguageIdentifier.load()
+    for row in _texts(names):
+        lang, score = (row["lang"], row.get("lang_score")) if row.get("lang") else identifier.identify(row["text"])
+        values = signals(row["text"], lang) | {"lang_score": math.nan if score is None else score}
+        checks = explain(values, lang, row.get("source", ""), section)
+        failed = [check.rule for check in checks if not check.passed]
+        yield _rest(row, "text") | {
+            "lang": lang,
+            "lang_score": score,
+            "kept": not failed,
+            "reason": failed[0] if failed else None,
+            "also": failed[1:],
+            "rules": {check.rule: _plain(check._asdict()) for check in checks},
+        }
+
+
+def redact_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The redacted text, and what was found where in the original."""
+    redactor = Redactor(_section(RedactSection, overrides))
+    for row in _texts(names):
+        spans = redactor.find(row["text"])
+        yield _rest(row, "text") | {
+            "text": redactor.redact(row["text"]),
+            "edits": [{"start": s.start, "end": s.end, "entity": s.entity, "score": s.score} for s in spans],
+        }
+
+
+def _section(kind: type[AnySection], overrides: Iterable[str]) -> AnySection:
+    data: dict[str, Any] = {}
+    for one in overrides:
+        override(data, one)
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InputError(f"--set {where}: {error.errors()[0]['msg']}") from None
+
+
+def _texts(names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for name in names:
+        if name == "-":
+            yield from _lines(sys.stdin.buffer, name, "text")
+        elif Path(name).suffix in {".jsonl", ".ndjson"}:
+            yield from _lines(_read(name).splitlines(), name, "text")
+        else:
+            yield {"file": name, "text": decode(_read(name), None)}
+
+
+def _lines(lines: Iterable[bytes], name: str, wanted: str) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            raise InputError(f"{name}, line {number}: not JSON; give one JSON object a line") from None
+        if not isinstance(row, dict) or not isinstance(row.get(wanted), str):
+            raise InputError(f"{name}, line {number}: no string {wanted!r}; give JSON objects with that key")
+        yield row
+
+
+def _read(name: str) -> bytes:
+    try:
+        return Path(name).read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"no file {name}") from None
+    except IsADirectoryError:
+        raise InputError(f"{name} is a folder; give files") from None
+
+
+def _rest(row: dict[str, Any], without: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != without}
+
+
+def _plain(check: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in check.items() if name != "rule"}

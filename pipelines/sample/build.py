@@ -1,0 +1,84 @@
+"""Writes the bundled sample to a folder, ready to be milled: two WARC files, code, prose, a test set and lists.
+
+Everything but the code and the prose, which come from the running Python's library, is the same on every machine up to
+zlib's version; and everything is the same each time on one machine.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from gristmill.pipelines.sample.crawl import Exchange, chunked, gzipped, write_crawl
+from gristmill.pipelines.sample.library import copy_code, write_docstrings
+from gristmill.pipelines.sample.pages import Answer, Page, read_answers, read_pages, read_phrases
+from gristmill.pipelines.sample.templates import Phrases, render
+
+HERE = Path(__file__).parent
+CRAWLS = 2
+RELATED = 5
+
+
+def build(target: Path) -> None:
+    """Write ``web/``, ``code/``, ``prose/``, ``lists/`` and ``benchmark.jsonl`` below ``target``."""
+    for folder in ("web", "code", "prose", "lists"):
+        (target / folder).mkdir(parents=True, exist_ok=True)
+    for crawl, exchanges in enumerate(exchanges_by_crawl()):
+        write_crawl(target / "web" / f"crawl-{crawl}.warc.gz", exchanges)
+    copy_code(target / "code")
+    write_docstrings(target / "prose" / "docstrings.jsonl.gz")
+    for path in [HERE / "benchmark.jsonl", *sorted((HERE / "lists").glob("*.txt"))]:
+        shutil.copyfile(path, target / path.relative_to(HERE))
+
+
+def exchanges_by_crawl() -> list[list[Exchange]]:
+    """What each crawl met, in the order in which it met it."""
+    pages, phrases = read_pages(), read_phrases()
+    met: list[list[Page | Answer]] = [[] for _ in range(CRAWLS)]
+    for page in pages:
+        met[page.site.crawl].append(page)
+    for answer in read_answers():
+        met[answer.crawl].append(answer)
+    crawls = []
+    for items in met:
+        items.sort(key=lambda item: (item.date, item.url))
+        crawls.append([_exchange(item, _time(item.date, place), phrases, pages) for place, item in enumerate(items)])
+    return crawls
+
+
+def page_exchange(page: Page, time: str, phrases: Phrases, pages: Sequence[Page]) -> Exchange:
+    """A page as its server sends it: drawn, in its charset and in its encoding."""
+    related = [other for other in pages if other.site == page.site and other.title != page.title][:RELATED]
+    html = render(page, phrases, related).encode(page.charset)
+    charset = "" if page.declares == "meta" else f"; charset={page.charset}"
+    headers = [("Server", "sample"), ("Content-Type", f"text/html{charset}")]
+    if page.encoding == "chunked":
+        body = chunked(html)
+        headers.append(("Transfer-Encoding", "chunked"))
+    else:
+        body = gzipped(html) if page.encoding == "gzip" else html
+        headers.append(("Content-Length", str(len(body))))
+    if page.encoding == "gzip":
+        headers.append(("Content-Encoding", "gzip"))
+    return Exchange(page.url, time, "200 OK", tuple(headers), body, page.charset, page.damaged)
+
+
+def answer_exchange(answer: Answer, time: str) -> Exchange:
+    """An answer that is no page, as its server sends it."""
+    body = answer.body.encode()
+    headers = [("Server", "sample"), ("Content-Type", answer.type), ("Content-Length", str(len(body)))]
+    if answer.location:
+        headers.append(("Location", answer.location))
+    return Exchange(answer.url, time, answer.status, tuple(headers), body, "utf-8")
+
+
+def _exchange(item: Page | Answer, time: str, phrases: dict[str, Phrases], pages: Sequence[Page]) -> Exchange:
+    if isinstance(item, Answer):
+        return answer_exchange(item, time)
+    return page_exchange(item, time, phrases[item.site.language], pages)
+
+
+def _time(date: str, place: int) -> str:
+    """The time of the fetch: a minute for each exchange of the crawl, from six in the morning."""
+    return f"{date}T{6 + place // 60:02}:{place % 60:02}:00Z"

@@ -1,0 +1,81 @@
+"""Python's standard library as a source of code, and its docstrings as a source of prose.
+
+Nothing of it is bundled: it is taken from the interpreter that runs, so the bytes depend on the version of Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import json
+import shutil
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+from gristmill.corpus.errors import InputError
+
+CODE = (
+    *("argparse", "ast", "asyncio", "base64", "bisect", "calendar", "collections", "concurrent", "configparser"),
+    *("contextlib", "copy", "csv", "dataclasses", "datetime", "difflib", "email", "enum", "fractions", "functools"),
+    *("gzip", "heapq", "html", "http", "importlib", "inspect", "ipaddress", "json", "logging", "pathlib", "pprint"),
+    *("queue", "random", "re", "sched", "shutil", "socketserver", "statistics", "string", "tarfile", "tempfile"),
+    *("textwrap", "threading", "tokenize", "traceback", "typing", "urllib", "uuid", "zipfile"),
+)
+"""Modules and packages whose source is copied: about 3 MB. One that a version of Python lacks is left out."""
+
+NO_PROSE = frozenset({"idlelib", "lib2to3", "pydoc_data", "site-packages", "test", "tests", "turtledemo"})
+"""Folders whose docstrings are not prose, or are not the library's."""
+
+LEAST_WORDS = 40
+"""Words of docstrings below which a module gives no document."""
+
+
+def copy_code(target: Path) -> None:
+    """Copy the modules of ``CODE`` to ``target``, at the paths that they have in the library."""
+    library = _library()
+    for path in _modules(library):
+        if path.relative_to(library).parts[0].removesuffix(".py") in CODE:
+            copy = target / path.relative_to(library)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+
+
+def write_docstrings(target: Path) -> None:
+    """Write a gzipped JSON line ``{"id", "text"}`` for each module with docstrings worth reading."""
+    library = _library()
+    with target.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as lines:
+        for path in _modules(library):
+            text = docstrings(path.read_bytes())
+            if len(text.split()) >= LEAST_WORDS:
+                document = {"id": _module_name(path.relative_to(library)), "text": text}
+                lines.write(json.dumps(document, ensure_ascii=False).encode() + b"\n")
+
+
+def docstrings(source: bytes) -> str:
+    """The docstrings of a module, its classes and functions, in the order of the source; each one once."""
+    found = (
+        (node.lineno if hasattr(node, "lineno") else 0, ast.get_docstring(node))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+    )
+    return "\n\n".join(dict.fromkeys(text for _, text in sorted((line, text) for line, text in found if text)))
+
+
+def _modules(library: Path) -> Iterator[Path]:
+    """The library's public modules, in the order of their paths."""
+    for path in sorted(library.rglob("*.py"), key=lambda path: path.relative_to(library).parts):
+        first, *_ = parts = path.relative_to(library).parts
+        if NO_PROSE.isdisjoint(parts) and not first.startswith(("_", "config-")):
+            yield path
+
+
+def _module_name(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def _library() -> Path:
+    library = Path(sysconfig.get_paths()["stdlib"])
+    if not (library / "ast.py").is_file():
+        raise InputError(f"no source of Python's library in {library}; run the demo with a Python that has it")
+    return library

@@ -1,0 +1,122 @@
+"""The sample's content as it lies in ``web/``: sites, pages, and answers that are no page.
+
+A page is a text file: YAML between the first line and a line ``---``, then the body in the markup of
+``gristmill.pipelines.sample.markup``. A page with ``copy_of`` takes over the body of another one, with ``edits`` applied:
+so the planted duplicates cannot drift apart from their originals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+WEB = Path(__file__).parent / "web"
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the pages of one site have in common."""
+
+    name: str
+    slogan: str
+    language: str
+    template: str
+    crawl: int
+    navigation: tuple[str, ...]
+    consent: bool = False
+    adverts: bool = False
+
+
+@dataclass(frozen=True)
+class Comment:
+    """What a reader wrote below a page."""
+
+    by: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its content, and how the server sends it."""
+
+    site: Site
+    url: str
+    title: str
+    date: str
+    body: str
+    template: str
+    author: str | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+    comments: tuple[Comment, ...] = ()
+    charset: str = "utf-8"
+    declares: Literal["header", "meta", "both"] = "both"
+    encoding: Literal["plain", "gzip", "chunked"] = "plain"
+    damaged: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer that is no page of a site."""
+
+    url: str
+    date: str
+    crawl: int
+    status: str
+    type: str
+    body: str
+    location: str | None = None
+
+
+def read_pages() -> list[Page]:
+    """All pages, sorted by date and URL."""
+    sites = {key: _site(entry) for key, entry in _load(WEB / "sites.yaml").items()}
+    pages = (_page(path, sites[path.parent.name]) for path in WEB.glob("*/*.md"))
+    return sorted(pages, key=lambda page: (page.date, page.url))
+
+
+def read_answers() -> list[Answer]:
+    """All answers that are no page, as they stand in the file."""
+    return [Answer(**{**entry, "date": str(entry["date"])}) for entry in _load(WEB / "responses.yaml")]
+
+
+def read_phrases() -> Mapping[str, Mapping[str, str]]:
+    """What the templates say around a text: language → name → phrase."""
+    phrases: Mapping[str, Mapping[str, str]] = _load(WEB / "phrases.yaml")
+    return phrases
+
+
+def _load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _site(entry: Mapping[str, Any]) -> Site:
+    return Site(**{**entry, "navigation": tuple(entry["navigation"])})
+
+
+def _page(path: Path, site: Site) -> Page:
+    head, body = _parts(path)
+    original, edits = head.pop("copy_of", None), head.pop("edits", [])
+    if original:
+        _, body = _parts(WEB / original)
+    for old, new in edits:
+        if old not in body:
+            raise ValueError(f"{path.name}: {original} does not hold {old!r}")
+        body = body.replace(old, new)
+    return Page(
+        site=site,
+        body=body,
+        date=str(head.pop("date")),
+        template=head.pop("template", site.template),
+        facts=tuple((name, str(value)) for name, value in head.pop("facts", {}).items()),
+        comments=tuple(Comment(**comment) for comment in head.pop("comments", [])),
+        **head,
+    )
+
+
+def _parts(path: Path) -> tuple[dict[str, Any], str]:
+    head, _, body = path.read_text(encoding="utf-8").partition("\n---\n")
+    return yaml.safe_load(head), body

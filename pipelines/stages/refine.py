@@ -1,0 +1,60 @@
+"""``refine``: the documents as they will be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import apache_beam as beam
+
+from gristmill.corpus import storage
+from gristmill.corpus.document import DOCUMENT_SCHEMA
+from gristmill.corpus.keys import section_slice
+from gristmill.corpus.stage import Receipt, StageDirectory
+from gristmill.pipelines.recipe import Recipe
+from gristmill.pipelines.stage import Mill, Stage
+from gristmill.pipelines.stages.aligned import aligned_tasks
+from gristmill.transforms.blocks import ReadDocuments
+from gristmill.transforms.refine.decontaminate import NgramIndex
+from gristmill.transforms.refine.transform import RefineDocuments, WriteRefined, index_bytes, load_index
+from gristmill.transforms.units import Task
+
+
+class Refine(Stage):
+    """Removed rows gone, contaminated documents dropped, personal data redacted."""
+
+    name = "refine"
+    version = 1
+    takes_from = "dedup"
+    libraries = ("phonenumbers", "presidio-analyzer", "pyarrow")
+
+    def slice(self, recipe: Recipe) -> Any:
+        return section_slice(recipe.refine)
+
+    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
+        return aligned_tasks(
+            mill,
+            directory,
+            {
+                "extract": ("documents", tuple(DOCUMENT_SCHEMA.names)),
+                "judge": ("verdicts", ("kept",)),
+                "dedup": ("removals", ("removed",)),
+            },
+        )
+
+    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
+        url = _index_url(directory) if mill.recipe.refine.decontaminate else None
+        if url and not storage.exists(url):
+            storage.replace(url, index_bytes(NgramIndex.build(mill.recipe.refine.decontaminate)))
+        return tasks | ReadDocuments() | RefineDocuments(mill.recipe.refine, url) | WriteRefined(directory)
+
+    def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
+        """How many items of each test set could be looked for."""
+        if not mill.recipe.refine.decontaminate:
+            return {}
+        index = load_index(_index_url(mill.directories[self.name]))
+        return {"benchmarks": [counts._asdict() for counts in index.counts]}
+
+
+def _index_url(directory: StageDirectory) -> str:
+    return storage.join(directory.url, "benchmarks.arrow")

@@ -1,0 +1,305 @@
+"""Streams and shards: every token of every document stands where it should, once an epoch, however units are laid.
+
+The corpora here are laid out in memory. Every token of a source differs from every other, so that none is mistaken.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import blake2b
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gristmill.corpus.errors import InputError
+from gristmill.mixing import shard as shard_module
+from gristmill.mixing.books import token_books
+from gristmill.mixing.plan import Plan, SourceSize, make_plan
+from gristmill.mixing.section import MixSection
+from gristmill.mixing.shard import PIECE_SCHEMA, Shard, build_shard, write_pieces
+from gristmill.mixing.source_stream import SourceStream, join_units
+from gristmill.tokenization.encode import TokenBatch
+from gristmill.tokenization.token_file import TokenFile, build_token_file
+
+EOS = 0
+BUCKETS = 4
+
+lengths_of = st.lists(st.integers(0, 25), min_size=1, max_size=30)
+
+
+class TokenDocument(NamedTuple):
+    id: bytes
+    tokens: list[int]
+
+
+def documents(source: str, lengths: Sequence[int]) -> list[TokenDocument]:
+    """Documents of the given numbers of tokens, all different."""
+    first = np.cumsum([1, *lengths]).tolist()
+    return [
+        TokenDocument(
+            blake2b(f"{source}{number}".encode(), digest_size=16).digest(),
+            list(range(first[number], first[number] + length)),
+        )
+        for number, length in enumerate(lengths)
+    ]
+
+
+class TokenCorpus(NamedTuple):
+    """Token files of each source, one a unit."""
+
+    units: dict[str, list[TokenFile]]
+
+    @classmethod
+    def of(cls, sources: dict[str, list[list[TokenDocument]]]) -> TokenCorpus:
+        """``sources``: name → units → documents."""
+        return cls({name: [_unit(name, unit) for unit in units] for name, units in sources.items()})
+
+    def plan(self, section: MixSection) -> Plan:
+        sizes = {
+            name: SourceSize(
+                tuple(sum(unit.bucket_documents for unit in units).tolist()),  # type: ignore[union-attr]
+                tuple(sum(unit.bucket_tokens for unit in units).tolist()),  # type: ignore[union-attr]
+            )
+            for name, units in self.units.items()
+        }
+        return make_plan(sizes, section)
+
+    def streams(self, plan: Plan) -> dict[str, SourceStream]:
+        return {
+            source.source: SourceStream(
+                source, plan.seed, lambda bucket, name=source.source: self.load_bucket(name, bucket)
+            )
+            for source in plan.sources
+        }
+
+    def load_bucket(self, source: str, bucket: int) -> pa.Table:
+        indexes = [unit.index for unit in self.units[source]]
+        return join_units(
+            (number, index.filter(pc.equal(index["bucket"], bucket))) for number, index in enumerate(indexes)
+        )
+
+    def read_tokens(self, source: str, unit: int, start: int, count: int) -> npt.NDArray[np.uint32]:
+        return self.units[source][unit].payload[start : start + count]
+
+    def shards(self, plan: Plan) -> list[Shard]:
+        streams = self.streams(plan)
+        return [
+            build_shard(plan, shard, streams, self.read_tokens, eos_id=EOS, dtype="<u4") for shard in range(plan.shards)
+        ]
+
+
+def _unit(source: str, unit: list[TokenDocument]) -> TokenFile:
+    tokens = np.array([token for document in unit for token in document.tokens], "<u4")
+    batch = TokenBatch(tokens, np.array([len(document.tokens) for document in unit], np.int64))
+    ids = pa.array([document.id for document in unit], pa.binary(16))
+    return build_token_file(ids, source, batch, eos_id=EOS, buckets=BUCKETS, seed=0)
+
+
+def mix(**changes: Any) -> MixSection:
+    return MixSection.model_validate({"sequence_length": 8, "shard_tokens": 40, **changes})
+
+
+def laid(source: str, lengths: Sequence[int], units: int) -> list[list[TokenDocument]]:
+    everything = documents(source, lengths)
+    return [everything[unit::units] for unit in range(units)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(lengths_of, lengths_of, st.integers(1, 3), st.integers(0, 2), st.sampled_from([0.6, 1, 2.5]))
+def test_every_token_is_there_once_an_epoch(
+    first: list[int], second: list[int], units: int, seed: int, max_epochs: float
+) -> None:
+    """The promise of the whole room: nothing is lost, doubled or unaccounted for."""
+    sources = {"a": laid("a", first, units), "b": laid("b", second, 1)}
+    corpus = TokenCorpus.of(sources)
+    try:
+        plan = corpus.plan(mix(seed=seed, max_epochs=max_epochs))
+    except InputError:
+        assert (len(first) + sum(first)) * max_epochs < 8 or (len(second) + sum(second)) * max_epochs < 8
+        return
+    shards = corpus.shards(plan)
+    contents = {
+        (name, document.id): [*document.tokens, EOS] for name in sources for unit in sources[name] for document in unit
+    }
+    seen: Counter[tuple[str, bytes, int, int]] = Counter()
+    for shard in shards:
+        tokens = shard.tokens.ravel().tolist()
+        rows = shard.pieces.to_pylist()
+        assert [row["start"] for row in rows] == [0, *(row["end"] for row in rows)][: len(rows)]
+        assert rows[-1]["end"] == len(tokens)
+        for row in rows:
+            assert row["start"] // 8 == (row["end"] - 1) // 8
+            length = row["end"] - row["start"]
+            document = contents[row["source"], row["id"]]
+            assert tokens[row["start"] : row["end"]] == document[row["offset"] : row["offset"] + length]
+            seen.update((row["source"], row["id"], row["copy"], row["offset"] + i) for i in range(length))
+        assert len(rows) == sum(count.pieces for count in shard.counts)
+    assert not seen or max(seen.values()) == 1
+    for source in plan.sources:
+        cropped = plan.cropped(source)
+        copies = plan.copies(source)
+        due = {
+            (source.source, name, copy, place)
+            for (owner, name), document in contents.items()
+            if owner == source.source
+            for copy in range(copies)
+            for place in range(len(document))
+        }
+        missing = due - seen.keys()
+        assert len(missing) == cropped
+        assert {copy for _, _, copy, _ in missing} <= {copies - 1}
+        assert {key for key in seen if key[0] == source.source} <= due
+        books = next(
+            books
+            for books in token_books(plan, corpus.streams(plan), [count for shard in shards for count in shard.counts])
+            if books.source == source.source
+        )
+        assert books.balanced
+        ends = {name: len(document) - 1 for (owner, name), document in contents.items() if owner == source.source}
+        assert books.cropped_separators == sum(place == ends[name] for _, name, _, place in missing)
+
+
+@settings(max_examples=25, deadline=None)
+@given(lengths_of, st.integers(1, 5), st.randoms(use_true_random=False))
+def test_shards_do_not_depend_on_units(lengths: list[int], units: int, random: Any) -> None:
+    everything = documents("a", [*lengths, 9])
+    one = TokenCorpus.of({"a": [everything]})
+    shuffled = random.sample(everything, len(everything))
+    other = TokenCorpus.of({"a": [shuffled[unit::units] for unit in range(units)]})
+    plan = one.plan(mix())
+    assert other.plan(mix()) == plan
+    for left, right in zip(one.shards(plan), other.shards(plan), strict=True):
+        assert (left.tokens == right.tokens).all()
+        assert left.pieces.equals(right.pieces)
+        assert left.counts == right.counts
+
+
+@settings(max_examples=25, deadline=None)
+@given(lengths_of, st.integers(1, 7))
+def test_shards_of_any_size_hold_the_same_sequences(lengths: list[int], sequences: int) -> None:
+    corpus = TokenCorpus.of({"a": laid("a", [*lengths, 9], 2), "b": laid("b", [30, 3], 1)})
+    whole, cut = (corpus.shards(corpus.plan(mix(shard_tokens=8 * n))) for n in (10_000, sequences))
+    assert len(whole) == 1
+    assert (np.concatenate([shard.tokens for shard in cut]) == whole[0].tokens).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(lengths_of, st.data())
+def test_any_part_of_a_stream_is_that_part_of_the_whole(lengths: list[int], data: st.DataObject) -> None:
+    corpus = TokenCorpus.of({"a": laid("a", [*lengths, 9], 3)})
+    plan = corpus.plan(mix(max_epochs=3, tokens=8 * (3 * (sum(lengths) + len(lengths) + 10) // 8)))
+    stream = corpus.streams(plan)["a"]
+    total = plan.used(plan.sources[0])
+    first = data.draw(st.integers(0, total - 1))
+    count = data.draw(st.integers(0, total - first))
+    assert expanded(stream.slices(0, total))[first : first + count] == expanded(stream.slices(first, count))
+
+
+def expanded(slices: Any) -> list[tuple[int, int, int]]:
+    """Each token's unit, place in the payload and epoch."""
+    return [
+        (unit, start + place, copy)
+        for unit, start, length, copy in zip(
+            *(getattr(slices, name).tolist() for name in ("unit", "start", "length", "copy")), strict=True
+        )
+        for place in range(length)
+    ]
+
+
+def test_epochs_and_seeds_have_orders_of_their_own() -> None:
+    corpus = TokenCorpus.of({"a": laid("a", [3] * 64, 2)})
+    epochs = []
+    for seed in (0, 1):
+        plan = corpus.plan(mix(tokens=2 * 64 * 4, seed=seed))
+        slices = corpus.streams(plan)["a"].slices(0, 2 * 64 * 4)
+        ids = [tuple(words) for words in slices.id.tolist()]
+        epochs += [ids[:64], ids[64:]]
+    assert len({tuple(ids) for ids in epochs}) == 4
+    assert len({frozenset(ids) for ids in epochs}) == 1
+
+
+def test_a_stretch_of_a_stream_loads_only_its_buckets() -> None:
+    corpus = TokenCorpus.of({"a": laid("a", [7] * 64, 2)})
+    plan = corpus.plan(mix())
+    asked: list[int] = []
+
+    def load(bucket: int) -> pa.Table:
+        asked.append(bucket)
+        return corpus.load_bucket("a", bucket)
+
+    stream = SourceStream(plan.sources[0], plan.seed, load)
+    stream.slices(0, 1)
+    assert len(asked) == 1
+    stream.slices(0, plan.sources[0].tokens)
+    assert sorted(asked[1:]) == list(range(BUCKETS))
+
+
+@pytest.mark.parametrize(("gap", "requests"), [(0, None), (10_000, 2)])
+def test_pieces_close_together_are_read_together(
+    gap: int, requests: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_module, "READ_GAP", gap)
+    corpus = TokenCorpus.of({"a": laid("a", [7] * 64, 2)})
+    plan = corpus.plan(mix(shard_tokens=160))
+    asked: list[int] = []
+
+    def read(source: str, unit: int, start: int, count: int) -> Any:
+        asked.append(unit)
+        return corpus.read_tokens(source, unit, start, count)
+
+    shard = build_shard(plan, 0, corpus.streams(plan), read, eos_id=EOS, dtype="<u4")
+    assert (shard.tokens == corpus.shards(plan)[0].tokens).all()
+    assert len(asked) == requests if requests else len(asked) > 2
+
+
+def test_files_that_do_not_fit_are_refused() -> None:
+    corpus = TokenCorpus.of({"a": laid("a", [7] * 64, 1)})
+    plan = corpus.plan(mix())
+    streams = corpus.streams(plan)
+    short = build_shard_with(plan, streams, lambda *place: corpus.read_tokens(*place)[:-1])
+    shifted = build_shard_with(plan, streams, lambda s, u, start, count: np.ones(count, "<u4"))
+    assert "too short" in short
+    assert "does not fit its index" in shifted
+    wrong = plan.sources[0].model_copy(update={"bucket_tokens": tuple(n + 1 for n in plan.sources[0].bucket_tokens)})
+    stream = SourceStream(wrong, plan.seed, lambda bucket: corpus.load_bucket("a", bucket))
+    with pytest.raises(InputError, match="where its plan counted"):
+        stream.slices(0, 8)
+
+
+def build_shard_with(plan: Plan, streams: dict[str, SourceStream], read: Any) -> str:
+    with pytest.raises(InputError) as error:
+        build_shard(plan, 0, streams, read, eos_id=EOS, dtype="<u4")
+    return str(error.value)
+
+
+def test_pieces_are_written_as_they_are() -> None:
+    shard = build_one()
+    file = BytesIO()
+    write_pieces(file, shard.pieces)
+    assert pq.read_table(file).equals(shard.pieces)
+    assert shard.pieces.schema.equals(PIECE_SCHEMA)
+
+
+def build_one() -> Shard:
+    corpus = TokenCorpus.of({"a": laid("a", [7] * 9, 1)})
+    return corpus.shards(corpus.plan(mix()))[0]
+
+
+def test_books_that_do_not_balance_say_so() -> None:
+    corpus = TokenCorpus.of({"a": laid("a", [7] * 9, 1), "unused": laid("unused", [1], 1)})
+    plan = corpus.plan(mix(weights={"unused": 0}))
+    counts = [count for shard in corpus.shards(plan) for count in shard.counts]
+    assert all(books.balanced for books in token_books(plan, corpus.streams(plan), counts))
+    lost = token_books(plan, corpus.streams(plan), counts[1:])
+    assert [books.balanced for books in lost] == [False, True]
+    one = counts[0]._replace(separators=counts[0].separators - 1, document_tokens=counts[0].document_tokens + 1)
+    assert not token_books(plan, corpus.streams(plan), [one, *counts[1:]])[0].balanced

@@ -1,0 +1,84 @@
+"""Training gives the same tokenizer whatever the order of texts and the number of threads."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from gristmill.tokenization.section import TokenizerSection, TokenizeSection
+from gristmill.tokenization.train import train_bpe
+
+# Many pairs of equal counts, so that ties decide most merges.
+TIES = [f"{a}{b}{c}" for a in "abcdefgh" for b in "ijklmnop" for c in "qrstuvwx"] * 2
+PROGRAM = """
+import random, sys
+from gristmill.tokenization.section import TokenizerSection
+from gristmill.tokenization.train import train_bpe
+texts = [f"{a}{b}{c}" for a in "abcdefgh" for b in "ijklmnop" for c in "qrstuvwx"] * 2
+random.Random(int(sys.argv[1])).shuffle(texts)
+print(train_bpe(texts, TokenizerSection(vocab_size=600)))
+"""
+
+
+def test_training_does_not_depend_on_order_or_threads() -> None:
+    expected = train_bpe(TIES, TokenizerSection(vocab_size=600))
+    shuffled = random.Random(5).sample(TIES, len(TIES))
+    assert train_bpe(shuffled, TokenizerSection(vocab_size=600)) == expected
+    for threads in ("1", "3"):
+        environment = os.environ | {"RAYON_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
+        run = subprocess.run([sys.executable, "-c", PROGRAM, threads], env=environment, capture_output=True, check=True)
+        assert run.stdout.decode().rstrip("\n") == expected
+
+
+def test_vocabulary_holds_special_tokens_first_and_all_bytes(tokenizer_json: str, section: TokenizerSection) -> None:
+    tokenizer = json.loads(tokenizer_json)
+    vocabulary = tokenizer["model"]["vocab"]
+    assert [vocabulary[token] for token in section.special_tokens] == [0, 1]
+    assert sum(len(token) == 1 for token in vocabulary) == 256
+    assert len(vocabulary) == section.vocab_size
+    assert tokenizer_json == json.dumps(tokenizer, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("texts", [[], [""]])
+def test_training_on_nothing_says_so(texts: list[str]) -> None:
+    with pytest.raises(ValueError, match="holds no text"):
+        train_bpe(texts, TokenizerSection())
+
+
+def test_min_frequency_is_a_threshold() -> None:
+    def merges(times: int) -> int:
+        section = TokenizerSection(vocab_size=600, min_frequency=4)
+        return len(json.loads(train_bpe(["xy"] * times, section))["model"]["merges"])
+
+    assert (merges(3), merges(4)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("vocab_size", 511),
+        ("extra_tokens", ("<|endoftext|>",)),
+        ("extra_tokens", ("",)),
+        ("extra_tokens", tuple(map(str, range(256)))),
+        ("digits", 4),
+        ("unknown", 1),
+    ],
+)
+def test_bad_sections_are_refused(key: str, value: object) -> None:
+    with pytest.raises(ValidationError):
+        TokenizerSection.model_validate({"vocab_size": 512, key: value})
+
+
+@pytest.mark.parametrize(("buckets", "good"), [(1, True), (2, True), (3, False), (64, True), (65, False), (0, False)])
+def test_buckets_are_a_power_of_two(buckets: int, good: bool) -> None:
+    if good:
+        assert TokenizeSection(buckets=buckets).buckets == buckets
+    else:
+        with pytest.raises(ValidationError):
+            TokenizeSection(buckets=buckets)

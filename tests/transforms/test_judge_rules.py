@@ -1,0 +1,243 @@
+"""Rules at their thresholds and just beside them; one document and a table of documents say the same."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from gristmill.transforms.judge.columns import SIGNALS_SCHEMA, VERDICTS_SCHEMA, measure, verdicts
+from gristmill.transforms.judge.rules import RULES, Check, explain
+from gristmill.transforms.judge.section import RULE_NAMES, JudgeSection, Overlay, Policy, ThresholdName, Thresholds
+from gristmill.transforms.judge.signals import SIGNALS
+
+GOOD = {
+    "characters": 600.0,
+    "lines": 5.0,
+    "words": 100.0,
+    "word_length": 5.0,
+    "hash_ratio": 0.0,
+    "ellipsis_ratio": 0.0,
+    "bullet_lines": 0.0,
+    "ellipsis_lines": 0.0,
+    "alphabetic_words": 1.0,
+    "stop_words": 5.0,
+    "lang_score": 0.99,
+}
+
+
+def failed(
+    changes: dict[str, float], section: JudgeSection | None = None, lang: str = "en", source: str = "web"
+) -> list[str]:
+    section = section or JudgeSection()
+    return [check.rule for check in explain(GOOD | changes, lang, source, section) if not check.passed]
+
+
+def table(rows: list[dict[str, float]]) -> pa.Table:
+    arrays = [pa.array([row[name] for row in rows], pa.float32(), from_pandas=True) for name in SIGNALS]
+    return pa.Table.from_arrays(arrays, schema=SIGNALS_SCHEMA)
+
+
+def documents(langs: list[str | None], sources: list[str], scores: list[float | None]) -> pa.Table:
+    dictionary = pa.dictionary(pa.int32(), pa.string())
+    return pa.table(
+        {
+            "lang": pa.array(langs, dictionary),
+            "source": pa.array(sources, dictionary),
+            "lang_score": pa.array(scores, pa.float32()),
+        }
+    )
+
+
+def test_the_tables_of_names_agree() -> None:
+    assert tuple(RULES) == get_args(ThresholdName) == RULE_NAMES[1:]
+    assert {"language_score", *Thresholds.model_fields} == set(RULES)
+    assert {rule.signal for rule in RULES.values()} <= {"lang_score", *SIGNALS}
+
+
+@pytest.mark.parametrize(
+    ("signal", "value", "expected"),
+    [
+        ("words", 50, []),
+        ("words", 49, ["words_min"]),
+        ("words", 100_000, []),
+        ("words", 100_001, ["words_max"]),
+        ("word_length", 3, []),
+        ("word_length", 2.9999, ["word_length_min"]),
+        ("word_length", 10, []),
+        ("word_length", 10.0001, ["word_length_max"]),
+        ("hash_ratio", 0.1, []),
+        ("hash_ratio", 0.1001, ["hashes"]),
+        ("ellipsis_ratio", 0.1, []),
+        ("ellipsis_ratio", 0.1001, ["ellipses"]),
+        ("bullet_lines", 0.9, []),
+        ("bullet_lines", 0.9001, ["bullet_lines"]),
+        ("ellipsis_lines", 0.3, []),
+        ("ellipsis_lines", 0.3001, ["ellipsis_lines"]),
+        ("alphabetic_words", 0.8, []),
+        ("alphabetic_words", 0.7999, ["alphabetic_words"]),
+        ("stop_words", 2, []),
+        ("stop_words", 1, ["stop_words"]),
+        ("stop_words", float("nan"), []),
+        ("lang_score", 0.65, []),
+        ("lang_score", 0.6499, ["language_score"]),
+        ("lang_score", float("nan"), []),
+    ],
+)
+def test_at_a_threshold_and_beside_it(signal: str, value: float, expected: list[str]) -> None:
+    assert failed({signal: value}) == expected
+
+
+def test_the_trap_of_float32_is_real() -> None:
+    """Unrounded, the threshold's own value would fail on both sides: 0.1 in float32 is more than 0.1, 0.3 too."""
+    assert float(np.float32(0.1)) > 0.1
+    assert float(np.float32(0.3)) > 0.3
+    assert failed({"hash_ratio": float(np.float32(0.1)), "ellipsis_lines": float(np.float32(0.3))}) == []
+
+
+@pytest.mark.parametrize(
+    ("languages", "lang", "expected"),
+    [(None, None, []), (("en", "de"), "de", []), (("en",), "de", ["language"]), (("en",), None, ["language"])],
+)
+def test_language(languages: tuple[str, ...] | None, lang: Any, expected: list[str]) -> None:
+    assert failed({}, JudgeSection(languages=languages), lang=lang) == expected
+
+
+def test_the_order_of_the_recipe_decides_the_reason() -> None:
+    bad = {"words": 10.0, "stop_words": 0.0, "hash_ratio": 1.0}
+    assert failed(bad) == ["words_min", "hashes", "stop_words"]
+    assert failed(bad, JudgeSection(rules=("stop_words", "words_min"))) == ["stop_words", "words_min"]
+
+
+def test_overlays_later_ones_win() -> None:
+    section = JudgeSection(
+        overlays=(
+            Overlay(lang="en", thresholds={"words_min": 200}),
+            Overlay(source="short", thresholds={"words_min": 5}),
+            Overlay(source="code", rules=()),
+            Overlay(lang="de", source="code", rules=("words_min",)),
+        )
+    )
+    assert failed({}, section) == ["words_min"]
+    assert failed({}, section, lang="de") == []
+    assert failed({"words": 5.0}, section, source="short") == []
+    assert failed({"words": 4.0}, section, source="short") == ["words_min"]
+    assert failed({"words": 0.0}, section, source="code") == []
+    assert failed({"words": 0.0}, section, source="code", lang="de") == ["words_min"]
+
+
+def test_languages_without_spaces_have_limits_of_their_own() -> None:
+    chinese = {"word_length": 1.05, "words": 80.0}
+    assert failed(chinese, lang="zh") == []
+    assert failed(chinese | {"words": 79.0}, lang="zh") == ["words_min"]
+    assert failed(chinese, lang="en") == ["word_length_min"]
+    assert failed(chinese, JudgeSection(language_overlays=()), lang="zh") == ["word_length_min"]
+
+
+def test_explain_says_what_decided() -> None:
+    section = JudgeSection(languages=("en",), rules=("language", "hashes", "stop_words", "language_score"))
+    assert explain(GOOD | {"hash_ratio": 0.25, "stop_words": float("nan")}, "en", "web", section) == [
+        Check("language", "en", ("en",), True),
+        Check("hashes", 0.25, 0.1, False),
+        Check("stop_words", None, 2, True),
+        Check("language_score", 0.99, 0.65, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"rules": ["word_min"]},
+        {"thresholds": {"word_min": 3}},
+        {"overlays": [{"lang": "de", "thresholds": {"language": 1}}]},
+        {"overlays": [{"thresholds": {"words_min": 1}}]},
+        {"overlays": [{"lang": "de"}]},
+        {"rules": ["words_min", "words_min"]},
+        {"min_lang_score": 1.1},
+    ],
+)
+def test_bad_sections_are_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        JudgeSection.model_validate(bad)
+
+
+def test_verdicts_of_a_table() -> None:
+    rows = [GOOD, GOOD | {"words": 3.0, "stop_words": 0.0}, GOOD | {"words": 3.0}, GOOD, GOOD | {"hash_ratio": 1.0}]
+    found = verdicts(
+        table(rows),
+        documents(["en", "en", "en", None, "fr"], ["web", "web", "code", "web", "web"], [0.9, 0.9, 0.9, None, 0.1]),
+        JudgeSection(languages=("en", "fr"), overlays=(Overlay(source="code", rules=()),)),
+    )
+    assert found.schema == VERDICTS_SCHEMA
+    assert found.to_pylist() == [
+        {"kept": True, "reason": None, "also": []},
+        {"kept": False, "reason": "words_min", "also": ["stop_words"]},
+        {"kept": True, "reason": None, "also": []},
+        {"kept": False, "reason": "language", "also": []},
+        {"kept": False, "reason": "language_score", "also": ["hashes"]},
+    ]
+    found.validate(full=True)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_tables_without_failures(rows: int) -> None:
+    found = verdicts(table([GOOD] * rows), documents([None] * rows, ["web"] * rows, [None] * rows), JudgeSection())
+    found.validate(full=True)
+    assert found.schema == VERDICTS_SCHEMA
+    assert found.to_pylist() == [{"kept": True, "reason": None, "also": []}] * rows
+
+
+def test_sidecars_of_other_documents_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 rows of signals for 1 documents"):
+        verdicts(table([GOOD] * 2), documents(["en"], ["web"], [None]), JudgeSection())
+
+
+TEXTS = st.lists(
+    st.sampled_from(["the", "and of", "to be", "# ", "…\n", "- x\n", "1 2 3", "日本語の", "word", "\n\n", "I..."]),
+    max_size=120,
+).map(" ".join)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(TEXTS, st.sampled_from(["en", "ja", "xx", None]), st.sampled_from(["a", "b"])), max_size=8))
+def test_a_table_and_one_document_at_a_time_agree(docs: list[tuple[str, str | None, str]]) -> None:
+    section = JudgeSection(
+        languages=("en", "ja", "xx"),
+        thresholds=Thresholds(words_min=20),
+        overlays=(Overlay(source="b", rules=("stop_words", "hashes", "words_min")),),
+    )
+    langs, sources = [lang for _, lang, _ in docs], [source for _, _, source in docs]
+    measured = measure([text for text, _, _ in docs], langs)
+    found = verdicts(pa.Table.from_batches([measured]), documents(langs, sources, [None] * len(docs)), section)
+    for row, verdict in enumerate(found.to_pylist()):
+        values = {name: np.nan if v is None else v for name, v in measured.slice(row, 1).to_pylist()[0].items()}
+        names = [check.rule for check in explain(values, langs[row], sources[row], section) if not check.passed]
+        assert verdict == {"kept": not names, "reason": names[0] if names else None, "also": names[1:]}
+
+
+def test_policy_of_the_default_section() -> None:
+    policy = JudgeSection().policy("en", "web")
+    assert isinstance(policy, Policy)
+    assert policy.wanted
+    assert policy.rules == RULE_NAMES
+    assert policy.thresholds["language_score"] == 0.65
+
+
+def test_human_reviewed_text_is_mostly_kept(shared_data: Any) -> None:
+    """633 pages' main text as people marked it; shops' and listings' short ones may go, articles hardly."""
+    import gzip
+    import json
+
+    with gzip.open(shared_data / "warc" / "gold.jsonl.gz", "rt", encoding="utf-8") as file:
+        pages = [json.loads(line) for line in file]
+    articles = [page for page in pages if page["page_type"] in ("article", "documentation")]
+    langs = [page["lang"] for page in articles]
+    measured = pa.Table.from_batches([measure([page["text"] for page in articles], langs)])
+    found = verdicts(measured, documents(langs, ["web"] * len(articles), [None] * len(articles)), JudgeSection())
+    kept = found["kept"].to_pylist()
+    assert sum(kept) >= 0.98 * len(kept)

@@ -1,0 +1,55 @@
+"""Beam's view of judging: signals measured from text, verdicts from stored signals."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from gristmill.corpus.stage import StageDirectory
+from gristmill.transforms.blocks import SidecarFold
+from gristmill.transforms.judge.columns import SIGNALS_SCHEMA, VERDICTS_SCHEMA, measure, verdicts
+from gristmill.transforms.judge.section import JudgeSection
+from gristmill.transforms.units import EachItem, WriteUnits
+
+
+class MeasureSignals(EachItem):
+    """Blocks with ``text`` and ``lang`` to blocks of signals."""
+
+    def __init__(self) -> None:
+        super().__init__(partial(_same, _measure))
+
+
+class WriteSignals(WriteUnits):
+    """Signals, row-aligned with the documents."""
+
+    def __init__(self, stage: StageDirectory) -> None:
+        super().__init__(stage, partial(SidecarFold, "signals", SIGNALS_SCHEMA))
+
+
+class JudgeSignals(EachItem):
+    """Blocks of signals with ``source``, ``lang`` and ``lang_score`` to blocks of verdicts."""
+
+    def __init__(self, section: JudgeSection) -> None:
+        super().__init__(partial(_same, partial(_judge, section)))
+
+
+class WriteVerdicts(WriteUnits):
+    """Verdicts, row-aligned with the documents."""
+
+    def __init__(self, stage: StageDirectory) -> None:
+        super().__init__(stage, partial(SidecarFold, "verdicts", VERDICTS_SCHEMA))
+
+
+def _same(step: Any) -> Any:
+    """A step that needs no model is its own loader."""
+    return step
+
+
+def _measure(block: pa.Table) -> pa.RecordBatch:
+    return measure(block["text"].to_pylist(), block["lang"].to_pylist())
+
+
+def _judge(section: JudgeSection, block: pa.Table) -> pa.Table:
+    return verdicts(block.select(SIGNALS_SCHEMA.names), block.select(["source", "lang", "lang_score"]), section)

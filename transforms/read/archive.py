@@ -1,0 +1,144 @@
+"""Reading a range of a WARC or ARC file, compressed or not, so that every stored byte is accounted for.
+
+The stored file is walked in *runs*: a run is a gzip member (zstd or LZ4 frame) that begins a record, with those behind
+it that do not. In a file compressed record by record each run is one record; a file compressed as a whole is one run.
+A range of a file takes the runs that begin in it. Between runs there may be garbage, a run may be damaged: either is a
+gap up to the next member that begins a record, and a gap is a named failure.
+
+Where does a record lie? One that is alone in its run, at the stored bytes of the run. One of several in a run at the
+run's offset plus its place in the run's decompressed bytes: for a file compressed as a whole, its place in the
+decompressed file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from gristmill.corpus.document import Origin
+from gristmill.corpus.record import Dropped, Failed, Raw
+from gristmill.transforms.read.codecs import Chunks, Codec, End, codec_of, members, plain_chunks
+from gristmill.transforms.read.content import Content, dropping
+from gristmill.transforms.read.dates import normalise_date
+from gristmill.transforms.read.page import page
+from gristmill.transforms.read.stored import Stored
+from gristmill.transforms.read.warc import MAX_HEAD, Entry, begins_record, entries
+
+_PEEK = 256
+_SCAN = 2**16
+
+
+class Span(NamedTuple):
+    """Bytes or rows that records and named gaps span, and those that were to be read."""
+
+    covered: int
+    expected: int
+
+
+def read_archive(
+    stored: Stored, source: str, file: str, start: int, end: int, max_bytes: int
+) -> Generator[Raw | Dropped | Failed, None, Span]:
+    """The records of the runs that begin in ``[start, end)``. Raises OSError where storage fails, and nothing else."""
+    codec = codec_of(stored, file, begins_record)
+    first, stop = boundary(stored, codec, start), boundary(stored, codec, end)
+    covered, position = 0, first
+    while position < stop:
+        if codec is not None and not codec.at(stored, position):
+            after = boundary(stored, codec, position + 1)
+            yield Failed(Origin(source, file, position, after - position), "garbage", "no compressed member begins here")
+            covered += after - position
+        else:
+            run = _Run(stored, codec, position)
+            for entry, offset, length in run.places(max_bytes + MAX_HEAD):
+                yield page(entry, _origin(source, file, entry, offset, length), max_bytes)
+            after = run.after
+            covered += after - position if run.spanned == run.content.size else 0
+        position = after
+    return Span(covered, stop - first)
+
+
+def boundary(stored: Stored, codec: Codec | None, offset: int) -> int:
+    """The first member at or behind ``offset`` that begins a record; the file's beginning and end stand for themselves."""
+    if offset <= 0:
+        return 0
+    if codec is None:
+        return stored.size
+    while offset < stored.size:
+        window = stored.at(offset, _SCAN)
+        found = [at for magic in codec.magics if (at := window.find(magic)) >= 0]
+        if not found:
+            offset += max(1, len(window) - 5)
+        elif _member_begins_record(stored, codec, offset + min(found)):
+            return offset + min(found)
+        else:
+            offset += min(found) + 1
+    return stored.size
+
+
+def _member_begins_record(stored: Stored, codec: Codec, offset: int) -> bool:
+    head = b""
+    for chunk in codec.member(stored, offset, _PEEK):
+        head = (head + chunk).lstrip(b"\r\n")
+        if b"\n" in head or len(head) > MAX_HEAD:
+            break
+    return begins_record(head)
+
+
+class _Run:
+    """A run that begins at ``offset``. ``after`` and ``spanned`` hold once ``places`` is through."""
+
+    def __init__(self, stored: Stored, codec: Codec | None, offset: int) -> None:
+        self.content = Content(partial(_chunks, stored, codec, offset))
+        self.after = stored.size
+        self.spanned = 0
+        self._stored, self._codec, self._offset = stored, codec, offset
+
+    def places(self, hold: int) -> Iterator[tuple[Entry, int, int]]:
+        """Entries with the offset and length of each; what the run's damage hit is its last entry, with a fault."""
+        damage_told = False
+        for entry in entries(self.content, hold):
+            self.spanned += entry.end - entry.start
+            end = self.content.end if entry.end == self.content.size else None
+            if end is None:
+                yield entry, self._offset + entry.start, entry.end - entry.start
+                continue
+            self.after = self._resume(end)
+            damage_told = True
+            if end.damage:
+                entry = self._damaged(entry, end)
+            alone = entry.start == 0 and self._codec is not None
+            length = self.after - self._offset if alone else entry.end - entry.start
+            yield entry, self._offset + entry.start, length
+        end = self.content.end
+        if end is not None and not damage_told:
+            self.after = self._resume(end)
+            yield self._damaged(Entry(0, 0, {}), end), self._offset, self.after - self._offset
+
+    def _resume(self, end: End) -> int:
+        return boundary(self._stored, self._codec, end.offset + 1) if end.damage else end.offset
+
+    def _damaged(self, entry: Entry, end: End) -> Entry:
+        cause = end.damage if self.after == self._stored.size else "corrupt"
+        detail = f"stored bytes from {end.offset} up to {self.after} cannot be decompressed"
+        return entry._replace(fault=cause or "garbage", detail=detail if end.damage else "a member without records")
+
+
+def _chunks(stored: Stored, codec: Codec | None, offset: int, position: int) -> Chunks:
+    if codec is None:
+        return plain_chunks(stored, offset + position)
+    whole = members(codec, stored, offset, lambda at: not _member_begins_record(stored, codec, at))
+    return dropping(whole, position)
+
+
+def _origin(source: str, file: str, entry: Entry, offset: int, length: int) -> Origin:
+    headers = entry.headers
+    return Origin(
+        source,
+        file,
+        offset,
+        length,
+        headers.get("warc-record-id", "").strip("<> ") or None,
+        headers.get("warc-target-uri", "").strip("<> ") or None,
+        normalise_date(headers.get("warc-date", "")),
+    )

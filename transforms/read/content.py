@@ -1,0 +1,101 @@
+"""A stream of decompressed bytes with a place in it, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gristmill.transforms.read.codecs import Chunks, End
+
+
+class Content:
+    """``reopen(position)`` gives the chunks from ``position`` of the content on.
+
+    Bytes since the last ``release`` are kept, so that going back is cheap; going back further decompresses again.
+    """
+
+    def __init__(self, reopen: Callable[[int], Chunks]) -> None:
+        self.position = 0
+        self.end: End | None = None
+        self._reopen = reopen
+        self._chunks = reopen(0)
+        self._base = 0
+        self._buffer = bytearray()
+
+    @property
+    def size(self) -> int:
+        """Bytes decompressed so far; all of them once ``end`` is known."""
+        return self._base + len(self._buffer)
+
+    def at_end(self) -> bool:
+        return not self.peek(1)
+
+    def peek(self, length: int) -> bytes:
+        """The next bytes; fewer at the end."""
+        while self.size < self.position + length and self._more():
+            pass
+        at = self.position - self._base
+        return bytes(self._buffer[at : at + length])
+
+    def take(self, length: int) -> bytes:
+        """The next bytes, and go behind them; fewer at the end."""
+        data = self.peek(length)
+        self.position += len(data)
+        return data
+
+    def skip(self, length: int) -> int:
+        """Go ``length`` bytes on without keeping them; returns how many there were."""
+        target = self.position + length
+        while self.size < target:
+            self._base += len(self._buffer)
+            self._buffer.clear()
+            if not self._more():
+                break
+        start, self.position = self.position, min(target, self.size)
+        return self.position - start
+
+    def line(self, limit: int) -> bytes:
+        """Up to and with the next line feed, but no more than ``limit`` bytes."""
+        seen = self.position
+        while True:
+            at = self._buffer.find(b"\n", seen - self._base, self.position - self._base + limit)
+            if at >= 0:
+                return self.take(at + 1 - (self.position - self._base))
+            seen = self.size
+            if seen >= self.position + limit or not self._more():
+                return self.take(limit)
+
+    def release(self) -> None:
+        """Forget the bytes before the present place."""
+        del self._buffer[: self.position - self._base]
+        self._base = self.position
+
+    def rewind(self, position: int) -> None:
+        """Go back to ``position``."""
+        if position < self._base:
+            self._chunks, self.end = self._reopen(position), None
+            self._base = position
+            self._buffer.clear()
+        self.position = position
+
+    def _more(self) -> bool:
+        if self.end is not None:
+            return False
+        try:
+            self._buffer += next(self._chunks)
+        except StopIteration as stop:
+            self.end = stop.value
+            return False
+        return True
+
+
+def dropping(chunks: Chunks, length: int) -> Chunks:
+    """``chunks`` without their first ``length`` bytes."""
+    while True:
+        try:
+            chunk = next(chunks)
+        except StopIteration as stop:
+            end: End = stop.value
+            return end
+        if len(chunk) > length:
+            yield chunk[length:]
+        length = max(0, length - len(chunk))
