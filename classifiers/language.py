@@ -1,8 +1,8 @@
 """Which language is a text in?
 
-fastText's lid.176 (Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification") tells 176 languages apart
-and names them by ISO 639-1 code (``en``, ``zh``), by ISO 639-3 where there is none (``ceb``), and a few by the name of their
-Wikipedia (``sh``, ``als``).
+fastText's lid.176 (Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification") tells 176 languages apart.
+It names them by ISO 639-1 code (``en``, ``zh``), by ISO 639-3 where there is none (``ceb``), and a few by the name of
+their Wikipedia (``sh``, ``als``).
 
 The model sees four evenly spaced pieces of at most 500 characters, without digits and without ASCII, general and
 full-width punctuation. Measured on 380 news pages in five languages and 2,800 reference pages in seven: 100 % and
@@ -32,7 +32,7 @@ PIECES = 4
 PIECE_LENGTH = 500
 
 _LABEL = "__label__"
-_NO_LANGUAGE = re.compile(r"[\s\d_!-/:-@\[-`{-~\u2010-\u206f\u3000-\u303f\uff01-\uff20]+")
+_NO_LANGUAGE = re.compile(r"[\s\d_!-/:-@\[-`{-~\u2010-\u206f\u3000-\u303f\uff01-\uff20\ud800-\udfff]+")
 
 
 class LanguageIdentifier:

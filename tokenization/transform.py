@@ -58,10 +58,8 @@ class EncodeDocuments(EachItem):
 class WriteTokens(WriteUnits):
     """Token payload and document index as the files of each unit."""
 
-    def __init__(
-        self, stage: StageDirectory, section: TokenizeSection, eos_id: int, source_of: Mapping[str, str]
-    ) -> None:
-        super().__init__(stage, partial(TokenFold, section, eos_id, source_of))
+    def __init__(self, stage: StageDirectory, section: TokenizeSection, eos_id: int) -> None:
+        super().__init__(stage, partial(TokenFold, section, eos_id))
 
 
 def read_sample(work: SampleWork) -> Iterator[tuple[int, pa.Table] | UnitEnd]:

@@ -7,7 +7,7 @@ zlib's version; and everything is the same each time on one machine.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gristmill.pipelines.sample.crawl import Exchange, chunked, gzipped, write_crawl
@@ -21,33 +21,29 @@ RELATED = 5
 
 
 def build(target: Path) -> None:
-    """Write ``web/``, ``code/``, ``prose/``, ``lists/`` and ``benchmark.jsonl`` below ``target``."""
+    """Write ``web/``, ``code/``, ``prose/``, ``lists/``, ``benchmark.jsonl`` and ``recipe.yaml`` below ``target``."""
     for folder in ("web", "code", "prose", "lists"):
         (target / folder).mkdir(parents=True, exist_ok=True)
-    for crawl, exchanges in enumerate(exchanges_by_crawl()):
+    for crawl, exchanges in enumerate(_exchanges_by_crawl()):
         write_crawl(target / "web" / f"crawl-{crawl}.warc.gz", exchanges)
     copy_code(target / "code")
     write_docstrings(target / "prose" / "docstrings.jsonl.gz")
-    for path in [HERE / "benchmark.jsonl", *sorted((HERE / "lists").glob("*.txt"))]:
+    for path in [HERE / "benchmark.jsonl", HERE / "recipe.yaml", *sorted((HERE / "lists").glob("*.txt"))]:
         shutil.copyfile(path, target / path.relative_to(HERE))
 
 
-def exchanges_by_crawl() -> list[list[Exchange]]:
+def _exchanges_by_crawl() -> list[list[Exchange]]:
     """What each crawl met, in the order in which it met it."""
     pages, phrases = read_pages(), read_phrases()
-    met: list[list[Page | Answer]] = [[] for _ in range(CRAWLS)]
-    for page in pages:
-        met[page.site.crawl].append(page)
-    for answer in read_answers():
-        met[answer.crawl].append(answer)
-    crawls = []
-    for items in met:
-        items.sort(key=lambda item: (item.date, item.url))
-        crawls.append([_exchange(item, _time(item.date, place), phrases, pages) for place, item in enumerate(items)])
+    met: list[Page | Answer] = sorted([*pages, *read_answers()], key=lambda item: (item.date, item.url))
+    crawls: list[list[Exchange]] = [[] for _ in range(CRAWLS)]
+    for item in met:
+        crawl = crawls[item.crawl]
+        crawl.append(_exchange(item, _time(item.date, len(crawl)), phrases, pages))
     return crawls
 
 
-def page_exchange(page: Page, time: str, phrases: Phrases, pages: Sequence[Page]) -> Exchange:
+def _page_exchange(page: Page, time: str, phrases: Phrases, pages: Sequence[Page]) -> Exchange:
     """A page as its server sends it: drawn, in its charset and in its encoding."""
     related = [other for other in pages if other.site == page.site and other.title != page.title][:RELATED]
     html = render(page, phrases, related).encode(page.charset)
@@ -64,7 +60,7 @@ def page_exchange(page: Page, time: str, phrases: Phrases, pages: Sequence[Page]
     return Exchange(page.url, time, "200 OK", tuple(headers), body, page.charset, page.damaged)
 
 
-def answer_exchange(answer: Answer, time: str) -> Exchange:
+def _answer_exchange(answer: Answer, time: str) -> Exchange:
     """An answer that is no page, as its server sends it."""
     body = answer.body.encode()
     headers = [("Server", "sample"), ("Content-Type", answer.type), ("Content-Length", str(len(body)))]
@@ -73,10 +69,10 @@ def answer_exchange(answer: Answer, time: str) -> Exchange:
     return Exchange(answer.url, time, answer.status, tuple(headers), body, "utf-8")
 
 
-def _exchange(item: Page | Answer, time: str, phrases: dict[str, Phrases], pages: Sequence[Page]) -> Exchange:
+def _exchange(item: Page | Answer, time: str, phrases: Mapping[str, Phrases], pages: Sequence[Page]) -> Exchange:
     if isinstance(item, Answer):
-        return answer_exchange(item, time)
-    return page_exchange(item, time, phrases[item.site.language], pages)
+        return _answer_exchange(item, time)
+    return _page_exchange(item, time, phrases[item.site.language], pages)
 
 
 def _time(date: str, place: int) -> str:

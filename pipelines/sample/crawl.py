@@ -1,4 +1,4 @@
-"""Packs HTTP exchanges as WARC 1.0, laid out as Common Crawl does: warcinfo, then request, response and metadata of each.
+"""Packs HTTP exchanges as WARC 1.0, laid out as Common Crawl does: warcinfo, then request, response, metadata of each.
 
 Every record is a gzip member of its own. Dates are those of the pages and ids are derived from the URLs, so the same
 content gives the same bytes with the same zlib.
@@ -83,10 +83,11 @@ def _response(exchange: Exchange) -> bytes:
     http = StatusAndHeaders(exchange.status, list(exchange.headers), protocol="HTTP/1.1")
     headers = {
         **_identity("response", exchange.url, exchange.time),
-        "WARC-Concurrent-To": record_id("request", exchange.url),
+        "WARC-Concurrent-To": _record_id("request", exchange.url),
         "WARC-IP-Address": "192.0.2.80",
     }
-    _write(WARCWriter(member, gzip=True, warc_version="1.0"), exchange.url, "response", exchange.body, headers, http=http)
+    writer = WARCWriter(member, gzip=True, warc_version="1.0")
+    _write(writer, exchange.url, "response", exchange.body, headers, http=http)
     data = bytearray(member.getvalue())
     if exchange.damaged:
         middle = len(data) // 2
@@ -97,7 +98,7 @@ def _response(exchange: Exchange) -> bytes:
 def _write_metadata(writer: WARCWriter, exchange: Exchange) -> None:
     headers = {
         **_identity("metadata", exchange.url, exchange.time),
-        "WARC-Concurrent-To": record_id("response", exchange.url),
+        "WARC-Concurrent-To": _record_id("response", exchange.url),
     }
     fields = _fields({"fetchTimeMs": str(len(exchange.body) // 100), "charset-detected": exchange.charset})
     _write(writer, exchange.url, "metadata", fields, headers, "application/warc-fields")
@@ -118,13 +119,13 @@ def _write(
     writer.write_record(record)
 
 
-def record_id(kind: str, name: str) -> str:
+def _record_id(kind: str, name: str) -> str:
     """The WARC-Record-ID of the record of ``kind`` for a URL (or a file's name): always the same."""
     return f"<urn:uuid:{uuid5(NAMESPACE_URL, f'{kind} {name}')}>"
 
 
 def _identity(kind: str, name: str, time: str) -> dict[str, str]:
-    return {"WARC-Record-ID": record_id(kind, name), "WARC-Date": time}
+    return {"WARC-Record-ID": _record_id(kind, name), "WARC-Date": time}
 
 
 def _fields(fields: dict[str, str]) -> bytes:

@@ -9,43 +9,46 @@ import ast
 import gzip
 import json
 import shutil
+import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gristmill.corpus.errors import InputError
 
 CODE = (
     *("argparse", "ast", "asyncio", "base64", "bisect", "calendar", "collections", "concurrent", "configparser"),
-    *("contextlib", "copy", "csv", "dataclasses", "datetime", "difflib", "email", "enum", "fractions", "functools"),
+    *("contextlib", "copy", "csv", "dataclasses", "datetime", "difflib", "enum", "fractions", "functools", "glob"),
     *("gzip", "heapq", "html", "http", "importlib", "inspect", "ipaddress", "json", "logging", "pathlib", "pprint"),
-    *("queue", "random", "re", "sched", "shutil", "socketserver", "statistics", "string", "tarfile", "tempfile"),
-    *("textwrap", "threading", "tokenize", "traceback", "typing", "urllib", "uuid", "zipfile"),
+    *("queue", "random", "re", "sched", "shutil", "socketserver", "statistics", "string", "tempfile", "textwrap"),
+    *("threading", "tokenize", "traceback", "typing", "urllib", "uuid", "zipfile"),
 )
 """Modules and packages whose source is copied: about 3 MB. One that a version of Python lacks is left out."""
 
-NO_PROSE = frozenset({"idlelib", "lib2to3", "pydoc_data", "site-packages", "test", "tests", "turtledemo"})
-"""Folders whose docstrings are not prose, or are not the library's."""
+NO_PROSE = frozenset({"distutils", "encodings", "idlelib", "lib2to3", "pydoc_data", "this", "turtledemo"})
+"""Modules and packages that are not asked for docstrings: they are tables, tools or on their way out."""
 
 LEAST_WORDS = 40
 """Words of docstrings below which a module gives no document."""
+
+_TESTS = frozenset({"test", "tests", "idle_test"})
 
 
 def copy_code(target: Path) -> None:
     """Copy the modules of ``CODE`` to ``target``, at the paths that they have in the library."""
     library = _library()
-    for path in _modules(library):
-        if path.relative_to(library).parts[0].removesuffix(".py") in CODE:
-            copy = target / path.relative_to(library)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+    for path in _sources(library, CODE):
+        copy = target / path.relative_to(library)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
 
 
 def write_docstrings(target: Path) -> None:
-    """Write a gzipped JSON line ``{"id", "text"}`` for each module with docstrings worth reading."""
+    """Write a gzipped JSON line ``{"id", "text"}`` for each public module with docstrings worth reading."""
     library = _library()
+    public = (name for name in sys.stdlib_module_names - NO_PROSE if not name.startswith("_"))
     with target.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as lines:
-        for path in _modules(library):
+        for path in _sources(library, public):
             text = docstrings(path.read_bytes())
             if len(text.split()) >= LEAST_WORDS:
                 document = {"id": _module_name(path.relative_to(library)), "text": text}
@@ -62,12 +65,12 @@ def docstrings(source: bytes) -> str:
     return "\n\n".join(dict.fromkeys(text for _, text in sorted((line, text) for line, text in found if text)))
 
 
-def _modules(library: Path) -> Iterator[Path]:
-    """The library's public modules, in the order of their paths."""
-    for path in sorted(library.rglob("*.py"), key=lambda path: path.relative_to(library).parts):
-        first, *_ = parts = path.relative_to(library).parts
-        if NO_PROSE.isdisjoint(parts) and not first.startswith(("_", "config-")):
-            yield path
+def _sources(library: Path, names: Iterable[str]) -> Iterator[Path]:
+    """The files of the modules and packages ``names``, sorted; tests among them are left out."""
+    for name in sorted(names):
+        for path in sorted([library / f"{name}.py", *(library / name).rglob("*.py")]):
+            if path.is_file() and _TESTS.isdisjoint(path.relative_to(library).parts):
+                yield path
 
 
 def _module_name(path: Path) -> str:

@@ -1,7 +1,8 @@
 """A little markup for the sample's texts: a subset of Markdown, and posts for forum threads.
 
 Blocks are parted by blank lines: ``## heading``, ``- item``, ``1. item``, ``> quotation``, ``| table |`` with its
-first row as head, a fence of three backticks, else a paragraph. Inside a line: `````code`````. A line ``@ name, time`` opens a post.
+first row as head, code between fences of three backticks, else a paragraph. Inside a line, code stands between single
+backticks. A line ``@ name, time`` opens a post.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The sample's content as it lies in ``web/``: sites, pages, and answers that are no page.
 
-A page is a text file: YAML between the first line and a line ``---``, then the body in the markup of
-``gristmill.pipelines.sample.markup``. A page with ``copy_of`` takes over the body of another one, with ``edits`` applied:
-so the planted duplicates cannot drift apart from their originals.
+A page is a text file: YAML down to a line ``---``, then the body in the little language of ``markup``.
+A page with ``copy_of`` takes over the body of another one, with ``edits`` applied: so the planted duplicates cannot
+drift apart from their originals.
 """
 
 from __future__ import annotations
@@ -56,6 +56,10 @@ class Page:
     declares: Literal["header", "meta", "both"] = "both"
     encoding: Literal["plain", "gzip", "chunked"] = "plain"
     damaged: bool = False
+
+    @property
+    def crawl(self) -> int:
+        return self.site.crawl
 
 
 @dataclass(frozen=True)

@@ -99,8 +99,9 @@ def _docs(page: Page, phrases: Phrases, related: str) -> str:
 
 def _forum(page: Page, phrases: Phrases, related: str) -> str:
     posts = "\n".join(
-        f'<div class="post" id="p{number}"><div class="post-author"><strong>{escape(post.byline)}</strong></div>\n'
-        f'<div class="post-body">\n{post.html}\n</div><div class="post-tools"><a href="#reply">{phrases["reply"]}</a></div></div>'
+        f'<div class="msg" id="p{number}"><div class="msg-by"><strong>{escape(post.byline)}</strong></div>\n'
+        f'<div class="msg-text">\n{post.html}\n</div>\n'
+        f'<div class="msg-tools"><a href="#reply">{phrases["reply"]}</a></div></div>'
         for number, post in enumerate(markup.posts(page.body), start=1)
     )
     return f"""{_consent(page, phrases)}{_header(page, phrases)}
@@ -136,7 +137,9 @@ def _script(page: Page, phrases: Phrases, related: str) -> str:
 
 
 def _header(page: Page, phrases: Phrases) -> str:
-    links = "".join(f'<li><a href="/{number}">{escape(name)}</a></li>' for number, name in enumerate(page.site.navigation))
+    links = "".join(
+        f'<li><a href="/{number}">{escape(name)}</a></li>' for number, name in enumerate(page.site.navigation)
+    )
     return f"""<header class="site-header">
 <a class="logo" href="/">{escape(page.site.name)}</a> <span class="slogan">{escape(page.site.slogan)}</span>
 <nav><ul>{links}</ul></nav>
@@ -169,7 +172,9 @@ def _with_advert(page: Page, phrases: Phrases) -> str:
     """The text, with an advertisement after its second block where the site has them."""
     blocks = markup.to_html(page.body).split("\n")
     if page.site.adverts and not page.body.startswith("- "):
-        advert = f'<div class="advert"><small>{phrases["advert"]}</small><a href="/out">{phrases["offer"]}</a></div>'
+        advert = (
+            f'<aside class="advert"><small>{phrases["advert"]}</small><a href="/out">{phrases["offer"]}</a></aside>'
+        )
         blocks.insert(2, advert)
     return "\n".join(blocks)
 
@@ -178,7 +183,8 @@ def _comments(page: Page, phrases: Phrases) -> str:
     if not page.comments:
         return ""
     items = "".join(
-        f'<li class="comment"><b>{escape(comment.by)}</b><p>{escape(comment.text)}</p></li>' for comment in page.comments
+        f'<li class="comment"><b>{escape(comment.by)}</b><p>{escape(comment.text)}</p></li>'
+        for comment in page.comments
     )
     return f'<section id="comments" class="comments"><h3>{phrases["comments"]}</h3><ol>{items}</ol></section>'
 

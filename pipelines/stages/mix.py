@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -34,7 +35,8 @@ class TokenUnit(NamedTuple):
     index: str
 
 
-class Ingredients(NamedTuple):
+@dataclass(frozen=True)
+class Ingredients:
     """What shards are made of: the plan, and each source's token files in the order of their numbers."""
 
     plan: Plan
@@ -48,7 +50,7 @@ class Mix(Stage):
 
     name = "mix"
     version = 1
-    counts = "sequences"
+    counts: ClassVar[str] = "sequences"
 
     def slice(self, recipe: Recipe) -> Any:
         return section_slice(recipe.mix)

@@ -43,10 +43,12 @@ class Refine(Stage):
         )
 
     def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
-        url = _index_url(directory) if mill.recipe.refine.decontaminate else None
-        if url and not storage.exists(url):
-            storage.replace(url, index_bytes(NgramIndex.build(mill.recipe.refine.decontaminate)))
-        return tasks | ReadDocuments() | RefineDocuments(mill.recipe.refine, url) | WriteRefined(directory)
+        section = mill.recipe.refine
+        url = None
+        if section.decontaminate:
+            url = _index_url(directory)
+            storage.create(url, index_bytes(NgramIndex.build(section.decontaminate)))
+        return tasks | ReadDocuments() | RefineDocuments(section, url) | WriteRefined(directory)
 
     def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
         """How many items of each test set could be looked for."""

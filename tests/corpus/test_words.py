@@ -76,7 +76,7 @@ def test_texts_that_differ_in_words_are_not(left: str, right: str) -> None:
     assert word_hashes(left).tolist() != word_hashes(right).tolist()
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(TEXTS)
 def test_normal_form_is_final(text: str) -> None:
     normal = normalise(text)
@@ -84,7 +84,7 @@ def test_normal_form_is_final(text: str) -> None:
     assert normal.split(" ") == (words(normal) or [""])
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(TEXTS)
 def test_hashes_follow_from_the_normal_form_word_by_word(text: str) -> None:
     alone = [word_hashes(word) for word in words(normalise(text))]

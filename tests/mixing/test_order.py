@@ -63,6 +63,20 @@ def test_huge_orders_are_exact(counts: list[int], seed: int, data: st.DataObject
     assert order.counts_before(first + count) == before
 
 
+@pytest.mark.parametrize("offset", [0, 1 << 48, (1 << 64) - 1])
+def test_equal_times_are_sorted_by_source(offset: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gristmill.mixing.order.hash_key", lambda *_: offset)
+    sequences = {"a": 4, "b": 2, "c": 8, "d": 3, "e": 4}
+    order = GlobalOrder(sequences, 0)
+    whole = sorted(
+        ((j + Fraction(offset >> 48, 1 << 16)) * 2**64 // sequences[name], number, j)
+        for number, name in enumerate(order.sources)
+        for j in range(sequences[name])
+    )
+    for first, (_, number, j) in enumerate(whole):
+        assert rows(order, first, 1) == [(number, j)]
+
+
 def test_every_stretch_has_the_proportions() -> None:
     order = GlobalOrder({"large": 7000, "middle": 2000, "small": 1000}, seed=4)
     source = order.sources_at(0, order.total).source

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -152,3 +154,13 @@ def test_a_shard_cut_short_while_it_is_read_is_named(tmp_path: Path) -> None:
     assert (shards.tokens(0, 2) == TOKENS[:2]).all()
     with pytest.raises(InputError, match="cut short"):
         shards.tokens(0, 3)
+
+
+def test_a_gpu_node_needs_neither_beam_nor_tokenizers() -> None:
+    program = (
+        "import sys\n"
+        "from gristmill.mixing import books, order, plan, reader, section, shard, source_stream\n"
+        "print({'apache_beam', 'tokenizers'} & sys.modules.keys())"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert run.stdout.strip() == "set()"

@@ -28,6 +28,7 @@ from gristmill.mixing.section import MixSection
 from gristmill.mixing.shard import PIECE_SCHEMA, Shard, build_shard, write_pieces
 from gristmill.mixing.source_stream import SourceStream, join_units
 from gristmill.tokenization.encode import TokenBatch
+from gristmill.tokenization.hashing import id_words
 from gristmill.tokenization.token_file import TokenFile, build_token_file
 
 EOS = 0
@@ -225,6 +226,9 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
         epochs += [ids[:64], ids[64:]]
     assert len({tuple(ids) for ids in epochs}) == 4
     assert len({frozenset(ids) for ids in epochs}) == 1
+    bucket = {tuple(words) for words in id_words(corpus.load_bucket("a", 0)["id"]).tolist()}
+    assert len(bucket) > 9
+    assert len({tuple(words for words in ids if words in bucket) for ids in epochs}) == 4
 
 
 def test_a_stretch_of_a_stream_loads_only_its_buckets() -> None:

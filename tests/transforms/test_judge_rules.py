@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -13,7 +16,15 @@ from pydantic import ValidationError
 
 from gristmill.transforms.judge.columns import SIGNALS_SCHEMA, VERDICTS_SCHEMA, measure, verdicts
 from gristmill.transforms.judge.rules import RULES, Check, explain
-from gristmill.transforms.judge.section import RULE_NAMES, JudgeSection, Overlay, Policy, ThresholdName, Thresholds
+from gristmill.transforms.judge.section import (
+    DEFAULT_RULES,
+    RULE_NAMES,
+    JudgeSection,
+    Overlay,
+    Policy,
+    ThresholdName,
+    Thresholds,
+)
 from gristmill.transforms.judge.signals import SIGNALS
 
 GOOD = {
@@ -27,6 +38,10 @@ GOOD = {
     "ellipsis_lines": 0.0,
     "alphabetic_words": 1.0,
     "stop_words": 5.0,
+    "duplicate_lines": 0.0,
+    "duplicate_line_chars": 0.0,
+    "duplicate_paragraphs": 0.0,
+    "duplicate_paragraph_chars": 0.0,
     "lang_score": 0.99,
 }
 
@@ -34,7 +49,7 @@ GOOD = {
 def failed(
     changes: dict[str, float], section: JudgeSection | None = None, lang: str = "en", source: str = "web"
 ) -> list[str]:
-    section = section or JudgeSection()
+    section = section or JudgeSection(rules=RULE_NAMES)
     return [check.rule for check in explain(GOOD | changes, lang, source, section) if not check.passed]
 
 
@@ -84,6 +99,14 @@ def test_the_tables_of_names_agree() -> None:
         ("stop_words", 2, []),
         ("stop_words", 1, ["stop_words"]),
         ("stop_words", float("nan"), []),
+        ("duplicate_lines", 0.3, []),
+        ("duplicate_lines", 0.3001, ["duplicate_lines"]),
+        ("duplicate_line_chars", 0.2, []),
+        ("duplicate_line_chars", 0.2001, ["duplicate_line_chars"]),
+        ("duplicate_paragraphs", 0.3, []),
+        ("duplicate_paragraphs", 0.3001, ["duplicate_paragraphs"]),
+        ("duplicate_paragraph_chars", 0.2, []),
+        ("duplicate_paragraph_chars", 0.2001, ["duplicate_paragraph_chars"]),
         ("lang_score", 0.65, []),
         ("lang_score", 0.6499, ["language_score"]),
         ("lang_score", float("nan"), []),
@@ -109,7 +132,7 @@ def test_language(languages: tuple[str, ...] | None, lang: Any, expected: list[s
 
 
 def test_the_order_of_the_recipe_decides_the_reason() -> None:
-    bad = {"words": 10.0, "stop_words": 0.0, "hash_ratio": 1.0}
+    bad = {"stop_words": 0.0, "words": 10.0, "hash_ratio": 1.0}
     assert failed(bad) == ["words_min", "hashes", "stop_words"]
     assert failed(bad, JudgeSection(rules=("stop_words", "words_min"))) == ["stop_words", "words_min"]
 
@@ -224,15 +247,12 @@ def test_policy_of_the_default_section() -> None:
     policy = JudgeSection().policy("en", "web")
     assert isinstance(policy, Policy)
     assert policy.wanted
-    assert policy.rules == RULE_NAMES
+    assert policy.rules == DEFAULT_RULES
     assert policy.thresholds["language_score"] == 0.65
 
 
-def test_human_reviewed_text_is_mostly_kept(shared_data: Any) -> None:
+def test_human_reviewed_text_is_mostly_kept(shared_data: Path) -> None:
     """633 pages' main text as people marked it; shops' and listings' short ones may go, articles hardly."""
-    import gzip
-    import json
-
     with gzip.open(shared_data / "warc" / "gold.jsonl.gz", "rt", encoding="utf-8") as file:
         pages = [json.loads(line) for line in file]
     articles = [page for page in pages if page["page_type"] in ("article", "documentation")]

@@ -41,6 +41,13 @@ from gristmill.transforms.judge.stopwords import STOP_WORDS, stop_word_hashes
         ("x2 3D", "alphabetic_words", 1),
         ("!!", "alphabetic_words", 0),
         ("日本 7 8", "alphabetic_words", 0.5),
+        ("a\n\nb\n a\na", "duplicate_lines", 0.5),
+        ("a\n\n\n\nb", "duplicate_lines", 0),
+        ("", "duplicate_lines", 0),
+        ("aaa\nb\naaa\nc", "duplicate_line_chars", 0.375),
+        ("a\nb\n\nc\n \n\na\nb", "duplicate_paragraphs", 1 / 3),
+        ("a\nb\n\nb\n\na", "duplicate_paragraphs", 0),
+        ("aa\nb\n\nc\n\naa\nb", "duplicate_paragraph_chars", 4 / 9),
         ("The theory and the BAND, with", "stop_words", 3),
     ],
 )
@@ -76,7 +83,7 @@ def test_every_stop_word_is_one_word(lang: str) -> None:
     assert len(np.unique(hashes)) == len(STOP_WORDS[lang].split()) >= 8
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=60), st.sampled_from(["en", "zh", "xx"]))
 def test_signals_fit_their_columns(text: str, lang: str) -> None:
     values = signals(text, lang)
@@ -85,6 +92,6 @@ def test_signals_fit_their_columns(text: str, lang: str) -> None:
         assert math.isnan(value) or value == np.float32(value)
         assert math.isnan(value) or value == np.float32(round(value, DIGITS))
         assert not value < 0
-        if name in ("bullet_lines", "ellipsis_lines", "alphabetic_words"):
+        if name in ("bullet_lines", "ellipsis_lines", "alphabetic_words") or name.startswith("duplicate"):
             assert value <= 1
     assert (values["words"] > 0) == bool(words(text))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,7 @@ PHONES = [
     ("4111 1111 1111 1111", None),
     ("5f 09 92 26 89 93 c0", None),
     ("v6.4.102...6.4.103", None),
+    ("(Oxford 1995). 369-376", None),
     ("212-555-1234 212-555-9876", "212-555-1234"),
 ]
 
@@ -141,7 +142,8 @@ def test_only_the_entities_asked_for_and_with_the_tokens_asked_for() -> None:
 
 def test_regions_decide_about_national_notation() -> None:
     spanish = Redactor(RedactSection(phone_regions=["ES"]))
-    assert found("01 23 45 67 89") and not found("01 23 45 67 89", spanish)
+    assert found("01 23 45 67 89")
+    assert not found("01 23 45 67 89", spanish)
 
 
 def test_what_is_stricter_finds_no_more() -> None:
@@ -165,8 +167,11 @@ def test_unknown_region_or_entity_is_an_error() -> None:
 
 
 PIECES = st.sampled_from(
-    "bob@example.com|@x.de|a@b.中国|203.0.113.9|2001:db8::1|.1|1.2.3.4|212-555-1234|+44 20 7946 0958|tel|phone|"
-    "01 23 45 67 89|7946|(0)|+|-|.|/|:|@|中|é| | |, |\n|x|<|>|ip |0|12|345|_".split("|")
+    [
+        *("bob@example.com", "@x.de", "a@b.中国", "203.0.113.9", "2001:db8::1", ".1", "1.2.3.4", "ip "),
+        *("212-555-1234", "+44 20 7946 0958", "01 23 45 67 89", "7946", "(0)", "tel", "phone", "0", "12", "345"),
+        *("+", "-", ".", "/", ":", "@", "_", "<", ">", "中", "é", "x", " ", ", ", "\n"),
+    ]
 )
 
 
@@ -182,7 +187,7 @@ def test_redacting_twice_is_redacting_once(text: str) -> None:
 def test_spans_are_sorted_and_apart(text: str) -> None:
     spans = REDACTOR.find(text)
     assert all(0 <= span.start < span.end <= len(text) for span in spans)
-    assert all(one.end <= next_.start for one, next_ in zip(spans, spans[1:], strict=False))
+    assert all(one.end <= next_.start for one, next_ in pairwise(spans))
 
 
 def test_what_redaction_brings_to_light_goes_too() -> None:

@@ -126,18 +126,18 @@ class Deduplicate(beam.PTransform):  # type: ignore[misc]
             tasks.pipeline
             | beam.Create(range(self.section.partitions))
             | "spread partitions" >> beam.Reshuffle()
-            | beam.Map(_shared_buckets, [unit.bands for unit in self.units])
+            | beam.Map(partial(_shared_buckets, bands=[unit.bands for unit in self.units]))
             | "in one place" >> beam.WithKeys(0)
             | "all buckets" >> beam.GroupByKey()
             | beam.FlatMapTuple(_component_batches)
             | "spread batches" >> beam.Reshuffle()
-            | beam.FlatMap(_decide, self.section, self.units)
+            | beam.FlatMap(partial(_decide, section=self.section, units=self.units))
         )
         return (
             (by_unit, removals)
             | beam.Flatten()
             | "by unit" >> beam.GroupByKey()
-            | beam.MapTuple(_write_removals, self.stage)
+            | beam.MapTuple(partial(_write_removals, self.stage))
         )
 
 
@@ -172,7 +172,7 @@ def _component_batches(_: int, parts: Iterable[Members]) -> Iterator[Members]:
     batch = batches(np.bincount(found.label), _BATCH_DOCUMENTS)[found.label]
     of_member = batch[np.searchsorted(found.node, members.node)]
     order = np.argsort(of_member, kind="stable")
-    cuts = np.searchsorted(of_member[order], np.arange(1, of_member.max() + 1)) if len(order) else []
+    cuts = np.searchsorted(of_member[order], np.arange(1, of_member.max() + 1))
     yield from (Members(members.bucket[rows], members.node[rows]) for rows in np.split(order, cuts))
 
 
@@ -266,9 +266,10 @@ def group_rows(file: pq.ParquetFile) -> list[int]:
     return [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
 
 
-def _write_removals(unit: str, values: Iterable[Any], stage: StageDirectory) -> str:
+def _write_removals(stage: StageDirectory, unit: str, values: Iterable[Any]) -> str:
     """Write a unit's removals, row-aligned with its documents, and its receipt."""
-    tables, tasks = [], []
+    tables: list[pa.Table] = []
+    tasks: list[Task] = []
     for value in values:
         (tasks if isinstance(value, Task) else tables).append(value)
     if len(tasks) != 1:

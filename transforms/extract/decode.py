@@ -8,12 +8,14 @@ Which character set is believed, in this order:
 3. UTF-8 with faults, if ``MOSTLY`` well-formed multi-byte characters stand against each malformed byte (on 2,000 real
    pages: 15 and more where it is UTF-8, 1 and less where not);
 4. the first of these that decodes with at most ``TOLERATED`` faults a non-ASCII byte, else the one with the fewest: the
-   transport's charset, the page's own (``<meta>`` in its first 4 KiB), the detected one. Declared windows-1252 is what servers and editors say unasked, and fits nearly any
-   bytes: it comes after any other declared charset, and after a detected one of another script.
+   transport's charset, the page's own (``<meta>`` in its first 4 KiB), the detected one. windows-1252 is declared
+   unasked by servers and editors, and fits nearly any bytes: declared, it comes after any other declared charset, and
+   after a detected one of another script.
 
 The WHATWG standard lets the transport overrule all but the byte order mark. Of 2,000 real pages 44 are valid multi-byte
-UTF-8 and declare something else. 359 news pages in Greek, Polish, Russian, Chinese and English were encoded in their old
-charset and in UTF-8, with each mixture of right, wrong and missing declarations. Exactly recovered (WHATWG in brackets):
+UTF-8 and declare something else. 359 news pages in Greek, Polish, Russian, Chinese and English were encoded in their
+old charset and in UTF-8, with each mixture of right, wrong and missing declarations. Recovered exactly (by the standard
+in brackets):
 
 - UTF-8, whatever is declared: 100 % (0 % where an old charset is declared first);
 - old charset, named rightly by transport or page, the other one missing or wrong: 100 % (0–100 %);

@@ -29,8 +29,11 @@ from gristmill.transforms.extract.section import ExtractSection, Resiliparse, Tr
 MAX_ATTRIBUTES = 10_000
 """Most attributes of one tag: libxml2 and lexbor look for doubles in quadratic time (10,000: 0.1 s; 100,000: 12 s)."""
 
+MAX_GROWTH = 5
+"""Most nodes that an HTML5 parser may make of a page by opening formatting elements anew, in multiples of ``max_nodes``."""
+
 _LONG_TAG = re.compile(rf"<[a-zA-Z][^<>]{{{3 * MAX_ATTRIBUTES},}}")
-_ATTRIBUTE = re.compile(r"\s+[^\s=]|=")
+_ATTRIBUTE = re.compile(r"""\s[^\s=<>"']+=["'\w]""")
 _FORMATTING = re.compile(r"<(/?)(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?=[\s/>])", re.IGNORECASE)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _PARSER_OPTIONS = {
@@ -73,12 +76,14 @@ def extract_text(html: str, section: ExtractSection) -> str:
 
 def _check_markup(html: str, section: ExtractSection) -> None:
     nodes = html.count("<")
-    if isinstance(section.extractor, Resiliparse):
-        nodes *= 1 + _open_formatting(html)
     if nodes > section.max_nodes:
-        raise Refused("too_many_nodes", f"about {nodes} markup nodes; the limit is {section.max_nodes}")
+        raise Refused("too_many_nodes", f"{nodes} markup nodes; the limit is {section.max_nodes}")
+    if isinstance(section.extractor, Resiliparse):
+        grown = nodes * _open_formatting(html)
+        if grown > MAX_GROWTH * section.max_nodes:
+            raise Refused("too_many_nodes", f"formatting left open may make {grown} nodes of {nodes}")
     for tag in _LONG_TAG.findall(html):
-        if len(_ATTRIBUTE.findall(tag)) > 2 * MAX_ATTRIBUTES:
+        if len(_ATTRIBUTE.findall(tag)) > MAX_ATTRIBUTES:
             raise Refused("too_many_nodes", f"more than {MAX_ATTRIBUTES} attributes in one tag")
 
 

@@ -64,7 +64,7 @@ class ExtractSection(Section):
     extractor: ExtractorChoice = Field(default=Trafilatura(), description="How main text is found in a page.")
     max_bytes: ByteSize = Field(default=16 * 2**20, gt=0, description="Larger payloads are dropped unread (too_large).")
     max_nodes: int = Field(
-        default=200_000,
+        default=150_000,
         gt=0,
         description="Most markup nodes (start tags, end tags, comments) of a page; more is dropped (too_many_nodes).",
     )

@@ -4,9 +4,12 @@ Domains are kept as a sorted array of 64-bit BLAKE2b hashes, 8 bytes each: datat
 process instead of some 600 MB as strings. A URL not on a list of n entries is taken for one with a probability of at
 most n / 2^64 for each of its keys: 2.5e-13 a key for that list, so about one wrongly dropped URL in 4e11.
 
-A URL's keys are its host, each parent domain of it, and the host with each prefix of its path that ends at a segment;
-so ``a.b.example.com`` is met by ``b.example.com`` and ``example.com``, and ``example.com/~eve/x`` by
-``example.com/~eve`` (which is how squidGuard reads such lists). Nothing is asked of the network or of a public suffix list.
+A URL's keys are its host, each parent domain of it, and the host with each prefix of its path that ends at a segment.
+So ``a.b.example.com`` is met by ``b.example.com`` and ``example.com``, and ``example.com/~eve/x`` by
+``example.com/~eve``, which is how squidGuard reads such lists. Nothing is asked of the network or of a public suffix
+list. Loading those 4.6 million entries takes 5 s and 85 MB at its peak; a verdict takes some 25 µs.
+
+In list files a line that starts with ``# `` is a comment (datatrove's word list has words that start with ``#``).
 """
 
 from __future__ import annotations

@@ -35,6 +35,10 @@ RULES: dict[ThresholdName, Rule] = {
     "ellipsis_lines": Rule("ellipsis_lines", floor=False),
     "alphabetic_words": Rule("alphabetic_words", floor=True),
     "stop_words": Rule("stop_words", floor=True),
+    "duplicate_lines": Rule("duplicate_lines", floor=False),
+    "duplicate_line_chars": Rule("duplicate_line_chars", floor=False),
+    "duplicate_paragraphs": Rule("duplicate_paragraphs", floor=False),
+    "duplicate_paragraph_chars": Rule("duplicate_paragraph_chars", floor=False),
 }
 """What each rule looks at: ``lang_score`` of the document, or one of ``SIGNALS``. The rule ``language`` looks at the
 document's language alone, and so is settled by its policy."""

@@ -1,12 +1,12 @@
-"""What is measured on a text: the quality signals of Gopher (Rae et al. 2021, arXiv 2112.11446, A1.1) and its length.
+"""What is measured on a text: its length, and the quality signals of Gopher (Rae et al. 2021, arXiv 2112.11446, A1.1).
 
 A signal knows no threshold. Values are rounded to four digits and fit a float32 column: what is compared when a
 document is judged from memory is, to the bit, what is compared when it is judged from disk.
 
 Rae et al. do not say what a word or a line is, so implementations differ. Here words are those of ``corpus.words``,
-which hold no punctuation; lines are those that are not blank. datatrove's ``GopherQualityFilter`` counts blank lines,
-too, so a text with a blank line after each bullet is never all bullets there, and it knows two bullets, ``•`` and
-``-``; its words come from a tokenizer per language, which keeps "don't" together and cuts Chinese into words.
+which hold no punctuation; lines are those that are not blank. datatrove's ``GopherQualityFilter`` takes words from a
+tokenizer per language, to which punctuation marks are words, and divides by them all; it counts blank lines, so that
+bullets with a blank line after each are never more than half; and it knows two bullets, ``•`` and ``-``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gristmill.corpus.words import SOLO, Words, find_words
+from gristmill.corpus.words import SOLO, UInt64s, Words, find_words
+from gristmill.transforms.judge.repetition import REPETITION_SIGNALS, repetition
 from gristmill.transforms.judge.stopwords import stop_word_hashes
 
 SIGNALS: dict[str, str] = {
@@ -32,6 +33,7 @@ SIGNALS: dict[str, str] = {
     "ellipsis_lines": "Share of lines that end with an ellipsis, of lines that are not blank.",
     "alphabetic_words": "Share of tokens between spaces with a letter, of those with a letter or digit. 0 without any.",
     "stop_words": "How many different stop words of the language occur. Not measured (NaN) where it has no list.",
+    **REPETITION_SIGNALS,
 }
 """Name of each signal, in the order of the columns, and what it measures."""
 
@@ -48,6 +50,7 @@ def signals(text: str, lang: str | None) -> dict[str, float]:
     """Every signal of ``SIGNALS``, as its float32 column holds it. ``lang`` (ISO 639) chooses the stop words only."""
     found = find_words(text)
     count = len(found.starts)
+    hashes = found.hashes()
     of_words = 1 / max(count, 1)
     lines = [line for line in map(str.strip, text.split("\n")) if line]
     of_lines = 1 / max(len(lines), 1)
@@ -61,7 +64,8 @@ def signals(text: str, lang: str | None) -> dict[str, float]:
         sum(line.startswith(BULLETS) for line in lines) * of_lines,
         sum(line.endswith(ELLIPSES) for line in lines) * of_lines,
         _alphabetic(found),
-        _stop_words(found, lang),
+        _stop_words(hashes, lang),
+        *repetition(text, lines),
     )
     return {name: stored(value) for name, value in zip(SIGNALS, values, strict=True)}
 
@@ -86,11 +90,11 @@ def _alphabetic(found: Words) -> float:
     return np.count_nonzero(tokens == _LETTER) / np.count_nonzero(tokens >= _DIGIT)
 
 
-def _stop_words(found: Words, lang: str | None) -> float:
+def _stop_words(hashes: UInt64s, lang: str | None) -> float:
     stop_words = stop_word_hashes(lang)
     if stop_words is None:
         return math.nan
-    return int(np.count_nonzero((found.hashes() == stop_words[:, None]).any(axis=1)))
+    return int(np.count_nonzero((hashes == stop_words[:, None]).any(axis=1)))
 
 
 _SPACE, _SYMBOL, _DIGIT, _LETTER = range(4)

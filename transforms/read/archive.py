@@ -1,9 +1,9 @@
 """Reading a range of a WARC or ARC file, compressed or not, so that every stored byte is accounted for.
 
-The stored file is walked in *runs*: a run is a gzip member (zstd or LZ4 frame) that begins a record, with those behind
-it that do not. In a file compressed record by record each run is one record; a file compressed as a whole is one run.
-A range of a file takes the runs that begin in it. Between runs there may be garbage, a run may be damaged: either is a
-gap up to the next member that begins a record, and a gap is a named failure.
+The stored file is walked in *runs*: a run is a gzip member (zstd or LZ4 frame), with those behind it into which its
+last record goes on. In a file compressed record by record each run is one record; a file compressed as a whole is one
+run, or a few. A range of a file takes the runs between two members that begin a record. Between runs there may be
+garbage, a run may be damaged: either is a gap up to the next member that begins a record, and a gap is a named failure.
 
 Where does a record lie? One that is alone in its run, at the stored bytes of the run. One of several in a run at the
 run's offset plus its place in the run's decompressed bytes: for a file compressed as a whole, its place in the
@@ -13,7 +13,6 @@ decompressed file.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from functools import partial
 from typing import NamedTuple
 
 from gristmill.corpus.document import Origin
@@ -46,7 +45,8 @@ def read_archive(
     while position < stop:
         if codec is not None and not codec.at(stored, position):
             after = boundary(stored, codec, position + 1)
-            yield Failed(Origin(source, file, position, after - position), "garbage", "no compressed member begins here")
+            gap = Origin(source, file, position, after - position)
+            yield Failed(gap, "garbage", "no compressed member begins here")
             covered += after - position
         else:
             run = _Run(stored, codec, position)
@@ -59,7 +59,7 @@ def read_archive(
 
 
 def boundary(stored: Stored, codec: Codec | None, offset: int) -> int:
-    """The first member at or behind ``offset`` that begins a record; the file's beginning and end stand for themselves."""
+    """The first member at or behind ``offset`` that begins a record, else the file's end; 0 is a boundary itself."""
     if offset <= 0:
         return 0
     if codec is None:
@@ -76,6 +76,12 @@ def boundary(stored: Stored, codec: Codec | None, offset: int) -> int:
     return stored.size
 
 
+def splittable(stored: Stored, file: str) -> bool:
+    """Whether a file may be read in ranges: a second gzip member begins a record within ``stored``, its first bytes."""
+    codec = codec_of(stored, file, begins_record)
+    return codec is not None and codec.suffix == ".gz" and boundary(stored, codec, 1) < stored.size
+
+
 def _member_begins_record(stored: Stored, codec: Codec, offset: int) -> bool:
     head = b""
     for chunk in codec.member(stored, offset, _PEEK):
@@ -89,10 +95,11 @@ class _Run:
     """A run that begins at ``offset``. ``after`` and ``spanned`` hold once ``places`` is through."""
 
     def __init__(self, stored: Stored, codec: Codec | None, offset: int) -> None:
-        self.content = Content(partial(_chunks, stored, codec, offset))
+        self._stored, self._codec, self._offset = stored, codec, offset
+        self._last_member = offset
+        self.content = Content(self._chunks)
         self.after = stored.size
         self.spanned = 0
-        self._stored, self._codec, self._offset = stored, codec, offset
 
     def places(self, hold: int) -> Iterator[tuple[Entry, int, int]]:
         """Entries with the offset and length of each; what the run's damage hit is its last entry, with a fault."""
@@ -115,6 +122,22 @@ class _Run:
             self.after = self._resume(end)
             yield self._damaged(Entry(0, 0, {}), end), self._offset, self.after - self._offset
 
+    def _chunks(self, position: int) -> Chunks:
+        if self._codec is None:
+            return plain_chunks(self._stored, self._offset + position)
+        return dropping(members(self._codec, self._stored, self._offset, self._goes_on), position)
+
+    def _goes_on(self, offset: int) -> bool:
+        """Whether the run takes in the member at ``offset``; again, when the content is read again."""
+        assert self._codec is not None
+        if (
+            offset > self._last_member
+            and self.content.wanted
+            and not _member_begins_record(self._stored, self._codec, offset)
+        ):
+            self._last_member = offset
+        return offset <= self._last_member
+
     def _resume(self, end: End) -> int:
         return boundary(self._stored, self._codec, end.offset + 1) if end.damage else end.offset
 
@@ -122,13 +145,6 @@ class _Run:
         cause = end.damage if self.after == self._stored.size else "corrupt"
         detail = f"stored bytes from {end.offset} up to {self.after} cannot be decompressed"
         return entry._replace(fault=cause or "garbage", detail=detail if end.damage else "a member without records")
-
-
-def _chunks(stored: Stored, codec: Codec | None, offset: int, position: int) -> Chunks:
-    if codec is None:
-        return plain_chunks(stored, offset + position)
-    whole = members(codec, stored, offset, lambda at: not _member_begins_record(stored, codec, at))
-    return dropping(whole, position)
 
 
 def _origin(source: str, file: str, entry: Entry, offset: int, length: int) -> Origin:

@@ -1,8 +1,8 @@
 """Compressed files as rows of members, each decompressed by itself.
 
-A member is a gzip member, a zstd or LZ4 frame, a bzip2 or xz stream. Decoders that run over a whole file hide where one member ends and the
-next begins, and at damage give up or lose what they had already decoded. Here a member is a generator of chunks that
-returns where it ended and what was wrong; whoever reads it knows every stored byte to be used or damaged.
+A member is a gzip member, a zstd or LZ4 frame, a bzip2 or xz stream. Decoders that run over a whole file hide where
+one member ends and the next begins, and at damage give up or lose what they had decoded already. Here a member is a
+generator of chunks that returns where it ended and what was wrong: every stored byte is used, or known to be damaged.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Chunks: TypeAlias = Generator[bytes, None, End]
 
 
 class Codec(NamedTuple):
-    """``magics``: how a member begins; ``member(stored, offset, step)``: its chunks, fed ``step`` stored bytes at a time."""
+    """``magics``: how members begin; ``member(stored, offset, step)``: chunks, from ``step`` stored bytes at a time."""
 
     suffix: str
     magics: tuple[bytes, ...]
@@ -133,6 +133,12 @@ class _Slice:
             raise
         self._position += len(data)
         return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        raise OSError("a frame is read forwards")
+
+    def tell(self) -> int:
+        return self._position
 
     def close(self) -> None:
         pass

@@ -11,10 +11,12 @@ class Content:
     """``reopen(position)`` gives the chunks from ``position`` of the content on.
 
     Bytes since the last ``release`` are kept, so that going back is cheap; going back further decompresses again.
+    ``wanted`` is the reader's note to the chunks: whether it stands inside of something that must go on.
     """
 
     def __init__(self, reopen: Callable[[int], Chunks]) -> None:
         self.position = 0
+        self.wanted = False
         self.end: End | None = None
         self._reopen = reopen
         self._chunks = reopen(0)

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fastwarc.stream_io import BrotliReader, GzipReader, ZstdReader
+from fastwarc.stream_io import BrotliReader, ZstdReader
 
 from gristmill.transforms.read.warc import Headers, add_field
 
@@ -77,7 +77,7 @@ def decode_body(response: Response, limit: int) -> bytes:
 
 def _dechunk(body: bytes) -> bytes:
     """The chunks put together; from the first wrong one on, the body as it is (RFC 9112, section 7.1)."""
-    parts = []
+    parts: list[bytes] = []
     position = 0
     while match := _CHUNK.match(body, position):
         size = int(match[1], 16)
@@ -110,7 +110,7 @@ def _decode_or_keep(decode: Callable[[bytes, int], bytes], encoding: str, body: 
 def _reader(reader: Callable[[io.BytesIO], Any]) -> Callable[[bytes, int], bytes]:
     def decode(body: bytes, limit: int) -> bytes:
         source = reader(io.BytesIO(body))
-        parts = []
+        parts: list[bytes] = []
         while limit > 0 and (part := source.read(min(limit, 2**20))):
             parts.append(part)
             limit -= len(part)

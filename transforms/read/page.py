@@ -73,11 +73,11 @@ def _unwanted(content_type: str) -> bool:
 
 def _payload(origin: Origin, content_type: str, body: bytes, length: int, max_bytes: int) -> Raw | Dropped:
     """``length`` is that of the whole body, of which ``body`` may be the beginning."""
+    found = media_type(content_type, body)
+    if found not in MEDIA_TYPES and (found or length):
+        return Dropped(origin, "media_type", detail=found or "unknown")
     if not length:
         return Dropped(origin, "empty")
-    found = media_type(content_type, body)
-    if found not in MEDIA_TYPES:
-        return Dropped(origin, "media_type", detail=found or "unknown")
     if length > max_bytes:
         return Dropped(origin, "too_large", detail=str(length))
     return Raw(origin, found, body, charset(content_type))

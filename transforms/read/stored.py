@@ -49,5 +49,5 @@ def open_planned(root: str, file: UnitFile) -> Iterator[IO[bytes]]:
         size = opened.seek(0, 2)
         opened.seek(0)
         if size != file.size:
-            raise InputError(f"{file.path} has {size} bytes now, {file.size} when the run was planned; start the run again")
+            raise InputError(f"{file.path} has {size} bytes, but had {file.size} when planned; start the run again")
         yield opened

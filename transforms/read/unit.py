@@ -16,7 +16,7 @@ class UnitFile(NamedTuple):
 
 
 class Unit(NamedTuple):
-    """What one task reads: ``files`` whole, or, of a single archive, the members whose first byte lies in ``[start, end)``."""
+    """What one task reads: ``files`` whole, or of one archive the members that begin in bytes ``[start, end)``."""
 
     source: str
     format: str
@@ -30,5 +30,5 @@ class Unit(NamedTuple):
         return self.end - self.start
 
     def identity(self) -> str:
-        """16 hex digits of what is read: names, sizes, fingerprints and range, and nothing of where the source is mounted."""
+        """16 hex digits of what is read (names, sizes, fingerprints, range) and not of where it is mounted."""
         return key_of(*self)

@@ -19,12 +19,12 @@ Headers: TypeAlias = dict[str, str]
 MAX_HEAD = 2**16
 """Longest line, and longest head of a record, in bytes."""
 
-_WARC = re.compile(rb"WARC/\d+\.\d+[ \t]*\r?\n", re.IGNORECASE)
+_WARC = re.compile(rb"WARC/\d+\.\d+[ \t\r]*\n", re.IGNORECASE)
 _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
 _URL = rb"(?P<url>[A-Za-z][A-Za-z0-9+.-]*:\S.*?)"
 _ARC_DATE = rb"(?P<date>\d{8,20})"
 _ARC = tuple(
-    re.compile(pattern + rb"[ \t]*\r?\n")
+    re.compile(pattern + rb"[ \t\r]*\n")
     for pattern in (
         _URL + rb" (?P<ip>\S+) " + _ARC_DATE + rb" (?P<type>\S+) (?:\d{3}|-) \S+ \S+ (?:\d+|-) \S+ (?P<length>-?\w+)",
         _URL + rb" (?P<ip>\S+) " + _ARC_DATE + rb" (?P<type>\S+) (?P<length>-?\w+)",
@@ -37,7 +37,7 @@ _NEWLINES = b"\r\n"
 class Entry(NamedTuple):
     """Bytes ``[start, end)`` of the content: a record, or with a ``fault`` what could not be read as one.
 
-    ``block`` is the record's block, or as much of its beginning as was to be held; ``length`` is the block's whole length.
+    ``block`` is the record's block, or as much of its beginning as was to be held; ``length`` is that of all of it.
     """
 
     start: int
@@ -65,6 +65,7 @@ def entries(content: Content, hold: int) -> Iterator[Entry]:
     """The content's entries in order; of a block longer than ``hold`` bytes only the first ``hold`` are kept."""
     arc = False
     while True:
+        content.wanted = False
         content.release()
         start = content.position
         _skip_newlines(content)
@@ -72,17 +73,20 @@ def entries(content: Content, hold: int) -> Iterator[Entry]:
             if start < content.position:
                 yield Entry(start, content.position, {}, fault="garbage", detail="nothing but line ends")
             return
+        content.wanted = True
         line = content.line(MAX_HEAD)
         at = content.position
         arc = arc or (start == 0 and _arc_match(line) is not None)
         head = _warc_head(content) if _WARC.match(line) else _arc_head(line) if arc else None
         if head is None:
+            content.wanted = False
             content.rewind(at - len(line))
             _find_record(content, arc)
             yield Entry(start, content.position, {}, fault="garbage", detail="no record begins here")
         elif not head.complete:
             yield Entry(start, content.position, head.headers, fault="truncated", detail="the header ends early")
         elif head.length is None:
+            content.wanted = False
             _find_record(content, arc)
             yield Entry(start, content.position, head.headers, fault="bad_header", detail="no valid length")
         else:
@@ -95,6 +99,7 @@ def _record(content: Content, start: int, headers: Headers, length: int, hold: i
     block = content.take(min(length, hold))
     found = len(block) + content.skip(length - len(block))
     fault, detail = "", ""
+    content.wanted = False
     if found < length or not _record_may_end(content, arc):
         declared_end = content.position
         content.rewind(body)

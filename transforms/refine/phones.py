@@ -126,9 +126,10 @@ def _count(candidate: str) -> int:
 
 
 def _is_something_else(candidate: str) -> bool:
-    """Too short, or a date, a dotted quad, a decimal, a range, a US social security number, a book's number."""
+    """Too short, half in brackets, a date, dotted quad, decimal, range, US social security number or book number."""
     return (
         _count(candidate) < _LEAST_DIGITS
+        or candidate.count("(") != candidate.count(")")
         or _RANGE.search(candidate) is not None
         or any(pattern.fullmatch(candidate) for pattern in (_QUAD, _DECIMAL, _SOCIAL_SECURITY))
         or any(pattern.match(candidate) for pattern in (_DATE, _BOOK))

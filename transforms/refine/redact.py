@@ -12,8 +12,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 
 from gristmill.transforms.refine.edits import Span, apply_edits
-from gristmill.transforms.refine.finders import EmailFinder, IpFinder
-from gristmill.transforms.refine.phones import PhoneFinder
 from gristmill.transforms.refine.section import Entity, RedactSection
 
 ROUNDS = 8
@@ -24,6 +22,10 @@ class Redactor:
     """Finds personal data by the rules of a recipe's section. Build it once per worker; it holds no state of a text."""
 
     def __init__(self, section: RedactSection) -> None:
+        # Presidio brings spaCy along, and torch where it is installed: 3.6 s that only those who redact should pay.
+        from gristmill.transforms.refine.finders import EmailFinder, IpFinder
+        from gristmill.transforms.refine.phones import PhoneFinder
+
         find: dict[Entity, Callable[[str], Iterable[Span]]] = {
             "EMAIL_ADDRESS": EmailFinder().find,
             "IP_ADDRESS": IpFinder().find,

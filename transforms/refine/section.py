@@ -25,7 +25,7 @@ class BenchmarkSection(Section):
         "items are numbered from 0 through all of them.",
     )
     fields: list[str] | None = Field(
-        None,
+        default=None,
         min_length=1,
         description="Fields that make up an item's text, dotted for nested ones (`question.stem`). A CSV then has a "
         "header. Default: every string in the item, at any depth; every cell of a CSV without a header.",
@@ -36,10 +36,14 @@ class DecontaminateSection(Section):
     """Documents that share word n-grams with a test set are dropped (GPT-3, Brown et al. 2020, appendix C)."""
 
     benchmarks: list[BenchmarkSection] = Field(min_length=1, description="The test sets to protect.")
-    n: int = Field(13, ge=4, le=64, description="Words in an n-gram. Shorter items cannot be found and are counted.")
-    min_ngrams: int = Field(1, ge=1, description="N-grams shared with one item that make a document contaminated.")
+    n: int = Field(
+        default=13, ge=4, le=64, description="Words in an n-gram. Shorter items cannot be found and are counted."
+    )
+    min_ngrams: int = Field(
+        default=1, ge=1, description="N-grams shared with one item that make a document contaminated."
+    )
     max_items: int = Field(
-        10,
+        default=10,
         ge=1,
         description="An n-gram in more items than this is a question frame or a licence line, and is ignored.",
     )
@@ -57,27 +61,28 @@ class RedactSection(Section):
     """Personal data is replaced by tokens."""
 
     entities: list[Entity] = Field(
-        ["EMAIL_ADDRESS", "IP_ADDRESS", "PHONE_NUMBER"], min_length=1, description="What is looked for."
+        default=["EMAIL_ADDRESS", "IP_ADDRESS", "PHONE_NUMBER"], min_length=1, description="What is looked for."
     )
     replacements: dict[Entity, str] = Field(
-        {"EMAIL_ADDRESS": "<EMAIL_ADDRESS>", "IP_ADDRESS": "<IP_ADDRESS>", "PHONE_NUMBER": "<PHONE_NUMBER>"},
+        default={"EMAIL_ADDRESS": "<EMAIL_ADDRESS>", "IP_ADDRESS": "<IP_ADDRESS>", "PHONE_NUMBER": "<PHONE_NUMBER>"},
         description="What stands in the text instead; an entity not named here gets its name in angle brackets.",
     )
     thresholds: dict[Entity, float] = Field(
-        {},
+        default={},
         description="Least score that counts, per entity; 0 where not named. E-mail addresses score 1.0, IP addresses "
         "0.6, phone numbers 0.4; a word such as 'phone' or 'IP' shortly before adds 0.35.",
     )
     phone_regions: list[str] = Field(
-        ["US", "GB", "DE", "FR", "ES", "IT", "IN", "BR"],
+        default=["US", "GB", "DE", "FR", "ES", "IT", "IN", "BR"],
         min_length=1,
         description="ISO 3166 codes of the countries whose national notation is known. Numbers that start with + "
         "are found for every country. Each region costs time and some precision.",
     )
     phone_leniency: Leniency = Field(
-        "valid", description="How strictly libphonenumber checks a number that no '+' and no word before it announces."
+        default="valid",
+        description="How strictly libphonenumber checks a number that no '+' and no word before it announces.",
     )
-    exclude_sources: list[str] = Field([], description="Names of sources that are left as they are.")
+    exclude_sources: list[str] = Field(default=[], description="Names of sources that are left as they are.")
 
     @field_validator("phone_regions")
     @classmethod
@@ -92,5 +97,7 @@ class RedactSection(Section):
 class RefineSection(Section):
     """Decontamination and redaction; a part that is left out is not done."""
 
-    decontaminate: DecontaminateSection | None = Field(None, description="Drop documents that hold test items.")
-    redact: RedactSection | None = Field(RedactSection(), description="Replace personal data; null to leave it.")
+    decontaminate: DecontaminateSection | None = Field(default=None, description="Drop documents that hold test items.")
+    redact: RedactSection | None = Field(
+        default=RedactSection(), description="Replace personal data; null to leave it."
+    )

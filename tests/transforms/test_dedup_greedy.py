@@ -1,0 +1,282 @@
+"""The greedy pass, against a plain one over all pairs; the rank it follows; and the incremental law."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gristmill.corpus.words import mix
+from gristmill.transforms.dedup import greedy as greedy_module
+from gristmill.transforms.dedup.buckets import Members, shared
+from gristmill.transforms.dedup.greedy import greedy
+from gristmill.transforms.dedup.minhash import MinHasher
+from gristmill.transforms.dedup.rank import Ranked, ranked
+from gristmill.transforms.dedup.shingles import UInt64s, jaccard
+from gristmill.transforms.dedup.signature_file import FINGERPRINT_SCHEMA
+
+HASHER = MinHasher(bands=6, rows=1, seed=1)
+
+
+class Removed(NamedTuple):
+    kept: int
+    exact: bool
+    jaccard: float
+
+
+def _sets(documents: Sequence[frozenset[int]]) -> list[UInt64s]:
+    return [np.sort(mix(np.array(sorted(d), np.uint64))) for d in documents]
+
+
+def _bands(sets: list[UInt64s]) -> UInt64s:
+    counts = np.array([len(s) for s in sets], np.int64)
+    return HASHER.band_hashes(
+        HASHER.signatures(np.concatenate([np.empty(0, np.uint64), *sets]), counts.cumsum() - counts)
+    )
+
+
+def _members(nodes: Sequence[int], sets: list[UInt64s], fresh: int = 0) -> Members:
+    return shared(_bands(sets).ravel(), np.repeat(np.array(nodes, np.uint64), HASHER.bands), fresh)
+
+
+def _run(
+    documents: Sequence[frozenset[int]],
+    threshold: float,
+    nodes: Sequence[int] | None = None,
+    settled: int = 0,
+    members: Members | None = None,
+) -> dict[int, Removed]:
+    """Deduplicate ``documents``, given in rank order; equal sets are equal texts. The first ``settled`` stay."""
+    nodes = list(range(len(documents))) if nodes is None else list(nodes)
+    sets = dict(zip(nodes, _sets(documents), strict=True))
+    texts = sorted(set(documents), key=sorted)
+    ranking = Ranked(
+        node=np.array(nodes, np.uint64),
+        text=np.array([texts.index(d) for d in documents], np.int64),
+        shingles=np.array([len(d) for d in documents], np.int64),
+        settled=np.arange(len(documents)) < settled,
+    )
+    if members is None:
+        members = _members(nodes, list(sets.values()), fresh=nodes[settled] if settled < len(nodes) else 0)
+    found = greedy(ranking, members, lambda wanted: [sets[n] for n in wanted.tolist()], threshold)
+    fields = (field.tolist() for field in found)
+    return {node: Removed(kept, exact, alike) for node, kept, exact, alike in zip(*fields, strict=True)}
+
+
+def _all_pairs(documents: Sequence[frozenset[int]], threshold: float) -> dict[int, tuple[int, float]]:
+    """The same by the definition, exact duplicates like any other: who goes, its match, their similarity."""
+    bands = [set(row) for row in _bands(_sets(documents)).tolist()] if documents else []
+    kept: list[int] = []
+    removed = {}
+    for place, document in enumerate(documents):
+        matches = [
+            (-len(bands[k] & bands[place]), k, round(len(documents[k] & document) / len(documents[k] | document), 4))
+            for k in kept
+            if bands[k] & bands[place]
+        ]
+        matches = [m for m in matches if m[2] >= threshold]
+        if matches:
+            removed[place] = min(matches)[1:]
+        else:
+            kept.append(place)
+    return removed
+
+
+TEXTS = st.frozensets(st.integers(1, 12), min_size=1, max_size=9)
+CORPORA = st.lists(TEXTS, min_size=1, max_size=8).flatmap(lambda pool: st.lists(st.sampled_from(pool), max_size=16)) | (
+    st.lists(TEXTS, max_size=24)
+)
+THRESHOLDS = st.sampled_from([0.3, 0.5, 0.6667, 0.75, 1.0])
+
+
+@settings(max_examples=150, deadline=None)
+@given(CORPORA, THRESHOLDS, st.sampled_from([1, 9, 2**22]))
+def test_greedy_is_the_pass_over_all_pairs(documents: list[frozenset[int]], threshold: float, block: int) -> None:
+    """Who goes is the same whether or not exact duplicates are taken out first; so are the matches of all others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(greedy_module, "_BLOCK", block)
+        patch.setattr(greedy_module, "_COMPARED_AT_ONCE", 2)
+        found = _run(documents, threshold)
+    expected = _all_pairs(documents, threshold)
+    assert found.keys() == expected.keys()
+    sets = _sets(documents)
+    for place, (kept, exact, alike) in found.items():
+        first = documents.index(documents[place])
+        assert exact == (first < place)
+        assert kept not in found
+        assert kept < place
+        assert alike == jaccard(sets[place], sets[kept]) >= threshold
+        if first == place or first not in found:
+            assert (kept, alike) == expected[place]
+
+
+@settings(max_examples=60, deadline=None)
+@given(CORPORA, THRESHOLDS, st.randoms(use_true_random=False))
+def test_names_and_order_of_members_do_not_matter(
+    documents: list[frozenset[int]], threshold: float, random: object
+) -> None:
+    """Other node numbers and other bucket names, rows shuffled: the same documents go, for the same ones."""
+    names = list(range(100, 100 + len(documents)))
+    random.shuffle(names)  # type: ignore[attr-defined]
+    members = _members(names, _sets(documents)) if documents else Members(*[np.empty(0, np.uint64)] * 2)
+    rows = list(zip((~members.bucket).tolist(), members.node.tolist(), strict=True))
+    random.shuffle(rows)  # type: ignore[attr-defined]
+    shuffled = Members(*np.array(rows, np.uint64).reshape(-1, 2).T)
+    found = _run(documents, threshold, nodes=names, members=shuffled)
+    assert found == {names[n]: r._replace(kept=names[r.kept]) for n, r in _run(documents, threshold).items()}
+
+
+@settings(max_examples=120, deadline=None)
+@given(CORPORA, CORPORA, THRESHOLDS)
+def test_incremental_law(old: list[frozenset[int]], new: list[frozenset[int]], threshold: float) -> None:
+    """old ∪ new, the old ranked first = old alone, then new against what was kept of it.
+
+    The same documents go. Only a copy of a text that the first run removed may be told otherwise by the second, which
+    does not see that text any more: as near instead of exact, or for another kept document that it matches too.
+    """
+    together = _run([*old, *new], threshold)
+    alone = _run(old, threshold)
+    kept = [n for n in range(len(old)) if n not in alone]
+    nodes = [*kept, *range(len(old), len(old) + len(new))]
+    later = _run([([*old, *new])[n] for n in nodes], threshold, nodes=nodes, settled=len(kept))
+    assert alone.keys() | later.keys() == together.keys()
+    assert not alone.keys() & later.keys()
+    gone = {old[n] for n in alone if not alone[n].exact}
+    for node, removed in (alone | later).items():
+        if node < len(old) or new[node - len(old)] not in gone:
+            assert removed == together[node]
+
+
+def _blocks_of(size: int, *starts: int) -> list[frozenset[int]]:
+    return [frozenset(range(start, start + size)) for start in starts]
+
+
+def test_a_chain_loses_only_what_is_alike() -> None:
+    """a ~ b ~ c with a and c not alike: b goes for a, and c stays, though all three are one component."""
+    documents = _blocks_of(90, 1, 11, 21)  # neighbours 80/100, ends 70/110
+    everyone = Members(np.zeros(3, np.uint64), np.arange(3, dtype=np.uint64))
+    assert _run(documents, 0.75, members=everyone) == {1: Removed(0, False, 0.8)}
+
+
+@pytest.mark.parametrize(("threshold", "goes"), [(0.8, True), (0.8001, False), (0.7999, True)])
+def test_at_the_threshold_and_beside_it(threshold: float, goes: bool) -> None:
+    everyone = Members(np.zeros(2, np.uint64), np.arange(2, dtype=np.uint64))
+    assert bool(_run(_blocks_of(90, 1, 11), threshold, members=everyone)) == goes
+
+
+def test_similarity_is_rounded_before_it_decides() -> None:
+    """2/3 is 0.6667 to four digits."""
+    everyone = Members(np.zeros(2, np.uint64), np.arange(2, dtype=np.uint64))
+    documents = [frozenset([1, 2, 3]), frozenset([1, 2])]
+    assert _run(documents, 0.6667, members=everyone) == {1: Removed(0, False, 0.6667)}
+    assert _run(documents, 0.6668, members=everyone) == {}
+
+
+def test_what_shares_no_bucket_is_not_compared() -> None:
+    apart = Members(np.array([1, 2], np.uint64), np.array([0, 1], np.uint64))
+    assert _run(_blocks_of(90, 1, 2), 0.5, members=apart) == {}
+
+
+def test_exact_duplicates_need_no_text() -> None:
+    nodes = np.arange(3, dtype=np.uint64)
+    ranking = Ranked(nodes, np.array([7, 7, 7]), np.array([4, 4, 4]), np.zeros(3, bool))
+    members = Members(np.zeros(3, np.uint64), nodes)
+
+    def refuse(wanted: UInt64s) -> list[UInt64s]:
+        raise AssertionError(f"asked for {wanted}")
+
+    found = greedy(ranking, members, refuse, 0.7)
+    assert found.node.tolist() == [1, 2]
+    assert found.kept.tolist() == [0, 0]
+    assert found.exact.all()
+    assert found.jaccard.tolist() == [1.0, 1.0]
+
+
+def test_documents_without_words_are_duplicates_of_each_other_only() -> None:
+    assert _run([frozenset(), frozenset([1, 2]), frozenset()], 0.5) == {2: Removed(0, True, 1.0)}
+
+
+def test_settled_documents_stay_though_alike() -> None:
+    everyone = Members(np.zeros(3, np.uint64), np.arange(3, dtype=np.uint64))
+    documents = _blocks_of(90, 1, 2, 3)
+    assert _run(documents, 0.9, members=everyone, settled=2) == {2: Removed(0, False, 0.9565)}
+    assert _run(documents, 0.97, members=everyone, settled=2) == {2: Removed(1, False, 0.978)}
+
+
+def test_members_that_are_not_ranked_are_passed_over() -> None:
+    everyone = Members(np.zeros(3, np.uint64), np.array([5, 6, 7], np.uint64))
+    documents = _blocks_of(90, 1, 2)
+    assert _run(documents, 0.9, nodes=[5, 7], members=everyone) == {7: Removed(5, False, 0.978)}
+
+
+def test_shingles_are_let_go_when_no_mate_is_to_come() -> None:
+    """Pairs of alike documents, one after the other, each its own block: two sets are held at most."""
+    pairs = 20
+    documents = [d for pair in range(pairs) for d in _blocks_of(50, 1000 * pair + 1, 1000 * pair + 41)]
+    sets = _sets(documents)
+    nodes = np.arange(2 * pairs, dtype=np.uint64)
+    ranking = Ranked(nodes, nodes.astype(np.int64), np.full(2 * pairs, 50), np.zeros(2 * pairs, bool))
+    alive = []
+
+    class Tracked(np.ndarray):
+        """An array that can be weakly referenced."""
+
+    import weakref
+
+    def give(wanted: UInt64s) -> list[UInt64s]:
+        given = [sets[int(n)].copy().view(Tracked) for n in wanted]
+        references.extend(weakref.ref(g) for g in given)
+        alive.append(sum(r() is not None for r in references))
+        return given
+
+    references: list[weakref.ref[Tracked]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(greedy_module, "_BLOCK", 100)
+        found = greedy(ranking, Members(nodes // np.uint64(2), nodes), give, 0.9)
+    assert not len(found.node)
+    assert len(alive) == pairs
+    assert max(alive) <= 4
+
+
+def _fingerprints(rows: list[dict[str, object]]) -> pa.Table:
+    usual = {"source": "web", "date": None, "words": 10, "shingles": 6, "id": b"\0" * 16, "text_hash": b"\0" * 16}
+    return pa.Table.from_pylist([{"row": i, **usual, **r} for i, r in enumerate(rows)], FINGERPRINT_SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ({"source": "books", "words": 1}, {"source": "web", "words": 9}),
+        ({"source": "wiki"}, {"source": "web"}),
+        ({"words": 11, "date": "2024"}, {"words": 10, "date": "2020"}),
+        ({"date": "2020-01-01T00:00:00Z"}, {"date": "2020-01-01T00:00:01Z"}),
+        ({"date": "9999-12-31T23:59:59Z"}, {"date": None}),
+        ({"id": b"\1" * 16}, {"id": b"\1" * 15 + b"\2"}),
+        ({"id": b"\x7f" * 16}, {"id": b"\x80" * 16}),
+        ({"id": b"\1" * 16}, {"id": b"\1" * 16}),
+    ],
+)
+def test_rank(better: dict[str, object], worse: dict[str, object]) -> None:
+    for rows, nodes in (([better, worse], [1, 2]), ([worse, better], [2, 1])):
+        found = ranked(_fingerprints(rows), np.array(nodes, np.uint64), np.zeros(2, np.int64), ("books", "wiki"))
+        assert found.node.tolist() == [1, 2]
+
+
+def test_earlier_generations_rank_first_and_are_settled() -> None:
+    table = _fingerprints([{"words": 99}, {"words": 1}, {"words": 5}, {"words": 50}])
+    found = ranked(table, np.arange(4, dtype=np.uint64), np.array([0, -2, -1, -1]))
+    assert found.node.tolist() == [1, 3, 2, 0]
+    assert found.settled.tolist() == [True, True, True, False]
+
+
+def test_texts_are_equal_where_their_hashes_are() -> None:
+    table = _fingerprints([{"text_hash": bytes([t]) * 16, "shingles": t, "id": bytes([9 - t]) * 16} for t in (1, 2, 3)])
+    twice = pa.concat_tables([table, table])  # two chunks, each with its own dictionary
+    found = ranked(twice, np.arange(6, dtype=np.uint64), np.zeros(6, np.int64))
+    assert found.shingles.tolist() == [3, 3, 2, 2, 1, 1]
+    assert found.text[0] == found.text[1] != found.text[2] == found.text[3]

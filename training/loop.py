@@ -1,0 +1,99 @@
+"""The training loop.
+
+``DIR`` is local (or, with several hosts, on a file system that all see) and belongs to one section and one mix. In it: ``run.json`` (which
+ones), ``checkpoints/``, ``metrics.jsonl``, ``speed.jsonl``, ``model/`` and last of all ``result.json``. A run that was killed goes on from
+its last complete checkpoint, and its losses are to the bit those of a run that was not.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from gristmill.corpus.errors import InputError, RunError
+from gristmill.corpus.keys import key_of, pretty, section_slice
+from gristmill.training.checkpoint import Checkpoints, write_durably
+from gristmill.training.data import Sequences, batches, planned_steps
+from gristmill.training.distributed import World, joined, sharded_model
+from gristmill.training.export import export, llama_config
+from gristmill.training.metrics import Journal, Row, Speed
+from gristmill.training.model import flops_per_token, parameter_count
+from gristmill.training.schedule import learning_rate
+from gristmill.training.section import TrainSection
+
+_PATIENCE = 30
+"""Seconds to wait for the end of another run in the same folder: what a killed launcher leaves behind dies soon."""
+
+
+def train(section: TrainSection, sequences: Sequences, out: Path, report: Callable[[Row], None]) -> None:
+    """Train to the last step; ``report`` is given a row every ``log_every`` steps, by the leading process only.
+
+    Raises InputError if the mix is too short or ``out`` belongs to another run, RunError if the loss is not finite.
+    """
+    steps = planned_steps(section, len(sequences))
+    with joined(section) as world, claimed(out, section, sequences.digest, world):
+        model = sharded_model(section, sequences.vocab_size, world)
+        optimizer = adamw(model, section, world)
+        checkpoints = Checkpoints(out / "checkpoints", section.keep_checkpoints, world)
+        first = checkpoints.restore(model, optimizer)
+        journal = Journal(out, first, steps, section.log_every, report) if world.leads else None
+        if journal:
+            journal.speed = Speed.of()
+        data = batches(sequences, section.batch_sequences, first, steps, world.rank, world.size)
+        for step, tokens in enumerate(data, first):
+            lr = learning_rate(step, steps, section.lr, section.warmup_steps, section.min_lr_ratio)
+            loss, norm = train_step(model, optimizer, torch.from_numpy(tokens), lr, section, world)
+            if not math.isfinite(loss):
+                raise RunError(f"the loss of step {step} is {loss}: lower train.lr or raise train.warmup_steps")
+            if journal:
+                journal.add(row_of(step, loss, lr, norm, section.batch_sequences, sequences.sequence_length))
+            if (step + 1) % section.checkpoint_every == 0 or step + 1 == steps:
+                checkpoints.save(step + 1, model, optimizer)
+        export(model, llama_config(section.model, sequences), out / "model", world)
+        if journal:
+            journal.close(parameter_count(section.model, sequences.vocab_size))
+
+
+def adamw(model: Any, section: TrainSection, world: World) -> Any:
+    """AdamW (Loshchilov & Hutter 2019) that decays matrices and leaves gains alone."""
+    matrices = [weight for weight in model.parameters() if weight.ndim >= 2]
+    gains = [weight for weight in model.parameters() if weight.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": section.weight_decay}, {"params": gains, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=section.lr, betas=section.betas, fused=world.device.type == "cuda")
+
+
+def train_step(
+    model: Any, optimizer: Any, tokens: Any, lr: float, section: TrainSection, world: World
+) -> tuple[float, float]:
+    """One update from this process's ``tokens``, shape (share, length): the step's mean loss, the norm before clipping.
+
+    The loss is normalised by the number of predictions in the whole step, so neither the micro-batch nor the number of
+    processes weighs in.
+    """
+    predictions = section.batch_sequences * (tokens.shape[1] - 1)
+    loss = torch.zeros((), device=world.device)
+    for rows in tokens.to(world.device).split(section.micro_batch):
+        part = summed_loss(model, rows) / predictions
+        (part * world.size).backward()  # FSDP takes the mean of the processes' gradients; the sum is wanted
+        loss += part.detach()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), section.clip).full_tensor()
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.step()
+    optimizer.zero_grad()
+    return world.total(loss), float(norm.item())
+
+
+def summed_loss(model: Any, tokens: Any) -> Any:
+    """The sum over all predictions of their cross-entropy, in nats."""
+    logits = model(tokens[:, :-1]).float()
+    return F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="sum")
