@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -63,6 +64,7 @@ def _escaped(message: object) -> str:
 @click.version_option(__version__)
 def main() -> None:
     """Gristmill: from web archives to training-ready token shards, with books that balance."""
+    logging.basicConfig(level=logging.ERROR)  # before Beam is imported, which warns of what it does not need
 
 
 @main.command()

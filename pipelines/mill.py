@@ -94,7 +94,7 @@ def _work(step: Step, mill: Mill, workers: int) -> None:
     if isinstance(step.stage, Launch):
         step.stage.launch(step.pending, mill, step.directory)
     else:
-        run_embedded(partial(_graph, step, mill), workers)
+        run_embedded(partial(_graph, step, mill), min(workers, len(step.pending)))
 
 
 def _graph(step: Step, mill: Mill, pipeline: beam.Pipeline) -> Any:

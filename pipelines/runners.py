@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import shlex
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import EmbeddedPythonEnvironment, SubprocessSDKEnvironment
 
 from gristmill.corpus.errors import RunError
 
@@ -18,22 +24,21 @@ _CAUSE = re.compile(r"^(?:[\w.]*\.)?(\w+(?:Error|Exception|Interrupt)): (.+)$", 
 def run_embedded(build: Callable[[beam.Pipeline], Any], workers: int) -> None:
     """Run a pipeline on the embedded runner: in this process, or on ``workers`` processes of this machine.
 
-    The runner is named (Beam's ``DirectRunner`` tries another first and falls back silently). Raises RunError with the
-    cause in one sentence.
+    The runner is named, since Beam's ``DirectRunner`` tries another first and falls back silently. Raises RunError with
+    the cause in one sentence; what worker processes said is then kept in a log that the sentence names.
     """
-    options = PipelineOptions(
-        [
-            f"--direct_num_workers={workers}",
-            f"--direct_running_mode={'multi_processing' if workers > 1 else 'in_memory'}",
-            "--no_pipeline_type_check",
-        ]
-    )
-    pipeline = beam.Pipeline(runner=FnApiRunner(), options=options)
-    build(pipeline)
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # its tracebacks come to us as exceptions
+    with NamedTemporaryFile(prefix="gristmill-workers-", suffix=".log", delete=False) as file:
+        log = Path(file.name)
+    options = PipelineOptions([f"--direct_num_workers={workers}", "--no_pipeline_type_check"])
+    pipeline = beam.Pipeline(runner=FnApiRunner(_environment(workers, log)), options=options)
     try:
+        build(pipeline)
         pipeline.run().wait_until_finish()
     except Exception as error:
-        raise RunError(cause(error)) from error
+        said = f" (what the workers said: {log})" if log.stat().st_size else ""
+        raise RunError(cause(error) + said) from error
+    log.unlink()
 
 
 def cause(error: BaseException) -> str:
@@ -44,3 +49,10 @@ def cause(error: BaseException) -> str:
     kind, message = found[-1]
     message = re.split(r" \[while running| \[ptransform", message)[0].strip()
     return message if kind in {"RunError", "InputError"} else f"{kind}: {message}"
+
+
+def _environment(workers: int, log: Path) -> Any:
+    if workers == 1:
+        return EmbeddedPythonEnvironment.default()
+    worker = f"{shlex.quote(sys.executable)} -m apache_beam.runners.worker.sdk_worker_main"
+    return SubprocessSDKEnvironment.from_command_string(f"exec {worker} 2>>{shlex.quote(str(log))}")

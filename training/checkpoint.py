@@ -1,8 +1,8 @@
-"""Checkpoints: model and optimizer after a number of steps, shared out as they lie in memory (torch.distributed.checkpoint).
+"""Checkpoints: model and optimizer after a number of steps, in shards as they lie in memory (torch.distributed.checkpoint).
 
-``checkpoints/step-00000100/`` is complete once it holds ``complete.json``, written last and deleted first; a folder without it
-is as good as none, and is overwritten. There is nothing else to keep: the place in the data follows from the step, the learning rate
-too, and the model draws no random numbers.
+``checkpoints/step-00000100/`` is complete once it holds ``complete.json``, written last and deleted first; a folder
+without it is as good as none, and is overwritten. There is nothing else to keep: the place in the data and the learning
+rate follow from the step, and training draws no random numbers.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ class Checkpoints:
             return 0
         state = _state(model, optimizer)
         dcp.load(state, checkpoint_id=self._path(steps[-1]))
-        set_state_dict(
-            model, optimizer, model_state_dict=state["model"], optim_state_dict=state["optimizer"]
-        )
+        set_state_dict(model, optimizer, model_state_dict=state["model"], optim_state_dict=state["optimizer"])
         return steps[-1]
 
     def save(self, step: int, model: Any, optimizer: Any) -> None:

@@ -1,6 +1,6 @@
 """Sequences as the trainer reads them. Its place in the data is one integer, the next sequence.
 
-Step ``s`` with batch ``B`` reads sequences ``s × B`` to ``(s + 1) × B``; process ``r`` of ``n`` takes the ``r``-th of ``n`` equal stretches of them.
+Step ``s`` with batch ``B`` reads sequences ``s × B`` to ``(s + 1) × B``, and each process an equal stretch of them.
 A model sees a sequence's tokens but the last and predicts those but the first; neighbours in a shard come from other
 sources, so nothing is predicted across the border of two sequences.
 """
@@ -28,6 +28,9 @@ class Sequences(Protocol):
     def vocab_size(self) -> int: ...
 
     @property
+    def eos_id(self) -> int: ...
+
+    @property
     def digest(self) -> str: ...
 
     def __len__(self) -> int: ...
@@ -37,7 +40,7 @@ class Sequences(Protocol):
 
 
 def planned_steps(section: TrainSection, sequences: int) -> int:
-    """The run's number of steps; what a pass leaves over is less than a batch. Raises InputError if sequences are short."""
+    """The run's number of steps; a pass leaves over less than a batch. Raises InputError if there are too few."""
     steps = section.steps or max(sequences // section.batch_sequences, 1)
     needed = steps * section.batch_sequences
     if needed > sequences:

@@ -1,8 +1,9 @@
-"""The trained model as a folder that ``transformers.LlamaForCausalLM.from_pretrained`` and its kin read: config and weights."""
+"""The trained model as a folder that ``transformers.LlamaForCausalLM.from_pretrained`` reads: config and weights."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,18 @@ from safetensors.torch import save_file
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
 from gristmill.corpus.keys import pretty
+from gristmill.training.data import Sequences
 from gristmill.training.distributed import World
 from gristmill.training.model import INIT_STD, NORM_EPS
 from gristmill.training.section import ModelSection
 
 
-def llama_config(shape: ModelSection, vocab_size: int, sequence_length: int, eos_id: int) -> dict[str, Any]:
+def llama_config(shape: ModelSection, sequences: Sequences) -> dict[str, Any]:
     """``config.json`` in the keys of Hugging Face's ``LlamaConfig``."""
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
-        "vocab_size": vocab_size,
+        "vocab_size": sequences.vocab_size,
         "hidden_size": shape.dim,
         "intermediate_size": shape.ffn_dim,
         "num_hidden_layers": shape.layers,
@@ -28,15 +30,15 @@ def llama_config(shape: ModelSection, vocab_size: int, sequence_length: int, eos
         "num_key_value_heads": shape.key_value_heads,
         "head_dim": shape.head_dim,
         "hidden_act": "silu",
-        "max_position_embeddings": sequence_length,
+        "max_position_embeddings": sequences.sequence_length,
         "rms_norm_eps": NORM_EPS,
         "rope_theta": shape.rope_theta,
         "tie_word_embeddings": shape.tie_embeddings,
         "attention_bias": False,
         "mlp_bias": False,
         "initializer_range": INIT_STD,
-        "bos_token_id": eos_id,
-        "eos_token_id": eos_id,
+        "bos_token_id": sequences.eos_id,
+        "eos_token_id": sequences.eos_id,
         "torch_dtype": "float32",
     }
 
@@ -48,7 +50,8 @@ def export(model: Any, config: dict[str, Any], folder: Path, world: World) -> No
         return
     folder.mkdir(parents=True, exist_ok=True)
     named = {name if name.startswith("lm_head.") else f"model.{name}": weight for name, weight in weights.items()}
+    (folder / "config.json").write_bytes(pretty(config))
     part = folder / ".model.safetensors.part"
     save_file(named, part, metadata={"format": "pt"})
+    shutil.copymode(folder / "config.json", part)  # save_file gives its owner alone the right to read
     os.replace(part, folder / "model.safetensors")
-    (folder / "config.json").write_bytes(pretty(config))

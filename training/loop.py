@@ -1,8 +1,8 @@
 """The training loop.
 
-``DIR`` is local (or, with several hosts, on a file system that all see) and belongs to one section and one mix. In it: ``run.json`` (which
-ones), ``checkpoints/``, ``metrics.jsonl``, ``speed.jsonl``, ``model/`` and last of all ``result.json``. A run that was killed goes on from
-its last complete checkpoint, and its losses are to the bit those of a run that was not.
+A run's folder is local (with several hosts, on a file system that all of them see) and belongs to one section and one mix.
+In it: ``run.json`` (which ones), ``checkpoints/``, ``metrics.jsonl``, ``speed.jsonl``, ``model/`` and, last of all, ``result.json``.
+A run that was killed goes on from its last complete checkpoint, and its losses are to the bit those of a run that was not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import fcntl
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,19 +25,18 @@ from gristmill.training.checkpoint import Checkpoints, write_durably
 from gristmill.training.data import Sequences, batches, planned_steps
 from gristmill.training.distributed import World, joined, sharded_model
 from gristmill.training.export import export, llama_config
-from gristmill.training.metrics import Journal, Row, Speed
-from gristmill.training.model import flops_per_token, parameter_count
+from gristmill.training.journal import Journal, Report
 from gristmill.training.schedule import learning_rate
 from gristmill.training.section import TrainSection
 
-_PATIENCE = 30
-"""Seconds to wait for the end of another run in the same folder: what a killed launcher leaves behind dies soon."""
+PATIENCE = 30
+"""Seconds to wait for another run in the same folder to end: what a killed launcher leaves behind dies soon."""
 
 
-def train(section: TrainSection, sequences: Sequences, out: Path, report: Callable[[Row], None]) -> None:
-    """Train to the last step; ``report`` is given a row every ``log_every`` steps, by the leading process only.
+def train(section: TrainSection, sequences: Sequences, out: Path, report: Report) -> None:
+    """Train to the last step; the leading process gives ``report`` a row of figures every ``log_every`` steps.
 
-    Raises InputError if the mix is too short or ``out`` belongs to another run, RunError if the loss is not finite.
+    Raises InputError if the mix is too short or ``out`` belongs to another run, RunError if a loss is not finite.
     """
     steps = planned_steps(section, len(sequences))
     with joined(section) as world, claimed(out, section, sequences.digest, world):
@@ -45,9 +44,7 @@ def train(section: TrainSection, sequences: Sequences, out: Path, report: Callab
         optimizer = adamw(model, section, world)
         checkpoints = Checkpoints(out / "checkpoints", section.keep_checkpoints, world)
         first = checkpoints.restore(model, optimizer)
-        journal = Journal(out, first, steps, section.log_every, report) if world.leads else None
-        if journal:
-            journal.speed = Speed.of()
+        journal = Journal(out, first, steps, section, sequences, world, report) if world.leads else None
         data = batches(sequences, section.batch_sequences, first, steps, world.rank, world.size)
         for step, tokens in enumerate(data, first):
             lr = learning_rate(step, steps, section.lr, section.warmup_steps, section.min_lr_ratio)
@@ -55,12 +52,47 @@ def train(section: TrainSection, sequences: Sequences, out: Path, report: Callab
             if not math.isfinite(loss):
                 raise RunError(f"the loss of step {step} is {loss}: lower train.lr or raise train.warmup_steps")
             if journal:
-                journal.add(row_of(step, loss, lr, norm, section.batch_sequences, sequences.sequence_length))
+                journal.add(step, loss, lr, norm)
             if (step + 1) % section.checkpoint_every == 0 or step + 1 == steps:
+                if journal:
+                    journal.sync()
                 checkpoints.save(step + 1, model, optimizer)
         export(model, llama_config(section.model, sequences), out / "model", world)
         if journal:
-            journal.close(parameter_count(section.model, sequences.vocab_size))
+            write_durably(out / "result.json", pretty(journal.result()))
+
+
+@contextmanager
+def claimed(out: Path, section: TrainSection, mix: str, world: World) -> Iterator[None]:
+    """``out`` for this run alone: no other run works in it now, and what lies there is of the same section and mix."""
+    if not world.leads:
+        world.barrier()
+        yield
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / ".lock", "wb") as lock:
+        _lock(lock, out)
+        identity = {"section": section_slice(section), "mix": mix}
+        identity["key"] = key_of(identity)
+        path = out / "run.json"
+        if not path.exists():
+            write_durably(path, pretty(identity))
+        elif json.loads(path.read_bytes())["key"] != identity["key"]:
+            raise InputError(
+                f"{out} holds a run of another train section or mix (its run.json says which): "
+                "give another folder, or delete it"
+            )
+        world.barrier()
+        yield
+
+
+def _lock(lock: Any, out: Path) -> None:
+    for _ in range(PATIENCE):
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(1)
+    raise InputError(f"another run is at work in {out}: wait for it, or give another folder")
 
 
 def adamw(model: Any, section: TrainSection, world: World) -> Any:

@@ -1,7 +1,7 @@
-"""A LLaMA-shaped decoder: pre-norm blocks of rotary attention and SwiGLU, no biases (Touvron et al. 2023, arXiv:2302.13971).
+"""A LLaMA-shaped decoder: pre-norm blocks of rotary attention and SwiGLU, no biases (Touvron et al. 2023).
 
-Modules bear the names that Hugging Face's ``LlamaForCausalLM`` has below ``model.``, and rotary pairs are the two halves of a
-head as there, so that weights are exported as they are.
+Modules bear the names that Hugging Face's ``LlamaForCausalLM`` has below ``model.``, and rotary pairs are the two halves
+of a head as there, so that weights are exported as they are.
 """
 
 from __future__ import annotations
@@ -108,8 +108,11 @@ def rotate(x: Tensor, rotation: Tensor) -> Tensor:
 
 
 def first_weights(name: str, size: Any, layers: int, generator: Any) -> Tensor:
-    """A parameter's first value: gains are 1, matrices normal with deviation 0.02, and what writes into the residual
-    stream smaller by √(2 × layers), so that the stream's variance does not grow with depth (GPT-2, Radford et al. 2019)."""
+    """A parameter's first value: gains are 1, matrices normal with a deviation of 0.02.
+
+    What writes into the residual stream is smaller by √(2 × layers), so that the stream's variance does not grow with
+    depth (GPT-2, Radford et al. 2019).
+    """
     if len(size) == 1:
         return torch.ones(size)
     writes = name.endswith(("o_proj.weight", "down_proj.weight"))
@@ -125,7 +128,9 @@ def parameter_count(shape: ModelSection, vocab_size: int) -> int:
 
 
 def flops_per_token(shape: ModelSection, vocab_size: int, length: int) -> int:
-    """Floating-point operations to train on a token: 6 a weight that multiplies, 12 × layers × dim × length for attention
-    (PaLM, Chowdhery et al. 2022, appendix B)."""
+    """Floating-point operations to train on a token (PaLM, Chowdhery et al. 2022, appendix B).
+
+    They are 6 for each weight that multiplies, and 12 × layers × dim × length for attention.
+    """
     looked_up = 0 if shape.tie_embeddings else vocab_size * shape.dim
     return 6 * (parameter_count(shape, vocab_size) - looked_up) + 12 * shape.layers * shape.dim * length

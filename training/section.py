@@ -1,4 +1,4 @@
-"""The recipe's section for the stage ``train``. Free of torch, so that a recipe can be checked where none is installed."""
+"""The recipe's section for the stage ``train``. Free of torch, so that recipes are checked where none is installed."""
 
 from __future__ import annotations
 

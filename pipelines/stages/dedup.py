@@ -8,6 +8,7 @@ import apache_beam as beam
 
 from gristmill.corpus.keys import key_of, section_slice
 from gristmill.corpus.stage import StageDirectory
+from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import Mill, Stage
 from gristmill.pipelines.stages.aligned import by_document
@@ -24,7 +25,7 @@ class Dedup(Stage):
     whole = True
 
     def slice(self, recipe: Recipe) -> Any:
-        return section_slice(recipe.dedup)
+        return [section_slice(recipe.dedup), UNICODE_VERSION]
 
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         extracted, judged, signed = (by_document(mill, stage) for stage in ("extract", "judge", "signatures"))

@@ -11,6 +11,7 @@ from gristmill.corpus import storage
 from gristmill.corpus.document import DOCUMENT_SCHEMA
 from gristmill.corpus.keys import section_slice
 from gristmill.corpus.stage import Receipt, StageDirectory
+from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import Mill, Stage
 from gristmill.pipelines.stages.aligned import aligned_tasks
@@ -29,7 +30,7 @@ class Refine(Stage):
     libraries = ("phonenumbers", "presidio-analyzer", "pyarrow")
 
     def slice(self, recipe: Recipe) -> Any:
-        return section_slice(recipe.refine)
+        return [section_slice(recipe.refine), UNICODE_VERSION]
 
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         return aligned_tasks(

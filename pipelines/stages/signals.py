@@ -7,6 +7,7 @@ from typing import Any
 import apache_beam as beam
 
 from gristmill.corpus.stage import StageDirectory
+from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import Mill, Stage
 from gristmill.pipelines.stages.aligned import aligned_tasks
@@ -23,7 +24,7 @@ class Signals(Stage):
     takes_from = "extract"
 
     def slice(self, recipe: Recipe) -> Any:
-        return {}
+        return {"unicode": UNICODE_VERSION}
 
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         return aligned_tasks(mill, directory, {"extract": ("documents", ("text", "lang"))})

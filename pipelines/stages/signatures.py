@@ -7,6 +7,7 @@ from typing import Any
 import apache_beam as beam
 
 from gristmill.corpus.stage import StageDirectory
+from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import Mill, Stage
 from gristmill.pipelines.stages.aligned import aligned_tasks
@@ -24,7 +25,7 @@ class Signatures(Stage):
 
     def slice(self, recipe: Recipe) -> Any:
         section = recipe.dedup
-        return [section.ngram, section.banding, section.seed, section.partitions]
+        return [section.ngram, section.banding, section.seed, section.partitions, UNICODE_VERSION]
 
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         documents = ("documents", ("id", "source", "text", "date"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -226,8 +227,6 @@ def test_shingles_are_let_go_when_no_mate_is_to_come() -> None:
     class Tracked(np.ndarray):
         """An array that can be weakly referenced."""
 
-    import weakref
-
     def give(wanted: UInt64s) -> list[UInt64s]:
         given = [sets[int(n)].copy().view(Tracked) for n in wanted]
         references.extend(weakref.ref(g) for g in given)
@@ -280,3 +279,15 @@ def test_texts_are_equal_where_their_hashes_are() -> None:
     found = ranked(twice, np.arange(6, dtype=np.uint64), np.zeros(6, np.int64))
     assert found.shingles.tolist() == [3, 3, 2, 2, 1, 1]
     assert found.text[0] == found.text[1] != found.text[2] == found.text[3]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 400), st.integers(0, 200), st.integers(0, 200))
+def test_no_bound_loses_a_pair_at_its_own_similarity(common: int, left: int, right: int) -> None:
+    """With the threshold at the pair's rounded similarity the pair matches, on whichever side rounding went."""
+    documents = [frozenset(range(common + left)), frozenset([*range(common), *range(1000, 1000 + right)])]
+    everyone = Members(np.zeros(2, np.uint64), np.arange(2, dtype=np.uint64))
+    alike = round(common / (common + left + right), 4)
+    exact = documents[0] == documents[1]
+    assert _run(documents, alike, members=everyone) == {1: Removed(0, exact, alike)}
+    assert _run(documents, alike + 1e-4, members=everyone) == ({1: Removed(0, True, 1.0)} if exact else {})

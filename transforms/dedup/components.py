@@ -33,7 +33,7 @@ def components(members: Members) -> Components:
     head = number[first][np.cumsum(first) - 1]
     graph = coo_array((np.ones(len(number), np.bool_), (head, number)), shape=(len(nodes), len(nodes)))
     _, label = connected_components(graph, directed=False)
-    _, smallest = np.unique(label, return_index=True)
+    _, smallest = np.unique(label, return_index=True)  # scipy promises no order of labels
     return Components(nodes, np.argsort(np.argsort(smallest))[label])
 
 

@@ -28,6 +28,7 @@ from gristmill.transforms.dedup.shingles import DIGITS, UInt64s, jaccard
 _BLOCK = 2**22  # shingles: 32 MB
 _MASK = 2**16 - 1
 _COMPARED_AT_ONCE = 32
+_ROUNDING = 10.0**-DIGITS  # more than rounding adds to a similarity
 
 Integers: TypeAlias = NDArray[np.int64]
 Shingles: TypeAlias = Callable[[UInt64s], Sequence[UInt64s]]
@@ -55,7 +56,7 @@ def greedy(ranked: Ranked, members: Members, shingles: Shingles, threshold: floa
     original = first[group]
     exact = (original != np.arange(count)) & ~ranked.settled
     match, similarity = _near(ranked, _Buckets.of(ranked, members, ~exact), shingles, threshold)
-    goes = exact | (match >= 0)[original] & ~ranked.settled
+    goes = exact | (match >= 0)[original]
     kept = np.where(match >= 0, match, np.arange(count))[original]
     return Removals(ranked.node[goes], ranked.node[kept[goes]], exact[goes], similarity[original][goes])
 
@@ -157,7 +158,7 @@ def _first_match(own: UInt64s, candidates: list[int], held: dict[int, UInt64s], 
         sizes = np.fromiter(map(len, sets), np.int64, len(sets))
         marked = marks.take(np.concatenate(sets).view(np.int64) & _MASK)
         most = np.add.reduceat(marked, np.cumsum(sizes) - sizes, dtype=np.int64)
-        near = np.round(most / (len(own) + sizes - most), DIGITS) >= threshold
+        near = most / (len(own) + sizes - most) >= threshold - _ROUNDING
         for place in np.flatnonzero(near).tolist():
             alike = jaccard(own, sets[place])
             if alike >= threshold:
@@ -167,4 +168,4 @@ def _first_match(own: UInt64s, candidates: list[int], held: dict[int, UInt64s], 
 
 def _within(theirs: Integers, own: int, threshold: float) -> NDArray[np.bool_]:
     """Which sizes can reach the threshold at all: the similarity of two sets is at most the ratio of their sizes."""
-    return np.round(np.minimum(theirs, own) / np.maximum(np.maximum(theirs, own), 1), DIGITS) >= threshold
+    return np.minimum(theirs, own) / np.maximum(np.maximum(theirs, own), 1) >= threshold - _ROUNDING

@@ -16,6 +16,8 @@ class DedupSection(Section):
     A pair of similarity s shares a band with probability 1 - (1 - s^rows)^bands (Leskovec, Rajaraman and Ullman,
     *Mining of Massive Datasets*, 3.4). The default of 14 bands of 8 rows over word 5-grams is FineWeb's (Penedo et al.
     2024); it finds 65 % of the pairs at 0.72, 77 % at 0.75, 92 % at 0.80, 98.8 % at 0.85 and 99.96 % at 0.90.
+    What that loses in the end, measured on 4,000 templated reference pages (Win32 documentation): the greedy pass over
+    all pairs removes 1,445 at 0.72 and this one 1,429, which is 1.1 % fewer; at 0.80 they remove 1,328 and 1,326.
     """
 
     ngram: int = Field(5, ge=1, description="Words in a shingle.")

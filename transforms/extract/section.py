@@ -13,7 +13,7 @@ from gristmill.corpus.section import Asset, ByteSize, Section
 
 
 class Trafilatura(Section):
-    """The trafilatura extractor: the better text, at about a twelfth of resiliparse's speed."""
+    """The trafilatura extractor: the better text, at about a sixth of resiliparse's speed."""
 
     name: Literal["trafilatura"] = "trafilatura"
     focus: Literal["balanced", "precision", "recall"] = Field(

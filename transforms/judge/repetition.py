@@ -1,7 +1,7 @@
 """How much of a text it says again: lines and paragraphs, of Gopher's table A1 (Rae et al. 2021).
 
 What occurs again counts, its first occurrence does not. Shares are of the characters in lines and in paragraphs, spaces
-around them left out; datatrove's ``GopherRepetitionFilter`` takes them of the whole text, and compares lines unstripped.
+around them left out; datatrove's ``GopherRepetitionFilter`` takes them of the whole text and strips no line.
 """
 
 from __future__ import annotations

@@ -102,25 +102,37 @@ class _Run:
         self.spanned = 0
 
     def places(self, hold: int) -> Iterator[tuple[Entry, int, int]]:
-        """Entries with the offset and length of each; what the run's damage hit is its last entry, with a fault."""
-        damage_told = False
+        """Entries with the offset and length of each. What damage hit is one entry, the last, with a fault.
+
+        In a corrupt run a record counts as read when another one begins behind it.
+        """
+        pending: list[Entry] = []
         for entry in entries(self.content, hold):
             self.spanned += entry.end - entry.start
-            end = self.content.end if entry.end == self.content.size else None
-            if end is None:
-                yield entry, self._offset + entry.start, entry.end - entry.start
-                continue
-            self.after = self._resume(end)
-            damage_told = True
-            if end.damage:
-                entry = self._damaged(entry, end)
-            alone = entry.start == 0 and self._codec is not None
+            if entry.fault != "garbage":
+                yield from self._placed(pending)
+                pending.clear()
+            pending.append(entry)
+        end = self.content.end or End(self._stored.size)
+        self.after = boundary(self._stored, self._codec, end.offset + 1) if end.damage else end.offset
+        if end.damage or not self.spanned:
+            pending = [self._lost(pending, end)]
+        yield from self._placed(pending)
+
+    def _placed(self, pending: list[Entry]) -> Iterator[tuple[Entry, int, int]]:
+        for entry in pending:
+            alone = self._codec is not None and entry.start == 0 and entry.end == self.content.size and self.content.end
             length = self.after - self._offset if alone else entry.end - entry.start
             yield entry, self._offset + entry.start, length
-        end = self.content.end
-        if end is not None and not damage_told:
-            self.after = self._resume(end)
-            yield self._damaged(Entry(0, 0, {}), end), self._offset, self.after - self._offset
+
+    def _lost(self, pending: list[Entry], end: End) -> Entry:
+        """One entry for what cannot be trusted at the end of a damaged run, or for a run without content."""
+        start, headers = (pending[0].start, pending[0].headers) if pending else (self.content.size, {})
+        cause = end.damage if self.after == self._stored.size else "corrupt"
+        detail = f"stored bytes from {end.offset} up to {self.after} cannot be decompressed"
+        if not end.damage:
+            cause, detail = "garbage", "a compressed member without content"
+        return Entry(start, self.content.size, headers, fault=cause, detail=detail)
 
     def _chunks(self, position: int) -> Chunks:
         if self._codec is None:
@@ -137,14 +149,6 @@ class _Run:
         ):
             self._last_member = offset
         return offset <= self._last_member
-
-    def _resume(self, end: End) -> int:
-        return boundary(self._stored, self._codec, end.offset + 1) if end.damage else end.offset
-
-    def _damaged(self, entry: Entry, end: End) -> Entry:
-        cause = end.damage if self.after == self._stored.size else "corrupt"
-        detail = f"stored bytes from {end.offset} up to {self.after} cannot be decompressed"
-        return entry._replace(fault=cause or "garbage", detail=detail if end.damage else "a member without records")
 
 
 def _origin(source: str, file: str, entry: Entry, offset: int, length: int) -> Origin:

@@ -144,8 +144,8 @@ def _find_record(content: Content, arc: bool, stop: int | None = None) -> None:
 
 
 def _skip_newlines(content: Content) -> None:
-    while (following := content.peek(64)) and (stripped := len(following) - len(following.lstrip(_NEWLINES))):
-        content.skip(stripped)
+    while (following := content.peek(1)) and following in _NEWLINES:  # no further: a member may end here
+        content.position += 1
 
 
 def _warc_head(content: Content) -> _Head:

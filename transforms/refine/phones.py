@@ -37,11 +37,12 @@ _CUE = re.compile(
     r"(?![a-z]))|(?:\bтел(?:ефон)?\b|电话|電話|手机|手機|☎|📞|📱)"
 )
 _DATE = re.compile(
-    r"(?:(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])\b|(?:[0-3]?\d[-./]){2}(?:19|20)?\d\d\b|(?:19|20)\d\d\D(?:19|20)\d\d\b)"
+    r"[+＋]?\d{4,5}-\d\d-\d\d\b|(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])\b|(?:19|20)\d\d\D(?:19|20)\d\d\b"
+    r"|(?:[0-3]?\d[-./]){2}(?:19|20)?\d\d\b"
 )
 _SOCIAL_SECURITY = re.compile(r"\d{3}([- ])\d{2}\1\d{4}")
 _QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
-_DECIMAL = re.compile(r"[+＋(（]*\d+\.\d+")
+_DECIMAL = re.compile(r"[+＋(（]*\d+\.\d+(?: \d+)?")
 _THOUSANDS = re.compile(r"\d{1,3}(?:([ \u00a0\u202f.-])\d{3})(?:\1\d{3})*")
 _BOOK = re.compile(r"97[89][- ]?\d")
 _LEAST_DIGITS, _LEAST_UNANNOUNCED = 7, 9

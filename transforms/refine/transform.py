@@ -61,6 +61,7 @@ class Refiner:
 
     def __init__(self, section: RefineSection, index_url: str | None) -> None:
         self.index = load_index(index_url) if index_url else None
+        self.min_ngrams = section.decontaminate.min_ngrams if section.decontaminate else 1
         self.redactor = Redactor(section.redact) if section.redact else None
         self.spared = frozenset(section.redact.exclude_sources if section.redact else ())
 
@@ -88,8 +89,8 @@ class Refiner:
 
     def refine(self, text: str, source: str) -> Fate:
         """What becomes of one document."""
-        if self.index is not None and (matches := self.index.matches(text)):
-            return Fate(None, matches[0].detail, [])
+        if self.index is not None and (match := self.index.contamination(text, self.min_ngrams)):
+            return Fate(None, match.detail, [])
         if self.redactor is None or source in self.spared or not (spans := self.redactor.find(text)):
             return Fate(text, None, [])
         return Fate(apply_edits(text, spans, self.redactor.replacements), None, spans)

@@ -1,0 +1,76 @@
+"""``python -m gristmill.training --section FILE --shards URL --out DIR``: one process of a run, alone or under torchrun.
+
+Lines of standard output are JSON objects: figures every ``log_every`` steps, ``{"error": sentence}`` before exit status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gristmill.corpus.errors import InputError, RunError
+from gristmill.mixing.reader import MixedShards
+from gristmill.training.loop import train
+from gristmill.training.section import TrainSection
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m gristmill.training", description="Train on mixed shards.")
+    parser.add_argument("--section", required=True, metavar="FILE", help="JSON of a recipe's `train` section")
+    parser.add_argument("--shards", required=True, metavar="URL", help="directory of a finished mix stage")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="local folder of checkpoints, metrics and the model"
+    )
+    arguments = parser.parse_args()
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        threading.Thread(target=_end_with_launcher, args=(os.getppid(),), daemon=True).start()
+    try:
+        train(_section(arguments.section), MixedShards.open(arguments.shards), Path(arguments.out), _print)
+    except (InputError, RunError) as error:
+        _print({"error": str(error)})
+        return 1
+    except Exception as error:
+        traceback.print_exc()
+        _print({"error": f"{type(error).__name__}: {error}"})
+        return 1
+    return 0
+
+
+def _section(path: str) -> TrainSection:
+    try:
+        return TrainSection.model_validate_json(Path(path).read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"no {path}: give the JSON of a `train` section") from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise InputError(f"{path} is no `train` section: {faults}") from error
+
+
+def _print(row: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(row) + "\n")  # one write, so that lines of several processes do not mix
+    sys.stdout.flush()
+
+
+def _end_with_launcher(parent: int) -> None:
+    """End this process once torchrun, or whoever reads its output, has been killed.
+
+    Neither could stop it then, and a run that goes on in the folder would be in its successor's way.
+    """
+    reader = select.poll()
+    reader.register(sys.stdout.fileno(), 0)
+    while os.getppid() == parent and not reader.poll(500):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Start the trainer as processes of its own, and follow it. Free of torch: this runs where the pipeline runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from gristmill.corpus.errors import InputError, RunError
+from gristmill.training.section import TrainSection
+
+_TAIL = 2000
+
+ENVIRONMENT = {
+    "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # or workers may find the port of the agent's store taken
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # cuBLAS repeats itself only with a workspace of fixed size
+}
+
+
+def torchrun_command(section: TrainSection, section_path: str, shards: str, out: str) -> list[str]:
+    """The command that trains on this host with ``section.processes`` processes; it finds itself a free port."""
+    return [
+        *(sys.executable, "-m", "torch.distributed.run"),
+        *("--standalone", "--nproc-per-node", str(section.processes), "-m", "gristmill.training"),
+        *("--section", section_path, "--shards", shards, "--out", out),
+    ]
+
+
+def train(
+    section: TrainSection, shards: str, out: str, on_progress: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Train on the mix at the URL ``shards``, on from the last checkpoint in the local folder ``out``; gives its result.
+
+    ``on_progress`` is given a row of the metrics with ``steps``, ``tokens_per_s`` and perhaps ``mfu`` every ``log_every``
+    steps (``step`` counts from 0). The result is ``{"steps", "sequences", "tokens", "first_loss", "last_loss", "parameters"}``.
+    Raises InputError if torch is not installed, RunError with one sentence if training fails.
+    """
+    if find_spec("torch") is None or find_spec("safetensors") is None:
+        raise InputError("training needs PyTorch and safetensors: pip install 'gristmill[train]'")
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    section_path = folder / "section.json"
+    section_path.write_text(section.model_dump_json(indent=2) + "\n")
+    _follow(torchrun_command(section, str(section_path), shards, out), ENVIRONMENT, on_progress)
+    result: dict[str, Any] = json.loads((folder / "result.json").read_bytes())
+    return result
+
+
+def _follow(command: list[str], environment: Mapping[str, str], on_progress: Callable[[dict[str, Any]], None]) -> None:
+    """Run ``command`` and pass on the JSON lines that it prints; raises RunError if it fails."""
+    fault = None
+    with TemporaryFile() as stderr:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env={**os.environ, **environment}
+        )
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith(b"{"):
+                    row = json.loads(line)
+                    fault = fault or row.get("error")
+                    if "step" in row:
+                        on_progress(row)
+            status = process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        if status:
+            raise RunError(f"training failed: {fault or _tail(stderr) or f'exit status {status}'}")
+
+
+def _tail(file: IO[bytes]) -> str:
+    file.seek(max(file.seek(0, os.SEEK_END) - _TAIL, 0))
+    return file.read().decode(errors="replace").strip()
