@@ -1,6 +1,7 @@
-"""``python -m gristmill.training --section FILE --shards URL --out DIR``: one process of a run, alone or under torchrun.
+"""``python -m gristmill.training --section FILE --shards URL --out DIR``: a process of a run, alone or under torchrun.
 
-Lines of standard output are JSON objects: figures every ``log_every`` steps, ``{"error": sentence}`` before exit status 1.
+Lines of standard output are JSON objects: figures every ``log_every`` steps, ``{"error": sentence}`` before exit
+status 1.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checkpoints: model and optimizer after a number of steps, in shards as they lie in memory (torch.distributed.checkpoint).
+"""Checkpoints: model and optimizer after a number of steps, in shards as they lie in memory.
 
 ``checkpoints/step-00000100/`` is complete once it holds ``complete.json``, written last and deleted first; a folder
 without it is as good as none, and is overwritten. There is nothing else to keep: the place in the data and the learning

@@ -45,7 +45,7 @@ class World(NamedTuple):
 
 @contextmanager
 def joined(section: TrainSection) -> Iterator[World]:
-    """Join the other processes, with arithmetic set up to repeat itself. Raises InputError if they are too few or many."""
+    """Join the other processes, with arithmetic set up to repeat itself. Raises InputError if their number is wrong."""
     rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if size != section.processes:
         raise InputError(f"started as {size} processes where train.processes is {section.processes}: make them equal")
@@ -77,8 +77,8 @@ def _device() -> Any:
 def sharded_model(section: TrainSection, vocab_size: int, world: World) -> Any:
     """A new ``Decoder`` under FSDP: each block a unit, the rest another; bfloat16 arithmetic on CUDA, float32 on a CPU.
 
-    A weight's first value depends on the seed and its number alone, so every layout starts from the same model. A process
-    holds one whole matrix at a time.
+    A weight's first value depends on the seed and its number alone, so every layout starts from the same model. A
+    process holds one whole matrix at a time.
     """
     mesh = init_device_mesh(world.device.type, (world.size,))
     halved = world.device.type == "cuda"

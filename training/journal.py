@@ -27,11 +27,11 @@ PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "B
 class Journal:
     """The books of a run, kept by the leading process.
 
-    A row of ``metrics.jsonl`` is ``{"step", "sequences", "tokens", "loss", "lr", "grad_norm"}``: the step from 0, sequences
-    and tokens read by its end (every token of a sequence counts, the first one too), mean loss in nats a predicted token,
-    learning rate, gradient norm before clipping. Rows from step ``first`` on are cut, since those steps are done again.
-    Every ``log_every`` steps, and at the end, ``report`` is given the last row, ``steps`` and the speed.
-    Raises InputError if rows before ``first`` are missing.
+    A row of ``metrics.jsonl`` is ``{"step", "sequences", "tokens", "loss", "lr", "grad_norm"}``: the step from 0,
+    sequences and tokens read by its end (every token of a sequence counts, the first one too), mean loss in nats a
+    predicted token, learning rate, gradient norm before clipping. Rows from step ``first`` on are cut, since those
+    steps are done again. Every ``log_every`` steps, and at the end, ``report`` is given the last row, ``steps`` and
+    the speed. Raises InputError if rows before ``first`` are missing.
     """
 
     def __init__(

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
 
+from gristmill.corpus import storage
 from gristmill.corpus.errors import InputError, RunError
 from gristmill.training.section import TrainSection
 
@@ -35,29 +36,31 @@ def torchrun_command(section: TrainSection, section_path: str, shards: str, out:
 def train(
     section: TrainSection, shards: str, out: str, on_progress: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
-    """Train on the mix at the URL ``shards``, on from the last checkpoint in the local folder ``out``; gives its result.
+    """Train on the mix at the URL ``shards``, on from the last checkpoint in the local folder ``out``; the result.
 
-    ``on_progress`` is given a row of the metrics with ``steps``, ``tokens_per_s`` and perhaps ``mfu`` every ``log_every``
-    steps (``step`` counts from 0). The result is ``{"steps", "sequences", "tokens", "first_loss", "last_loss", "parameters"}``.
-    Raises InputError if torch is not installed, RunError with one sentence if training fails.
+    ``on_progress`` is given a row of the metrics with ``steps``, ``tokens_per_s`` and perhaps ``mfu`` every
+    ``log_every`` steps (``step`` counts from 0). The result is ``{"steps", "sequences", "tokens", "first_loss",
+    "last_loss", "parameters"}``. Raises InputError if torch is not installed, RunError with one sentence if training
+    fails.
     """
     if find_spec("torch") is None or find_spec("safetensors") is None:
         raise InputError("training needs PyTorch and safetensors: pip install 'gristmill[train]'")
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    section_path = folder / "section.json"
-    section_path.write_text(section.model_dump_json(indent=2) + "\n")
-    _follow(torchrun_command(section, str(section_path), shards, out), ENVIRONMENT, on_progress)
-    result: dict[str, Any] = json.loads((folder / "result.json").read_bytes())
+    if not storage.is_local(out):
+        raise InputError(f"checkpoints are written to local folders only: give one in place of {out}")
+    with TemporaryDirectory(prefix="gristmill-") as folder:
+        section_path = Path(folder, "section.json")
+        section_path.write_text(section.model_dump_json())
+        _follow(torchrun_command(section, str(section_path), shards, out), on_progress)
+    result: dict[str, Any] = json.loads(Path(out, "result.json").read_bytes())
     return result
 
 
-def _follow(command: list[str], environment: Mapping[str, str], on_progress: Callable[[dict[str, Any]], None]) -> None:
+def _follow(command: list[str], on_progress: Callable[[dict[str, Any]], None]) -> None:
     """Run ``command`` and pass on the JSON lines that it prints; raises RunError if it fails."""
     fault = None
     with TemporaryFile() as stderr:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env={**os.environ, **environment}
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env={**os.environ, **ENVIRONMENT}
         )
         try:
             assert process.stdout is not None

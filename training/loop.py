@@ -1,8 +1,9 @@
 """The training loop.
 
-A run's folder is local (with several hosts, on a file system that all of them see) and belongs to one section and one mix.
-In it: ``run.json`` (which ones), ``checkpoints/``, ``metrics.jsonl``, ``speed.jsonl``, ``model/`` and, last of all, ``result.json``.
-A run that was killed goes on from its last complete checkpoint, and its losses are to the bit those of a run that was not.
+A run's folder is local (with several hosts, on a file system that all of them see) and belongs to one section and one
+mix. In it: ``run.json`` (which ones), ``checkpoints/``, ``metrics.jsonl``, ``speed.jsonl``, ``model/`` and, last of
+all, ``result.json``. A run that was killed goes on from its last complete checkpoint, and its losses are to the bit
+those of a run that was not.
 """
 
 from __future__ import annotations

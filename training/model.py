@@ -1,7 +1,7 @@
 """A LLaMA-shaped decoder: pre-norm blocks of rotary attention and SwiGLU, no biases (Touvron et al. 2023).
 
-Modules bear the names that Hugging Face's ``LlamaForCausalLM`` has below ``model.``, and rotary pairs are the two halves
-of a head as there, so that weights are exported as they are.
+Modules bear the names that Hugging Face's ``LlamaForCausalLM`` has below ``model.``, and rotary pairs are the two
+halves of a head as there, so that weights are exported as they are.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ class Extract(Stage):
         "lxml",
         "pyarrow",
         "resiliparse",
+        "justext",
         "trafilatura",
         "warcio",
     )

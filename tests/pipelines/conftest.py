@@ -1,0 +1,67 @@
+"""The bundled sample, packed once and milled once; tests of the whole mill look at what came of it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from gristmill.pipelines.inspect import Selection, inspect_documents
+from gristmill.pipelines.mill import Done, Step, run
+from gristmill.pipelines.recipe import Recipe, load_recipe
+from gristmill.pipelines.sample.build import build
+from gristmill.pipelines.workdir import current
+
+
+class Milled(NamedTuple):
+    """A finished run: its recipe, its work directory, its ledger and what each stage did."""
+
+    recipe: Recipe
+    work: str
+    ledger: dict[str, Any]
+    done: dict[str, Done]
+
+    def manifests(self) -> dict[str, str]:
+        """sha256 of every manifest."""
+        return {stage: sha256(Path(d.manifest_url).read_bytes()).hexdigest() for stage, d in current(self.work).items()}
+
+    def worked_on(self) -> dict[str, int]:
+        """Units that each stage worked on in this run."""
+        return {stage: len(done.step.pending) for stage, done in self.done.items()}
+
+
+def mill(recipe: Recipe, work: Path | str, workers: int = 1, until: str | None = "mix") -> Milled:
+    """Run a recipe without drawing anything."""
+    done: dict[str, Done] = {}
+
+    def finished(one: Done) -> None:
+        done[one.step.stage.name] = one
+
+    def unwatched(step: Step) -> Any:
+        return nullcontext()
+
+    ledger = run(recipe, str(work), workers, until, unwatched, finished)
+    return Milled(recipe, str(work), ledger, done)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packed sample."""
+    target = tmp_path_factory.mktemp("sample")
+    build(target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def milled(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Milled:
+    """The sample milled up to the shards, in this process."""
+    return mill(load_recipe(str(sample / "recipe.yaml")), tmp_path_factory.mktemp("work"))
+
+
+@pytest.fixture(scope="session")
+def documents(milled: Milled) -> list[dict[str, Any]]:
+    """Every record of the milled sample, with every decision about it."""
+    return list(inspect_documents(milled.work, Selection(None, None, None), 10**6))
