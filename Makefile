@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-slow check format bench schema clean
+.PHONY: setup demo real test test-slow check format bench schema clean
 
 setup: $(STAMP)
 
@@ -33,6 +33,11 @@ check: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The standard library of the interpreter in use is the code source of the real recipe.
+real: export GRISTMILL_CODE = $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_paths()["stdlib"])')
+real: setup
+	$(BIN)/gristmill run benchmarks/recipes/real.yaml --work work/real
 
 bench: setup
 	$(BIN)/python benchmarks/mill.py

@@ -1,4 +1,4 @@
-"""The books of a unit, a stage and a run: every record that came in is kept, dropped for a reason, or failed for a cause."""
+"""The books of a unit, a stage and a run: what came in is kept, dropped for a reason, or failed for a cause."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Books(NamedTuple):
     """``records = kept + Σ dropped + Σ failed``, and ``covered = expected``.
 
     ``records`` is the reader's count, taken apart from what came out. ``covered`` and ``expected`` measure the input
-    itself (bytes of the unit's range, or rows that the upstream manifest announces), so that a short read cannot balance.
+    itself (bytes of the unit's range, or rows that the upstream manifest announces): a short read cannot balance.
     """
 
     records: int

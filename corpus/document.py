@@ -29,7 +29,7 @@ DOCUMENT_SCHEMA = pa.schema(
         pa.field("warc", ORIGIN_TYPE),
     ]
 )
-"""One row a document. ``date`` is RFC 3339 in UTC, so that text order is time order. ``warc`` tells where the record lies."""
+"""One row a document. ``date`` is RFC 3339 in UTC, so text order is time order; ``warc`` tells where it lies."""
 
 
 class Origin(NamedTuple):

@@ -1,8 +1,8 @@
 """The ledger: one line a stage, and whether all of it adds up.
 
-A stage must balance in itself, and take in exactly what the stage before it gave out. What the stages count need not be
-the same thing (records, documents, tokens, sequences): a line names its unit of count, and the chain is checked only between lines
-that say where they take from.
+A stage must balance in itself, and take in exactly what the stage before it gave out. Stages need not count the same
+thing (records, documents, sequences): a line names what it counts, and the chain is checked where a line says what it
+takes from.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def imbalances(lines: Iterable[Line]) -> list[str]:
         if not line.books.balanced:
             found.append(f"{line.stage}: in ≠ kept + dropped + failed, or the input was not covered: {line.books}")
         if line.takes_from is not None and kept.get(line.takes_from) != line.books.records:
-            found.append(f"{line.stage}: takes in {line.books.records}, but {line.takes_from} kept {kept.get(line.takes_from)}")
+            found.append(
+                f"{line.stage}: takes in {line.books.records}, but {line.takes_from} kept {kept.get(line.takes_from)}"
+            )
         kept[line.stage] = line.books.kept
     return found
 

@@ -15,7 +15,7 @@ class Raw(NamedTuple):
     """A record as read, before its text is known.
 
     ``media_type`` is lower-case without parameters (``text/html``, ``text/plain``). ``payload`` is the undecoded body
-    of a page, or the text itself where the source has it as text. ``charset`` is what the transport declared, if anything.
+    of a page, or the text itself where the source has it as text. ``charset`` is what the transport declared, if any.
     """
 
     origin: Origin

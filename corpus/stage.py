@@ -7,8 +7,8 @@
       manifest.json            the receipts, sorted, and their sums
       <kind>/<unit>-<hash>.*   data files; a name holds the hash of its content
 
-Two attempts at one unit write files of the same names and the same bytes, and one receipt wins. What no receipt names is
-nobody's, and ``gristmill clean`` sweeps it. Nothing in here holds a time, a host or an absolute path.
+Two attempts at one unit write files of the same names and the same bytes, and one receipt wins. What no receipt names
+is nobody's, and ``gristmill clean`` sweeps it. Nothing in here holds a time, a host or an absolute path.
 """
 
 from __future__ import annotations
@@ -144,7 +144,9 @@ class StageDirectory(NamedTuple):
         """
         wanted = sorted(units)
         if missing := sorted(set(wanted) - self.standing()):
-            raise RunError(f"stage {self.stage}: {len(missing)} of {len(wanted)} units left no receipt, first {missing[0]}")
+            raise RunError(
+                f"stage {self.stage}: {len(missing)} of {len(wanted)} units left no receipt, first {missing[0]}"
+            )
         receipts = tuple(storage.threaded(self.receipt, wanted))
         for receipt in receipts:
             receipt.books.require_balance(f"stage {self.stage}, unit {receipt.unit}")
@@ -163,9 +165,10 @@ class StageDirectory(NamedTuple):
         with storage.scratch(self.url) as folder:
             yield Attempt(self, unit, folder)
 
-    def beat(self, unit: str, documents: int) -> None:
+    def beat(self, unit: str, documents: int, note: str = "") -> None:
         """Tell whoever watches how far a unit is; feeds progress bars and nothing else."""
-        storage.replace(storage.join(self.url, "progress", f"{unit}.json"), pretty({"documents": documents}))
+        data = pretty({"documents": documents, "note": note})
+        storage.replace(storage.join(self.url, "progress", f"{unit}.json"), data)
 
     def _receipt_url(self, unit: str) -> str:
         return storage.join(self.url, "receipts", f"{unit}.json")
@@ -245,7 +248,7 @@ class BytesSink:
     def __init__(self, kind: str, folder: str, suffix: str, path: Path) -> None:
         self.kind, self.folder, self.suffix, self.path = kind, folder, suffix, path
         self.rows = 0
-        self._file = open(path, "wb")
+        self._file = open(path, "wb")  # noqa: SIM115 - closed by `close`
 
     def write(self, data: Any, rows: int) -> None:
         self._file.write(data)

@@ -3,7 +3,7 @@
 Three ways of writing, and no other:
 
 - ``create``: a small object, only where none is (a link on local disks, a conditional put on object stores).
-- ``put_file``: a finished local file under a name that holds its content's hash; a second attempt writes the same bytes.
+- ``put_file``: a finished local file under a name that holds its content's hash; who comes second has the same bytes.
 - ``replace``: a derived object (manifest, ledger) that its one writer, the launcher, makes anew.
 
 On local disks a name appears whole or not at all, since data is written beside it and then linked or renamed.
@@ -193,4 +193,3 @@ def _beside(path: str) -> Iterator[Path]:
         yield part
     finally:
         part.unlink(missing_ok=True)
-

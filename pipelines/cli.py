@@ -1,4 +1,4 @@
-"""The command line. Errors are one sentence; exit status 2 for what the user must mend, 1 for a failed run, 0 otherwise."""
+"""The command line. Errors are one sentence; exit status 2 for what the user must mend, 1 for a failed run, else 0."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ _SAY = Console(stderr=True, highlight=False)
 _work = click.option("--work", required=True, metavar="DIR", help="Work directory: a path or URL that all workers see.")
 _set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the recipe.")
 _workers = click.option(
-    "--workers", default=lambda: os.cpu_count() or 1, show_default="processors", type=click.IntRange(1), help="Processes."
+    "--workers",
+    default=lambda: os.cpu_count() or 1,
+    show_default="processors",
+    type=click.IntRange(1),
+    help="Processes.",
 )
 
 
@@ -235,7 +239,9 @@ def _mill(recipe: Any, work: str, workers: int, until: str | None) -> None:
     with bar(_SAY) as progress:
 
         def watched(step: Step) -> Any:
-            return watch(step.directory, {task.unit: task.weight for task in step.pending}, progress)
+            weights = {task.unit: task.weight for task in step.pending}
+            density = 1.0 if step.stage.counts == "sequences" else 0.0
+            return watch(step.directory, weights, step.stage.counts, density, progress)
 
         def done(finished: Done) -> None:
             _SAY.print(show.stage_line(finished))

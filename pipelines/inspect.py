@@ -30,7 +30,7 @@ class Selection(NamedTuple):
 
 
 def inspect_documents(work: str, selection: Selection, count: int) -> Iterator[dict[str, Any]]:
-    """At most ``count`` records that fit: provenance, fate, reason, what each stage says, and the text if there is one."""
+    """At most ``count`` records that fit: provenance, fate, reason, what each stage says, and the text if any."""
     yield from islice((row for row in _records(work) if selection.fits(row)), count)
 
 

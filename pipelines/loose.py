@@ -1,4 +1,4 @@
-"""One step on loose input: the pure core without Beam, for debugging a page or a text. Every function gives JSON-able rows."""
+"""One step on loose input: the pure core without Beam, for a page or a text at hand. Every function gives JSON rows."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ import math
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
-
-import yaml
-from pydantic import ValidationError
+from typing import Any
 
 from gristmill.classifiers.language import LanguageIdentifier
 from gristmill.corpus.errors import InputError
-from gristmill.corpus.section import Section
-from gristmill.pipelines.recipe import override
+from gristmill.pipelines.recipe import parse_section
 from gristmill.transforms.extract.decode import decode
 from gristmill.transforms.extract.section import ExtractSection
 from gristmill.transforms.extract.steps import Tools, extract_html
@@ -25,12 +21,10 @@ from gristmill.transforms.judge.signals import signals
 from gristmill.transforms.refine.redact import Redactor
 from gristmill.transforms.refine.section import RedactSection
 
-AnySection = TypeVar("AnySection", bound=Section)
-
 
 def extract_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The text of HTML files; ``-`` reads JSONL with ``html`` and optional ``url``."""
-    section = _section(ExtractSection, overrides)
+    section = parse_section(ExtractSection, overrides)
     tools = Tools.load(section)
     for name in names:
         if name == "-":
@@ -42,7 +36,7 @@ def extract_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[di
 
 def judge_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Every rule's verdict, value and threshold. Language is identified where a row does not name it as ``lang``."""
-    section = _section(JudgeSection, overrides)
+    section = parse_section(JudgeSection, overrides)
     identifier = LanguageIdentifier.load()
     for row in _texts(names):
         lang, score = (row["lang"], row.get("lang_score")) if row.get("lang") else identifier.identify(row["text"])
@@ -61,24 +55,13 @@ def judge_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict
 
 def redact_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The redacted text, and what was found where in the original."""
-    redactor = Redactor(_section(RedactSection, overrides))
+    redactor = Redactor(parse_section(RedactSection, overrides))
     for row in _texts(names):
         spans = redactor.find(row["text"])
         yield _rest(row, "text") | {
             "text": redactor.redact(row["text"]),
             "edits": [{"start": s.start, "end": s.end, "entity": s.entity, "score": s.score} for s in spans],
         }
-
-
-def _section(kind: type[AnySection], overrides: Iterable[str]) -> AnySection:
-    data: dict[str, Any] = {}
-    for one in overrides:
-        override(data, one)
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise InputError(f"--set {where}: {error.errors()[0]['msg']}") from None
 
 
 def _texts(names: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -57,8 +57,8 @@ def run(
 ) -> dict[str, Any]:
     """Mill ``recipe`` into ``work`` and return the ledger.
 
-    Raises InputError for what the user must mend, RunError where a stage fails or the books do not balance; whatever was
-    done until then stands, and the same call goes on from there.
+    Raises InputError for what the user must mend, RunError where a stage fails or the books do not balance; whatever
+    was done until then stands, and the same call goes on from there.
     """
     mill = Mill(recipe, work)
     storage.replace(storage.join(work, "recipe.yaml"), dump_recipe(recipe).encode())
@@ -108,4 +108,3 @@ def _settle(step: Step, mill: Mill) -> Manifest:
     leftovers = storage.join(step.directory.url, "progress")
     storage.remove(storage.join(leftovers, name) for name in storage.listing(leftovers))
     return manifest
-

@@ -17,7 +17,7 @@ RATES = {"warc": 2.0, "wet": 4.0, "jsonl": 1.5, "parquet": 1.5, "text": 3.0, "co
 def plan_run(recipe: Recipe, work: str | None) -> dict[str, Any]:
     """Units of each stage and those that stand, as far as they can be known, and about how many core hours it takes.
 
-    The units of a stage follow from the manifests of the stage before it; where those do not stand yet, they are left open.
+    The units of a stage follow from the manifests of the stage before it; until those stand they are left open.
     """
     mill = Mill(recipe, work or "")
     rows: list[dict[str, Any]] = []
@@ -54,7 +54,6 @@ def _counted(step: Step, recipe: Recipe) -> dict[str, Any]:
 def _note(rows: list[dict[str, Any]]) -> str:
     hours = next((row["core_hours"] for row in rows if row["core_hours"] is not None), 0.0)
     unknown = [row["stage"] for row in rows if row["units"] is None]
-    return (
-        f"about {hours:.2f} core hours from extract to mix, from the input that is still to be read; "
-        + (f"units of {', '.join(unknown)} follow from the stages before" if unknown else "every stage is known")
+    return f"about {hours:.2f} core hours from extract to mix, from the input that is still to be read; " + (
+        f"units of {', '.join(unknown)} follow from the stages before" if unknown else "every stage is known"
     )

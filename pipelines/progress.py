@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -36,13 +37,18 @@ def bar(console: Console) -> Iterator[Progress]:
 
 
 @contextmanager
-def watch(directory: StageDirectory, weights: Mapping[str, int], progress: Progress) -> Iterator[None]:
-    """Show how far the units in ``weights`` (unit → size of its input) are, until the block ends."""
+def watch(
+    directory: StageDirectory, weights: Mapping[str, int], counts: str, density: float, progress: Progress
+) -> Iterator[None]:
+    """Show how far the units in ``weights`` (unit → size of its input) are, until the block ends.
+
+    ``counts`` is what the stage counts; ``density`` how many of it make one of size, 0 where that must be learnt.
+    """
     if progress.disable:
         yield
         return
     shown = progress.add_task(directory.stage, total=max(sum(weights.values()), 1), note="")
-    watcher = _Watcher(directory, weights, progress, shown)
+    watcher = _Watcher(directory, weights, counts, density, progress, shown)
     watcher.start()
     try:
         yield
@@ -53,9 +59,18 @@ def watch(directory: StageDirectory, weights: Mapping[str, int], progress: Progr
 
 
 class _Watcher(threading.Thread):
-    def __init__(self, directory: StageDirectory, weights: Mapping[str, int], progress: Progress, shown: TaskID) -> None:
+    def __init__(
+        self,
+        directory: StageDirectory,
+        weights: Mapping[str, int],
+        counts: str,
+        density: float,
+        progress: Progress,
+        shown: TaskID,
+    ) -> None:
         super().__init__(daemon=True)
-        self.directory, self.weights, self.progress, self.shown = directory, weights, progress, shown
+        self.directory, self.weights, self.counts, self.density = directory, weights, counts, density
+        self.progress, self.shown = progress, shown
         self.over = threading.Event()
         self.begun = time.monotonic()
         self.receipts: dict[str, Receipt] = {}
@@ -69,21 +84,25 @@ class _Watcher(threading.Thread):
         for unit in (self.directory.standing() & set(self.weights)) - set(self.receipts):
             self.receipts[unit] = self.directory.receipt(unit)
         books = total(receipt.books for receipt in self.receipts.values())
-        under_way = self._under_way()
+        beats = self._beats()
+        under_way = {unit: beat["documents"] for unit, beat in beats.items()}
         done = sum(self.weights[unit] for unit in self.receipts)
         # A unit under way counts by the documents that units of its size turned out to hold so far.
-        density = books.records / done if done and books.records else 0
+        density = books.records / done if done and books.records else self.density
         guess = sum(min(under_way[u] / density, self.weights[u]) if density else 0 for u in under_way)
         documents = books.records + sum(under_way.values())
         rate = documents / max(time.monotonic() - self.begun, 0.1)
         share = f"  kept {books.kept / books.records:.0%}" if books.records else ""
-        note = f"{documents:,} documents  {rate:,.0f}/s  {len(self.receipts)}/{len(self.weights)} units{share}"
+        said = "  ".join(beat["note"] for beat in beats.values() if beat["note"])
+        note = (
+            f"{documents:,} {self.counts}  {rate:,.0f}/s  {len(self.receipts)}/{len(self.weights)} units{share}  {said}"
+        )
         self.progress.update(self.shown, completed=done + guess, note=note)
 
-    def _under_way(self) -> dict[str, int]:
+    def _beats(self) -> dict[str, dict[str, Any]]:
         folder = storage.join(self.directory.url, "progress")
-        units = {name.removesuffix(".json") for name in storage.listing(folder)}
+        units = {name.removesuffix(".json") for name in storage.listing(folder)} & set(self.weights)
         return {
-            unit: json.loads(storage.read_bytes(storage.join(folder, f"{unit}.json")))["documents"]
-            for unit in units & set(self.weights) - set(self.receipts)
+            unit: json.loads(storage.read_bytes(storage.join(folder, f"{unit}.json")))
+            for unit in sorted(units - set(self.receipts))
         }

@@ -1,6 +1,7 @@
 """A recipe: what to mill, and how. YAML on disk, checked by pydantic, the sections owned by the rooms they steer.
 
-Strings may hold ``${NAME}`` or ``${NAME:-default}`` from the environment. Relative paths are relative to the recipe's folder.
+Strings may hold ``${NAME}`` or ``${NAME:-default}`` from the environment. Relative paths are relative to the recipe's
+folder.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -25,6 +26,8 @@ from gristmill.transforms.extract.section import ExtractSection
 from gristmill.transforms.judge.section import JudgeSection
 from gristmill.transforms.read.section import SourceSection
 from gristmill.transforms.refine.section import RefineSection
+
+AnySection = TypeVar("AnySection", bound=Section)
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
@@ -56,7 +59,7 @@ class Recipe(Section):
 
 
 def load_recipe(url: str, overrides: Iterable[str] = ()) -> Recipe:
-    """The recipe at ``url`` with ``key=value`` overrides applied; raises InputError with one sentence for each fault."""
+    """The recipe at ``url`` with ``key=value`` overrides applied; raises InputError with a sentence for each fault."""
     try:
         text = storage.read_bytes(url).decode()
         data = yaml.safe_load(text)
@@ -79,7 +82,7 @@ def parse_recipe(data: Mapping[str, Any], base: str | None = None, name: str = "
     try:
         return Recipe.model_validate(_expanded(data), context={"base": base})
     except ValidationError as error:
-        raise InputError("; ".join(f"{name}: {_sentence(one)}" for one in error.errors())) from None
+        raise InputError("; ".join(f"{name}: {_sentence(one, Recipe)}" for one in error.errors())) from None
 
 
 def override(data: dict[str, Any], assignment: str) -> None:
@@ -102,6 +105,17 @@ def override(data: dict[str, Any], assignment: str) -> None:
         raise InputError(f"--set {assignment}: the value is not valid YAML") from None
 
 
+def parse_section(kind: type[AnySection], assignments: Iterable[str]) -> AnySection:
+    """One section alone, from ``key=value`` assignments. Raises InputError."""
+    data: dict[str, Any] = {}
+    for assignment in assignments:
+        override(data, assignment)
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise InputError("; ".join(f"--set {_sentence(one, kind)}" for one in error.errors())) from None
+
+
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe as validated, defaults filled in."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -120,22 +134,22 @@ def _expanded(value: Any) -> Any:
 def _variable(match: re.Match[str]) -> str:
     value = os.environ.get(match[1], match[2])
     if value is None:
-        raise InputError(f"the recipe names ${{{match[1]}}}, which is not in the environment; set it or write ${{{match[1]}:-default}}")
+        name = match[1]
+        raise InputError(f"the recipe names ${{{name}}}, which is not set: export it, or write ${{{name}:-default}}")
     return value
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: Any, model: type[BaseModel]) -> str:
     where = ".".join(map(str, error["loc"])) or "the recipe"
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), _keys_at(error["loc"][:-1]), n=1)
+        near = difflib.get_close_matches(str(error["loc"][-1]), _keys_at(error["loc"][:-1], model), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{where}: no such key{hint}"
     return f"{where}: {error['msg'].removeprefix('Value error, ')}"
 
 
-def _keys_at(location: tuple[Any, ...]) -> list[str]:
+def _keys_at(location: tuple[Any, ...], model: Any) -> list[str]:
     """The keys that the schema knows where an unknown one stood."""
-    model: Any = Recipe
     for part in location:
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             return []

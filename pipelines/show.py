@@ -39,7 +39,9 @@ def ledger_table(books: Mapping[str, Any]) -> Table:
     for row in books["stages"]:
         dropped, failed = row["dropped"], row["failed"]
         numbers = (row["in"], row["kept"], sum(dropped.values()), sum(failed.values()))
-        table.add_row(row["stage"], row["counts"], *(f"{n:,}" for n in numbers), escape(_reasons({**dropped, **failed})))
+        table.add_row(
+            row["stage"], row["counts"], *(f"{n:,}" for n in numbers), escape(_reasons({**dropped, **failed}))
+        )
     for sentence in books["imbalances"]:
         table.add_row("", "", "", "", "", "", f"[red]{escape(sentence)}[/]")
     return table

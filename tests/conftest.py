@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data (``GRISTMILL_DATA``, default ``../shared/data``); the test is skipped loudly without it."""
+    """The folder of real data (``GRISTMILL_DATA``, default ``../shared/data``); a test without it is skipped."""
     root = Path(os.environ.get("GRISTMILL_DATA", REPOSITORY.parent / "shared" / "data"))
     if not root.is_dir():
         pytest.skip(f"REAL DATA MISSING: no folder {root}; set GRISTMILL_DATA to run this test")

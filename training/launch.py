@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -76,9 +77,17 @@ def _follow(command: list[str], on_progress: Callable[[dict[str, Any]], None]) -
             process.wait()
             raise
         if status:
-            raise RunError(f"training failed: {fault or _tail(stderr) or f'exit status {status}'}")
+            raise RunError(f"training failed: {fault or cause(_tail(stderr)) or f'exit status {status}'}")
+
+
+def cause(stderr: str) -> str:
+    """Why a run failed, of which no process could tell: the signal that torchrun names, or all that it says."""
+    killed = re.search(r"Signal \d+ \((SIG[A-Z]+)\) received", stderr)
+    if killed is None:
+        return stderr.strip()
+    return f"a process was ended by {killed[1]} (if memory ran out, lower train.micro_batch); run again to go on"
 
 
 def _tail(file: IO[bytes]) -> str:
     file.seek(max(file.seek(0, os.SEEK_END) - _TAIL, 0))
-    return file.read().decode(errors="replace").strip()
+    return file.read().decode(errors="replace")

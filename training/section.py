@@ -82,7 +82,7 @@ class TrainSection(Section):
         1, ge=1, description="Processes that share the model and the batch (FSDP), one a GPU where there are GPUs."
     )
     threads: int = Field(
-        1, ge=1, description="Threads of a process for arithmetic on a CPU; another number gives other last digits."
+        1, ge=1, description="Threads of a process for arithmetic on a CPU; another number may give other last digits."
     )
     checkpoint_every: Annotated[int, RuntimeMark()] = Field(
         100, ge=1, description="Steps between checkpoints; the last step always has one."

@@ -79,7 +79,7 @@ def with_columns(table: pa.Table, columns: Mapping[str, Any]) -> pa.Table:
 
 
 class SidecarFold:
-    """Writes the columns of ``schema`` as a sidecar, row group by row group; counts ``reason`` where it is one of them."""
+    """Writes the columns of ``schema`` as a sidecar, row group by row group; counts ``reason`` where that is one."""
 
     def __init__(self, kind: str, schema: pa.Schema, attempt: Attempt) -> None:
         self.schema = schema
@@ -90,7 +90,7 @@ class SidecarFold:
         self.sink.write(block.select(self.schema.names))
         if "reason" in self.schema.names:
             self.dropped.update(reason for reason in block.column("reason").to_pylist() if reason is not None)
-        return block.num_rows
+        return int(block.num_rows)
 
     def finish(self, end: UnitEnd) -> tuple[Books, Mapping[str, Any]]:
         return Books.of_rows(end.records, end.expected, self.dropped), {}

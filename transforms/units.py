@@ -4,10 +4,10 @@
 
     tasks | Reshuffle | ReadUnits(read) | EachItem(step) | … | WriteUnits(stage, fold)
 
-Between ``Reshuffle`` and the end everything is fused, so a unit's items pass from hand to hand in one process and nothing
-but the unit's files and its receipt leaves it. Items are records or row blocks; every one of them reaches the fold. A unit is done
-when as many items arrived as its reader gave out, in whatever order units are interleaved; one that is not done when its
-bundle ends fails the bundle, never silently.
+Between ``Reshuffle`` and the end everything is fused, so a unit's items pass from hand to hand in one process, and
+nothing but the unit's files and its receipt leaves it. Items are records or row blocks; every one of them reaches the
+fold. A unit is done when as many items arrived as its reader gave out, in whatever order units are interleaved; one
+that is not done when its bundle ends fails the bundle, never silently.
 """
 
 from __future__ import annotations
@@ -95,12 +95,10 @@ class _Read(beam.DoFn):  # type: ignore[misc]
         self.read = read
 
     def process(self, task: Task) -> Iterable[tuple[str, Any]]:
-        items = 0
-        for item in self.read(task.work):
+        for items, item in enumerate(self.read(task.work)):
             if isinstance(item, UnitEnd):
                 yield task.unit, Closing(task, items, item)
                 return
-            items += 1
             yield task.unit, item
         raise RunError(f"the reader of unit {task.unit} ended without counting its input")
 

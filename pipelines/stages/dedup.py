@@ -17,7 +17,7 @@ from gristmill.transforms.units import Task
 
 
 class Dedup(Stage):
-    """Removals, row-aligned with the documents. One document more anywhere can change any unit's, so units go together."""
+    """Removals, row-aligned with the documents. One document more can change any unit's, so units go together."""
 
     name = "dedup"
     version = 1

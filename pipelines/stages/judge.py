@@ -29,7 +29,9 @@ class Judge(Stage):
 
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         documents = ("documents", ("source", "lang", "lang_score"))
-        return aligned_tasks(mill, directory, {"extract": documents, "signals": ("signals", tuple(SIGNALS_SCHEMA.names))})
+        return aligned_tasks(
+            mill, directory, {"extract": documents, "signals": ("signals", tuple(SIGNALS_SCHEMA.names))}
+        )
 
     def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
         return tasks | ReadDocuments() | JudgeSignals(mill.recipe.judge) | WriteVerdicts(directory)

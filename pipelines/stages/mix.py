@@ -32,7 +32,7 @@ class TokenUnit(NamedTuple):
     """A unit's token files."""
 
     payload: str
-    index: str
+    documents: str
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Mix(Stage):
             Task(
                 f"shard-{number:05d}-{key_of(directory.key, world, number)}",
                 {"source": None, "shard": number, "sha256": {"tokenize": key_of(tokens)}},
-                plan.shard_range(number)[1] * plan.sequence_length,
+                plan.shard_range(number)[1],
                 number,
             )
             for number in range(plan.shards)
@@ -73,7 +73,7 @@ class Mix(Stage):
         return tasks | ReadUnits(partial(mix_shard, _ingredients(mill))) | WriteUnits(directory, ShardFold)
 
     def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
-        """What the trainer needs to read the shards, the mixture asked and got, and the token equation of each source."""
+        """What the trainer needs to read the shards, the mixture asked and got, and each source's token equation."""
         made = _ingredients(mill)
         plan = made.plan
         counts = [ShardCount(**count) for receipt in receipts for count in receipt.facts["counts"]]
@@ -157,7 +157,7 @@ def _streams(made: Ingredients) -> dict[str, SourceStream]:
 @lru_cache(maxsize=8)
 def _bucket(units: tuple[TokenUnit, ...], bucket: int) -> pa.Table:
     def rows(unit: TokenUnit) -> pa.Table:
-        with storage.open_input(unit.index) as file:
+        with storage.open_input(unit.documents) as file:
             return read_bucket(file, bucket)
 
     return join_units(enumerate(map(rows, units)))

@@ -11,8 +11,8 @@ from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import Mill, Stage
 from gristmill.pipelines.stages.aligned import aligned_tasks
-from gristmill.transforms.judge.transform import MeasureSignals, WriteSignals
 from gristmill.transforms.blocks import ReadDocuments
+from gristmill.transforms.judge.transform import MeasureSignals, WriteSignals
 from gristmill.transforms.units import Task
 
 

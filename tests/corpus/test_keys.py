@@ -13,14 +13,14 @@ from gristmill.corpus.section import Asset, RuntimeMark, Section
 
 
 class Inner(Section):
-    lists: list[Asset] = []
+    lists: tuple[Asset, ...] = ()
 
 
 class Outer(Section):
     threshold: float = 0.5
     model: Asset | None = None
     inner: Inner = Inner()
-    named: dict[str, float] = {}
+    named: dict[str, float] = Field({})
     queue: Annotated[str, RuntimeMark()] = Field("local")
 
 
@@ -28,7 +28,7 @@ def test_an_asset_counts_by_content_and_not_by_path(tmp_path: Path) -> None:
     paths = [tmp_path / "a.txt", tmp_path / "b.txt", tmp_path / "c.txt"]
     for path, text in zip(paths, ("same", "same", "other"), strict=True):
         path.write_text(text)
-    a, b, c = (section_slice(Outer(model=str(path), inner=Inner(lists=[str(path)]))) for path in paths)
+    a, b, c = (section_slice(Outer(model=str(path), inner=Inner(lists=(str(path),)))) for path in paths)
     assert a == b != c
     assert str(tmp_path) not in repr(a)
     assert a["model"] == {"sha256": asset_hash(str(paths[0]))} == a["inner"]["lists"][0]

@@ -51,9 +51,14 @@ def test_two_attempts_leave_one_result(storage_root: str) -> None:
 
 def test_an_attempt_that_fails_leaves_nothing_that_counts(tmp_path: Path) -> None:
     directory = StageDirectory(str(tmp_path), "judge", "0" * 16)
-    with pytest.raises(ZeroDivisionError), directory.attempt("a") as attempt:
-        attempt.table("numbers", SCHEMA)
-        _ = 1 / 0
+
+    def fail() -> None:
+        with directory.attempt("a") as attempt:
+            attempt.table("numbers", SCHEMA)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert directory.standing() == set()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 

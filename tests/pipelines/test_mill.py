@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from tests.pipelines.conftest import Milled, mill
 
 from gristmill.corpus import storage
 from gristmill.corpus.stage import Manifest, StageDirectory
@@ -21,6 +20,7 @@ from gristmill.pipelines.recipe import load_recipe
 from gristmill.pipelines.sample import build as sample_build
 from gristmill.pipelines.workdir import current
 from gristmill.tokenization.encode import Encoder
+from tests.pipelines.conftest import Milled, mill
 
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load(
     (Path(sample_build.__file__).parent / "expected.yaml").read_text()
@@ -180,14 +180,16 @@ def test_a_changed_threshold_judges_again_and_measures_nothing(milled: Milled, s
     assert mill(milled.recipe, copied, until="judge").worked_on()["judge"] == 0
 
 
-def test_one_more_warc_is_the_only_one_that_is_extracted(milled: Milled, sample: Path, tmp_path: Path, copied: Path) -> None:
+def test_one_more_warc_is_the_only_one_that_is_extracted(
+    milled: Milled, sample: Path, tmp_path: Path, copied: Path
+) -> None:
     more = Path(shutil.copytree(sample, tmp_path / "more"))
     shutil.copyfile(more / "web" / "crawl-0.warc.gz", more / "web" / "crawl-2.warc.gz")
     grown = mill(load_recipe(str(more / "recipe.yaml")), copied)
     done = grown.worked_on()
     assert (done["extract"], done["signals"], done["judge"], done["signatures"]) == (1, 1, 1, 1)
     assert grown.ledger["balanced"]
-    # All of its pages are there already: they go as exact copies, and no final document of another file is written again.
+    # All of its pages are there already: they go as exact copies, and final documents of other files stand.
     before, after = (row["dropped"] for row in (milled.ledger["stages"][4], grown.ledger["stages"][4]))
     assert after["exact_duplicate"] > before["exact_duplicate"]
     assert done["refine"] <= 3

@@ -1,7 +1,7 @@
 """Beam's view of deduplication: signing units, and deciding over all of them.
 
-Rows of different units meet in files, not in a shuffle: a partition's task reads its row group of every bands file. What
-passes between workers after that are blocks of (bucket, node) of documents that share a bucket, and who goes::
+Rows of different units meet in files, not in a shuffle: a partition's task reads its row group of every bands file.
+What passes between workers after that are blocks of (bucket, node) of documents that share a bucket, and who goes::
 
     partitions | shared buckets | (one place) components, in batches | greedy | by unit | removals, row-aligned
 """
@@ -51,8 +51,8 @@ REMOVALS_SCHEMA = pa.schema(
     ]
 )
 """Row-aligned with the documents. ``duplicate`` says ``exact_duplicate`` or ``near_duplicate``; ``match`` is the kept
-document that stands for a removed one. ``cluster`` counts the documents that a kept one stands for, itself among them; 0 for
-documents that are not kept."""
+document that stands for a removed one. ``cluster`` counts the documents that a kept one stands for, itself among them;
+0 for documents that are not kept."""
 
 _BATCH_DOCUMENTS = 20_000
 

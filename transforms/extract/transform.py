@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from gristmill.corpus.books import Books
-from gristmill.corpus.document import ID_BYTES, DOCUMENT_SCHEMA, Document, Origin
+from gristmill.corpus.document import DOCUMENT_SCHEMA, ID_BYTES, Document, Origin
 from gristmill.corpus.record import Dropped, Failed, Raw, Record, UnitEnd
 from gristmill.corpus.stage import ROW_GROUP_BYTES, Attempt, StageDirectory
 from gristmill.transforms.extract.section import ExtractSection

@@ -109,6 +109,8 @@ class _Run:
         pending: list[Entry] = []
         for entry in entries(self.content, hold):
             self.spanned += entry.end - entry.start
+            if entry.fault == "padding":
+                continue
             if entry.fault != "garbage":
                 yield from self._placed(pending)
                 pending.clear()

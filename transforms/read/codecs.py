@@ -175,7 +175,7 @@ def _dictionary(stored: Stored) -> zstandard.ZstdCompressionDict | None:
         return None
 
 
-_GZIP = Codec(".gz", (b"\x1f\x8b\x08",), partial(_member, lambda: zlib.decompressobj(31), 2**12))
+_GZIP = Codec(".gz", (b"\x1f\x8b\x08",), partial(_member, lambda: zlib.decompressobj(31), 2**13))
 _LZ4 = Codec(".lz4", (b"\x04\x22\x4d\x18",), _lz4_member)
 _XZ = Codec(".xz", (b"\xfd7zXZ\x00",), partial(_member, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ), 2**10))
 _BZ2 = Codec(".bz2", (b"BZh",), partial(_member, bz2.BZ2Decompressor, 2**10))

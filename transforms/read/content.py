@@ -36,7 +36,8 @@ class Content:
         while self.size < self.position + length and self._more():
             pass
         at = self.position - self._base
-        return bytes(self._buffer[at : at + length])
+        with memoryview(self._buffer) as view:
+            return bytes(view[at : at + length])
 
     def take(self, length: int) -> bytes:
         """The next bytes, and go behind them; fewer at the end."""

@@ -19,6 +19,7 @@ from gristmill.transforms.read.section import Fields
 from gristmill.transforms.read.unit import UnitFile
 
 _BATCH = 256  # rows held at once
+_DAMAGE = (pa.ArrowException, OSError, ValueError)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -48,25 +49,28 @@ def read_parquet(
     watched = _Watched(opened)
     try:
         parquet = pq.ParquetFile(pa.PythonFile(watched, mode="r"))
-    except (pa.ArrowException, OSError, ValueError) as error:
+        names = parquet.schema_arrow.names
+    except _DAMAGE as error:
         watched.reraise()
         yield Failed(Origin(source, file.path, 0, file.size), "unreadable", _one_line(error))
         return Span(file.size, file.size)
-    names = parquet.schema_arrow.names
     for column in fields.columns():
         if column not in names:
             raise InputError(f"{file.path} has no column {column!r}; set `fields` to some of {', '.join(names)}")
     row = 0
     for group in range(parquet.num_row_groups):
         end = row + parquet.metadata.row_group(group).num_rows
+        fault = "fewer rows than the file announces"
         try:
             for batch in parquet.iter_batches(_BATCH, [group], fields.columns(), use_threads=False):
                 for values in batch.to_pylist():
                     yield _sized(row_of(Origin(source, file.path, row, 1), values, fields), max_bytes)
                     row += 1
-        except (pa.ArrowException, OSError, ValueError) as error:
+        except _DAMAGE as error:
             watched.reraise()
-            yield Failed(Origin(source, file.path, row, end - row), "corrupt", _one_line(error))
+            fault = _one_line(error)
+        if row < end:
+            yield Failed(Origin(source, file.path, row, end - row), "corrupt", fault)
             row = end
     return Span(row, parquet.metadata.num_rows)
 

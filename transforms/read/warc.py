@@ -37,6 +37,8 @@ _NEWLINES = b"\r\n"
 class Entry(NamedTuple):
     """Bytes ``[start, end)`` of the content: a record, or with a ``fault`` what could not be read as one.
 
+    Faults: garbage (no record), truncated, bad_header (no valid length); padding is nothing but line ends.
+
     ``block`` is the record's block, or as much of its beginning as was to be held; ``length`` is that of all of it.
     """
 
@@ -71,7 +73,7 @@ def entries(content: Content, hold: int) -> Iterator[Entry]:
         _skip_newlines(content)
         if content.at_end():
             if start < content.position:
-                yield Entry(start, content.position, {}, fault="garbage", detail="nothing but line ends")
+                yield Entry(start, content.position, {}, fault="padding")
             return
         content.wanted = True
         line = content.line(MAX_HEAD)

@@ -1,4 +1,4 @@
-"""Beam's view of refining: removed rows gone, contaminated documents dropped, personal data redacted, text written anew."""
+"""Beam's view of refining: removed rows gone, contaminated documents dropped, personal data redacted."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ EDITS_SCHEMA = pa.schema(
         pa.field("edits", pa.list_(EDIT_TYPE), nullable=False),
     ]
 )
-"""Row-aligned with the documents of ``extract``. ``reason`` is why a row that arrived here was dropped (``detail`` names the
-test item); ``edits`` are offsets in the extracted text. Rows that earlier stages dropped are not kept and have no reason."""
+"""Row-aligned with the documents of ``extract``. ``reason`` is why a row that arrived here was dropped (``detail``
+names the test item); ``edits`` are offsets in the extracted text. Rows that earlier stages dropped are not kept and have
+no reason."""
 
 
 class RefineDocuments(EachItem):
@@ -108,7 +109,7 @@ _ABSENT = Fate(None, None, [])
 
 
 class RefinedFold:
-    """Final documents in the row groups of their blocks; the sidecar keeps the row groups of the extracted documents."""
+    """Final documents in the row groups of their blocks; the sidecar keeps those of the extracted documents."""
 
     def __init__(self, attempt: Attempt) -> None:
         self.documents = attempt.table("documents", DOCUMENT_SCHEMA)
@@ -126,7 +127,7 @@ class RefinedFold:
         self.dropped.update(item.edits["reason"].drop_null().to_pylist())
         self.text_bytes += pc.sum(pc.binary_length(item.documents["text"])).as_py() or 0
         self.redacted.update(pc.struct_field(pc.list_flatten(item.edits["edits"]), "entity").to_pylist())
-        return item.edits.num_rows
+        return int(item.edits.num_rows)
 
     def finish(self, end: UnitEnd) -> tuple[Books, Mapping[str, Any]]:
         books = Books(self.arrived, self.documents.rows, dict(self.dropped), {}, end.covered, end.expected)

@@ -1,0 +1,34 @@
+"""A mix that can be learned, tiny enough for a trainer to finish in a second."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+LENGTH, VOCABULARY, SEQUENCES = 17, 32, 80
+
+
+@pytest.fixture
+def mix(tmp_path: Path) -> str:
+    """The directory of a mix stage: 80 sequences that count upwards by three, each from a start of its own."""
+    starts = np.random.default_rng(0).integers(0, VOCABULARY, (SEQUENCES, 1))
+    tokens = (starts + 3 * np.arange(LENGTH)) % VOCABULARY
+    return write_mix(tmp_path / "mix", tokens.astype("<u2").tobytes())
+
+
+def write_mix(root: Path, payload: bytes) -> str:
+    (root / "shards").mkdir(parents=True)
+    (root / "shards" / "all.bin").write_bytes(payload)
+    files = [
+        {"kind": "shards", "path": "shards/all.bin", "sha256": sha256(payload).hexdigest()},
+        {"kind": "shard_index", "path": "shards/all.docs.parquet"},
+    ]
+    facts = {"sequence_length": LENGTH, "vocab_size": VOCABULARY, "eos_id": 0, "dtype": "uint16"}
+    unit = {"unit": "all", "facts": {"first_sequence": 0, "sequences": SEQUENCES}, "files": files}
+    manifest = {"stage": "mix", "facts": {**facts, "sequences": SEQUENCES}, "units": [unit]}
+    (root / "manifest.json").write_text(json.dumps(manifest))
+    return str(root)

@@ -1,0 +1,143 @@
+"""Units through Beam: the books are closed by count, and a unit that is short fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms.window import GlobalWindows
+
+from gristmill.corpus.books import Books
+from gristmill.corpus.record import UnitEnd
+from gristmill.corpus.stage import Attempt, StageDirectory
+from gristmill.transforms.units import Closing, EachItem, ReadUnits, Task, WriteUnits
+
+NUMBERS = pa.schema([("n", pa.int64())])
+
+
+def count_up(numbers: range, announced: int | None = None) -> Iterator[int | UnitEnd]:
+    yield from numbers
+    yield UnitEnd(len(numbers), len(numbers), len(numbers) if announced is None else announced)
+
+
+def never_closed(numbers: range) -> Iterator[int]:
+    yield from numbers
+
+
+class NumberFold:
+    """Keeps even numbers."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.sink = attempt.table("numbers", NUMBERS)
+        self.odd = 0
+
+    def add(self, item: int) -> int:
+        if item % 2:
+            self.odd += 1
+        else:
+            self.sink.write(pa.table({"n": [item]}, NUMBERS))
+        return 1
+
+    def finish(self, end: UnitEnd) -> tuple[Books, Mapping[str, Any]]:
+        return Books(end.records, self.sink.rows, {"odd": self.odd}, {}, end.covered, end.expected), {}
+
+
+class LoseTheLast(beam.DoFn):
+    """A faulty step: one item never arrives."""
+
+    def process(self, element: tuple[str, Any]) -> Iterator[tuple[str, Any]]:
+        if element[1] != 6:
+            yield element
+
+
+def tasks(ranges: Mapping[str, range]) -> list[Task]:
+    return [Task(unit, {"source": "numbers"}, len(numbers), numbers) for unit, numbers in ranges.items()]
+
+
+def double() -> Any:
+    return lambda n: 2 * n
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> StageDirectory:
+    return StageDirectory(str(tmp_path), "numbers", "0" * 16)
+
+
+def test_units_are_read_worked_on_and_written(stage: StageDirectory) -> None:
+    ranges = {"a": range(7), "b": range(0), "c": range(3, 5)}
+    with TestPipeline(FnApiRunner()) as pipeline:
+        done = (
+            pipeline
+            | beam.Create(tasks(ranges))
+            | ReadUnits(count_up)
+            | EachItem(double)
+            | WriteUnits(stage, NumberFold)
+        )
+        assert_that(done, equal_to(list(ranges)))
+    manifest = stage.write_manifest(ranges, lambda receipts: {})
+    assert manifest.books == Books(9, 9, {"odd": 0}, {}, 9, 9)
+    assert [entry.rows for entry in manifest.files("numbers")] == [7, 0, 2]
+
+
+class Interleave(beam.DoFn):
+    """A batching step: holds items back and lets them go in turns."""
+
+    def start_bundle(self) -> None:
+        self.held: list[tuple[str, Any]] = []
+
+    def process(self, element: tuple[str, Any]) -> None:
+        self.held.append(element)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        items = [element for element in self.held if not isinstance(element[1], Closing)]
+        closings = [element for element in self.held if isinstance(element[1], Closing)]
+        for element in closings[:1] + sorted(items, key=lambda element: element[1]) + closings[1:]:
+            yield GlobalWindows.windowed_value(element)
+
+
+def test_units_may_be_interleaved_and_closed_early(stage: StageDirectory) -> None:
+    ranges = {"a": range(3), "b": range(2)}
+    with TestPipeline(FnApiRunner()) as pipeline:
+        done = (
+            pipeline
+            | beam.Create(tasks(ranges))
+            | ReadUnits(count_up)
+            | beam.ParDo(Interleave())
+            | WriteUnits(stage, NumberFold)
+        )
+        assert_that(done, equal_to(list(ranges)))
+    assert stage.write_manifest(ranges, lambda receipts: {}).books.records == 5
+
+
+@pytest.mark.parametrize(
+    ("read", "message"),
+    [
+        (never_closed, "ended without counting"),
+        (partial(count_up, announced=8), "do not balance"),
+    ],
+)
+def test_a_reader_that_is_short_fails_the_run(stage: StageDirectory, read: Any, message: str) -> None:
+    with pytest.raises(Exception, match=message), TestPipeline(FnApiRunner()) as pipeline:
+        _ = pipeline | beam.Create(tasks({"a": range(7)})) | ReadUnits(read) | WriteUnits(stage, NumberFold)
+    assert stage.standing() == set()
+
+
+def test_a_unit_that_misses_an_item_fails_the_bundle(stage: StageDirectory) -> None:
+    with pytest.raises(Exception, match="did not get all of their items"), TestPipeline(FnApiRunner()) as pipeline:
+        _ = (
+            pipeline
+            | beam.Create(tasks({"a": range(7)}))
+            | ReadUnits(count_up)
+            | beam.ParDo(LoseTheLast())
+            | WriteUnits(stage, NumberFold)
+        )
+    assert stage.standing() == set()
+    assert not list(Path(stage.url).rglob("*.parquet"))
