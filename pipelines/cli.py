@@ -260,8 +260,8 @@ def _training_bar() -> Iterator[Callable[[dict[str, Any]], None]]:
         shown = progress.add_task("train", total=None, note="")
 
         def watch(event: dict[str, Any]) -> None:
-            note = f"step {event.get('step')}  loss {event.get('loss')}"
-            progress.update(shown, completed=event.get("step"), total=event.get("steps"), note=note)
+            note = f"step {event['step'] + 1}  loss {event['loss']:.4f}"
+            progress.update(shown, completed=event["step"] + 1, total=event["steps"], note=note)
 
         yield watch
 

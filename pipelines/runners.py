@@ -54,5 +54,5 @@ def cause(error: BaseException) -> str:
 def _environment(workers: int, log: Path) -> Any:
     if workers == 1:
         return EmbeddedPythonEnvironment.default()
-    worker = f"{shlex.quote(sys.executable)} -m apache_beam.runners.worker.sdk_worker_main"
+    worker = f"{shlex.quote(sys.executable)} -m gristmill.pipelines.worker"
     return SubprocessSDKEnvironment.from_command_string(f"exec {worker} 2>>{shlex.quote(str(log))}")

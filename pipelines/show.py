@@ -24,7 +24,7 @@ def stage_line(done: Done) -> str:
     step, books = done.step, done.manifest.books
     worked = f"{len(step.pending)} of {len(step.tasks)} units" if step.pending else f"all {len(step.tasks)} units stood"
     kept = f"kept {books.kept:,} of {books.records:,} {step.stage.counts}"
-    return f"[bold]{step.stage.name:<11}[/]{kept:<44}{worked:<22}{done.seconds:7.1f} s"
+    return f"[bold]{step.stage.name:<11}[/]{kept:<38}{worked:<21}{done.seconds:7.1f} s"
 
 
 def ledger_table(books: Mapping[str, Any]) -> Table:
@@ -32,18 +32,15 @@ def ledger_table(books: Mapping[str, Any]) -> Table:
     state = "[green]balanced[/]" if books["balanced"] else "[bold red]NOT BALANCED[/]"
     table = Table(title=f"ledger: {state}", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("stage", style="bold")
-    table.add_column("counts", style="dim")
     for name in ("in", "kept", "dropped", "failed"):
         table.add_column(name, justify="right")
     table.add_column("reasons")
     for row in books["stages"]:
         dropped, failed = row["dropped"], row["failed"]
         numbers = (row["in"], row["kept"], sum(dropped.values()), sum(failed.values()))
-        table.add_row(
-            row["stage"], row["counts"], *(f"{n:,}" for n in numbers), escape(_reasons({**dropped, **failed}))
-        )
+        table.add_row(row["stage"], *(f"{n:,}" for n in numbers), escape(_reasons({**dropped, **failed})))
     for sentence in books["imbalances"]:
-        table.add_row("", "", "", "", "", "", f"[red]{escape(sentence)}[/]")
+        table.add_row("", "", "", "", "", f"[red]{escape(sentence)}[/]")
     return table
 
 
@@ -115,7 +112,7 @@ def document_panel(document: Mapping[str, Any]) -> Panel:
 def _reasons(counts: Mapping[str, int]) -> str:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{reason} {count:,}" for reason, count in ranked[:_REASONS]]
-    return ", ".join(shown + ([f"and {len(ranked) - _REASONS} more"] if len(ranked) > _REASONS else []))
+    return "\n".join(shown + ([f"and {len(ranked) - _REASONS} more"] if len(ranked) > _REASONS else []))
 
 
 def _number(value: int | None) -> str:

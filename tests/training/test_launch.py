@@ -15,6 +15,7 @@ pytest.importorskip("torch", reason="TORCH MISSING: pip install 'gristmill[train
 
 from gristmill.corpus.errors import InputError, RunError
 from gristmill.mixing.reader import MixedShards
+from gristmill.training.__main__ import main
 from gristmill.training.launch import cause, torchrun_command, train
 from gristmill.training.loop import train as train_here
 from gristmill.training.section import ModelSection, TrainSection
@@ -92,13 +93,19 @@ def test_the_cause_of_a_silent_end() -> None:
         ('{"lr": -1, "stepz": 3}', "is no `train` section: lr: Input should be greater than 0; stepz: Extra inputs"),
     ],
 )
-def test_a_process_alone_says_its_fault_in_a_line_of_json(mix: str, tmp_path: Path, section: str, fault: str) -> None:
+def test_a_process_alone_says_its_fault_in_a_line_of_json(
+    mix: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    section: str,
+    fault: str,
+) -> None:
     (tmp_path / "section.json").write_text(section)
-    paths = ("--section", str(tmp_path / "section.json"), "--shards", mix, "--out", str(tmp_path / "out"))
-    ended = subprocess.run([sys.executable, "-m", "gristmill.training", *paths], capture_output=True, text=True)
-    assert ended.returncode == 1
-    assert fault in json.loads(ended.stdout)["error"]
-    assert ended.stderr == ""
+    paths = ["--section", str(tmp_path / "section.json"), "--shards", mix, "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["training", *paths])
+    assert main() == 1
+    assert fault in json.loads(capsys.readouterr().out)["error"]
 
 
 @pytest.mark.slow

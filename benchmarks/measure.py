@@ -1,0 +1,78 @@
+"""A function alone in a process of its own: what it returned, and the most memory that was held meanwhile.
+
+The process is forked from one that has imported the mill and done nothing else, so imports are paid for once and are in
+every figure alike. Memory is resident memory: of the process itself as the kernel noted it (``VmHWM``, exact), or of
+the process and all of its descendants as they were seen ten times a second, pages that they share counted in each,
+whichever is more. Linux only: it is read from ``/proc``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_LOOK_SECONDS = 0.1
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_FORK = get_context("fork")
+
+
+def alone(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> tuple[T, float]:
+    """What ``function`` returns, and the peak of resident memory in MB. Raises SystemExit where it fails."""
+    receiver, sender = _FORK.Pipe(duplex=False)
+    process = _FORK.Process(target=_report, args=(sender, function, args, options))
+    process.start()
+    sender.close()
+    peak = 0
+    while not receiver.poll(_LOOK_SECONDS):
+        peak = max(peak, tree_bytes(process.pid or 0))
+    try:
+        result, own = receiver.recv()
+    except EOFError:
+        raise SystemExit(f"{function.__name__} failed: its traceback stands above") from None
+    finally:
+        process.join()
+    return result, max(peak, own) / 1e6
+
+
+def tree_bytes(pid: int) -> int:
+    """Resident bytes of a process and its descendants, as they are now."""
+    alive = _alive()
+    total, generation = 0, {pid} & alive.keys()
+    while generation:
+        total += sum(alive[one].resident for one in generation)
+        generation = {child for child, process in alive.items() if process.parent in generation}
+    return total
+
+
+class _Process(NamedTuple):
+    parent: int
+    resident: int
+
+
+def _alive() -> dict[int, _Process]:
+    found = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            stat = Path("/proc", name, "stat").read_text(errors="replace")
+        except OSError:  # it ended meanwhile
+            continue
+        fields = stat.rpartition(")")[2].split()  # from the third field of proc(5) on
+        found[int(name)] = _Process(int(fields[1]), int(fields[21]) * _PAGE)
+    return found
+
+
+def _report(
+    sender: Connection, function: Callable[..., T], args: tuple[object, ...], options: dict[str, object]
+) -> None:
+    result = function(*args, **options)
+    peak = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert peak is not None
+    sender.send((result, int(peak[1]) * 1024))

@@ -1,0 +1,30 @@
+"""A worker process of the embedded runner: Beam's own, but it ends with its launcher.
+
+Beam's workers notice a launcher that was killed only when they next speak to it, and some never do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+from apache_beam.runners.worker import sdk_worker_main
+
+_SECONDS = 0.5
+
+
+def main() -> None:
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    sdk_worker_main.main(sys.argv)
+
+
+def _end_with(launcher: int) -> None:
+    while os.getppid() == launcher:
+        time.sleep(_SECONDS)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

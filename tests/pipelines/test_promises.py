@@ -1,0 +1,65 @@
+"""The promises that take several whole runs: other workers, kills, other storage."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gristmill.corpus import storage
+from gristmill.corpus.stage import Manifest
+from gristmill.pipelines.recipe import load_recipe
+from tests.conftest import REPOSITORY, S3Server
+from tests.pipelines.conftest import Milled, mill
+
+
+@pytest.mark.slow
+def test_one_worker_two_workers_and_killed_in_every_stage_give_the_same_bytes(tmp_path: Path) -> None:
+    command = [sys.executable, "benchmarks/promises.py", "--work", str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert (figures["equal"], figures["balanced"]) == (1, 1), done.stdout
+    assert figures["stages_killed_in"] >= figures["stages"] - 1, done.stdout  # a stage of milliseconds may be missed
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_killed_launcher(sample: Path, tmp_path: Path) -> None:
+    command = ["run", str(sample / "recipe.yaml"), "--work", str(tmp_path), "--workers", "2", "--until", "extract"]
+    launcher = subprocess.Popen([sys.executable, "-m", "gristmill.pipelines.cli", *command])
+    while not (workers := _children(launcher.pid)):
+        time.sleep(0.1)
+    launcher.kill()
+    launcher.wait()
+    time.sleep(3)
+    assert [pid for pid in workers if Path(f"/proc/{pid}").exists()] == []
+
+
+@pytest.mark.slow
+def test_a_work_directory_on_an_object_store_gives_the_same_bytes(milled: Milled, s3_server: S3Server) -> None:
+    """Also with two processes that share nothing but the store."""
+    work = f"{s3_server.new_bucket()}/work"
+    remote = mill(milled.recipe, work, workers=2)
+    assert remote.ledger == milled.ledger
+    for stage, done in remote.done.items():
+        assert done.manifest == milled.done[stage].manifest
+        assert Manifest.from_json(json.loads(storage.read_bytes(done.step.directory.manifest_url))) == done.manifest
+
+
+@pytest.mark.slow
+def test_sources_on_an_object_store_give_the_same_bytes(milled: Milled, sample: Path, s3_server: S3Server) -> None:
+    bucket = s3_server.new_bucket()
+    for path in sorted((sample / "web").iterdir()):
+        storage.replace(f"{bucket}/web/{path.name}", path.read_bytes())
+    recipe = load_recipe(str(sample / "recipe.yaml"), [f"sources.0.root={bucket}/web"])
+    remote = mill(recipe, f"{bucket}/work", until="extract")
+    assert remote.done["extract"].manifest == milled.done["extract"].manifest
+
+
+def _children(parent: int) -> list[int]:
+    """Processes that any thread of ``parent`` started."""
+    listed = [path.read_text().split() for path in Path(f"/proc/{parent}/task").glob("*/children")]
+    return [int(pid) for pids in listed for pid in pids]
