@@ -9,12 +9,11 @@ a sequence ends, so a sequence's documents are the pieces that start in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from gristmill.corpus.document import ID_BYTES
 from gristmill.corpus.errors import InputError
@@ -42,9 +41,6 @@ PIECE_SCHEMA = pa.schema(
     ]
 )
 """``offset``: tokens inside the document; ``start`` and ``end``: tokens of the shard; ``copy``: the epoch, from 0."""
-
-_PIECE_ROW_GROUP = 1 << 16
-
 
 class ShardCount(NamedTuple):
     """What a shard holds of one source; ``document_tokens`` and ``separators`` together are its tokens."""
@@ -99,11 +95,6 @@ def build_shard(
         separators = int(slices.closes.sum())
         counts.append(ShardCount(name, len(rows), len(stretch) - separators, separators, len(pieces[-1])))
     return Shard(tokens, pa.concat_tables(pieces).sort_by("start"), tuple(counts))
-
-
-def write_pieces(file: str | IO[bytes], pieces: pa.Table) -> None:
-    """Write a shard's table of pieces as Parquet, in row groups that a lookup by ``start`` can skip."""
-    pq.write_table(pieces, file, compression="zstd", row_group_size=_PIECE_ROW_GROUP)
 
 
 def _gather(source: str, slices: Slices, read_tokens: ReadTokens, dtype: np.dtype[Any]) -> Tokens:

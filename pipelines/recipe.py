@@ -6,19 +6,19 @@ folder.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from gristmill.corpus import storage
 from gristmill.corpus.errors import InputError
 from gristmill.corpus.section import ByteSize, Section
 from gristmill.mixing.section import MixSection
+from gristmill.pipelines.faults import fault_sentence
 from gristmill.tokenization.section import TokenizerSection, TokenizeSection
 from gristmill.training.section import TrainSection
 from gristmill.transforms.dedup.section import DedupSection
@@ -54,6 +54,20 @@ class Recipe(Section):
             raise ValueError(f"two sources are named {twice[0]!r}; names must differ")
         return self
 
+    @model_validator(mode="after")
+    def _known_sources(self) -> Recipe:
+        names = sorted(source.name for source in self.sources)
+        named = {
+            "judge.overlays": [overlay.source for overlay in self.judge.overlays if overlay.source is not None],
+            "dedup.priority": self.dedup.priority,
+            "refine.redact.exclude_sources": self.refine.redact.exclude_sources if self.refine.redact else (),
+            "mix.weights": self.mix.weights or (),
+        }
+        for key, used in named.items():
+            if unknown := sorted(set(used) - set(names)):
+                raise ValueError(f"{key} names source {unknown[0]!r}, but the sources are {', '.join(names)}")
+        return self
+
     def source(self, name: str) -> SourceSection:
         return next(source for source in self.sources if source.name == name)
 
@@ -61,12 +75,13 @@ class Recipe(Section):
 def load_recipe(url: str, overrides: Iterable[str] = ()) -> Recipe:
     """The recipe at ``url`` with ``key=value`` overrides applied; raises InputError with a sentence for each fault."""
     try:
-        text = storage.read_bytes(url).decode()
-        data = yaml.safe_load(text)
+        data = yaml.load(storage.read_bytes(url).decode(), _Loader)
     except FileNotFoundError:
         raise InputError(f"no recipe at {url}; give the path of a YAML file") from None
     except (IsADirectoryError, UnicodeDecodeError):
         raise InputError(f"{url} is not a YAML file; give the path of a recipe") from None
+    except OSError as error:
+        raise InputError(f"cannot read the recipe {url}: {error.strerror or error}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{url} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
@@ -79,10 +94,7 @@ def load_recipe(url: str, overrides: Iterable[str] = ()) -> Recipe:
 
 def parse_recipe(data: Mapping[str, Any], base: str | None = None, name: str = "recipe") -> Recipe:
     """Validate a recipe; relative paths lie below ``base``. Raises InputError."""
-    try:
-        return Recipe.model_validate(_expanded(data), context={"base": base})
-    except ValidationError as error:
-        raise InputError("; ".join(f"{name}: {_sentence(one, Recipe)}" for one in error.errors())) from None
+    return _validated(Recipe, _expanded(data, name), name, base)
 
 
 def override(data: dict[str, Any], assignment: str) -> None:
@@ -110,10 +122,7 @@ def parse_section(kind: type[AnySection], assignments: Iterable[str]) -> AnySect
     data: dict[str, Any] = {}
     for assignment in assignments:
         override(data, assignment)
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        raise InputError("; ".join(f"--set {_sentence(one, kind)}" for one in error.errors())) from None
+    return _validated(kind, data, "--set", None)
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -121,44 +130,39 @@ def dump_recipe(recipe: Recipe) -> str:
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def _expanded(value: Any) -> Any:
+def _validated(kind: type[AnySection], data: Any, name: str, base: str | None) -> AnySection:
+    try:
+        return kind.model_validate(data, context={"base": base})
+    except ValidationError as error:
+        faults = "; ".join(fault_sentence(fault, data, kind) for fault in error.errors())
+        raise InputError(f"{name}: {faults}") from None
+
+
+def _expanded(value: Any, name: str) -> Any:
+    def variable(match: re.Match[str]) -> str:
+        value, default = os.environ.get(match[1]), match[2]
+        if value is None and default is None:
+            raise InputError(
+                f"{name} uses ${{{match[1]}}}, which is not set: export it, or write ${{{match[1]}:-default}}"
+            )
+        return value or default or ""
+
     if isinstance(value, str):
-        return _VARIABLE.sub(_variable, value)
+        return _VARIABLE.sub(variable, value)
     if isinstance(value, list):
-        return [_expanded(item) for item in value]
+        return [_expanded(item, name) for item in value]
     if isinstance(value, dict):
-        return {name: _expanded(item) for name, item in value.items()}
+        return {key: _expanded(item, name) for key, item in value.items()}
     return value
 
 
-def _variable(match: re.Match[str]) -> str:
-    value = os.environ.get(match[1], match[2])
-    if value is None:
-        name = match[1]
-        raise InputError(f"the recipe names ${{{name}}}, which is not set: export it, or write ${{{name}:-default}}")
-    return value
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key stands twice: the plain loader would forget the first one silently."""
 
-
-def _sentence(error: Any, model: type[BaseModel]) -> str:
-    where = ".".join(map(str, error["loc"])) or "the recipe"
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), _keys_at(error["loc"][:-1], model), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{where}: no such key{hint}"
-    return f"{where}: {error['msg'].removeprefix('Value error, ')}"
-
-
-def _keys_at(location: tuple[Any, ...], model: Any) -> list[str]:
-    """The keys that the schema knows where an unknown one stood."""
-    for part in location:
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return []
-        if isinstance(part, str) and part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-
-
-def _model_in(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for a in getattr(annotation, "__args__", ()) if (found := _model_in(a)) is not None), None)
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)

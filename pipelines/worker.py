@@ -1,4 +1,5 @@
-"""A worker process of the embedded runner: Beam's own, but it ends with its launcher.
+"""``python -m gristmill.pipelines.worker PID``: a worker process of the embedded runner: Beam's own, but it ends with
+its launcher, process ``PID``.
 
 Beam's workers notice a launcher that was killed only when they next speak to it, and some never do.
 """
@@ -16,8 +17,8 @@ _SECONDS = 0.5
 
 
 def main() -> None:
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    sdk_worker_main.main(sys.argv)
+    threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
+    sdk_worker_main.main(sys.argv[:1])
 
 
 def _end_with(launcher: int) -> None:

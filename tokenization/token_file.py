@@ -78,13 +78,6 @@ def document_buckets(ids: pa.Array | pa.ChunkedArray, buckets: int, seed: int) -
     return (hash_ids(id_words(ids), hash_key("bucket", seed)) & np.uint64(buckets - 1)).astype(np.int64)
 
 
-def write_index(file: str | IO[bytes], token_file: TokenFile) -> None:
-    """Write the index as Parquet, one row group a bucket."""
-    with pq.ParquetWriter(file, TOKEN_INDEX_SCHEMA, compression="zstd") as writer:
-        for rows in bucket_rows(token_file):
-            writer.write_table(rows, row_group_size=max(1, rows.num_rows))
-
-
 def read_bucket(file: str | IO[bytes], bucket: int) -> pa.Table:
     """The index rows of one bucket, in the order of the payload. Raises ValueError if there is no such bucket."""
     with pq.ParquetFile(file) as index:
@@ -108,6 +101,7 @@ def _constant(value: str, rows: int) -> Any:
 
 
 def bucket_rows(token_file: TokenFile) -> Iterator[pa.Table]:
+    """The index rows of each bucket, empty ones too: a row group each of the file that ``read_bucket`` reads."""
     start = 0
     for documents in token_file.bucket_documents.tolist():
         yield token_file.index.slice(start, documents)

@@ -13,11 +13,12 @@ from typing import Any
 import fsspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from gristmill.corpus.errors import InputError
 from gristmill.mixing.reader import MixedShards
-from gristmill.mixing.shard import PIECE_SCHEMA, write_pieces
+from gristmill.mixing.shard import PIECE_SCHEMA
 
 LENGTH = 4
 ROWS = (3, 3, 1)
@@ -49,7 +50,7 @@ def write_mix(root: Path) -> dict[str, Any]:
         payload = TOKENS[first : first + rows].tobytes()
         name = f"shards/shard-{number:05}-{number}"
         (root / f"{name}.bin").write_bytes(payload)
-        write_pieces(str(root / f"{name}.docs.parquet"), pieces(first, rows))
+        pq.write_table(pieces(first, rows), root / f"{name}.docs.parquet")
         digest = sha256(payload).hexdigest()
         entry = {
             "kind": "shards",

@@ -6,6 +6,7 @@ from io import BytesIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,10 +15,10 @@ from gristmill.tokenization.encode import TokenBatch
 from gristmill.tokenization.token_file import (
     TOKEN_INDEX_SCHEMA,
     TokenFile,
+    bucket_rows,
     build_token_file,
     document_buckets,
     read_bucket,
-    write_index,
 )
 
 EOS = 9
@@ -52,7 +53,9 @@ def test_index_and_payload_fit(documents: list[tuple[bytes, list[int]]], buckets
     assert built.bucket_tokens.sum() == len(built.payload)
 
     file = BytesIO()
-    write_index(file, built)
+    with pq.ParquetWriter(file, TOKEN_INDEX_SCHEMA) as writer:
+        for table in bucket_rows(built):
+            writer.write_table(table)
     for bucket in range(buckets):
         part = read_bucket(file, bucket)
         assert part.schema.equals(TOKEN_INDEX_SCHEMA)

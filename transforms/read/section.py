@@ -48,4 +48,3 @@ class SourceSection(Section):
     paths: tuple[str, ...] = Field(default=("**/*",), min_length=1, description="Glob patterns below `root`.")
     fields: Fields = Field(default=Fields(), description="Columns of jsonl and parquet.")
     extensions: tuple[str, ...] = Field(default=CODE_EXTENSIONS, description="File endings that count as code.")
-    priority: int = Field(default=0, description="Among duplicates, the lower number is kept.")

@@ -13,8 +13,17 @@ import pyarrow as pa
 
 EDIT_TYPE = pa.struct([("start", pa.int64()), ("end", pa.int64()), ("entity", pa.string())])
 
-EDITS_SCHEMA = pa.schema([pa.field("edits", pa.list_(EDIT_TYPE), nullable=False)])
-"""One row a document: sorted half-open ranges, in characters (code points) of the original text."""
+EDITS_SCHEMA = pa.schema(
+    [
+        pa.field("kept", pa.bool_(), nullable=False),
+        pa.field("reason", pa.string()),
+        pa.field("detail", pa.string()),
+        pa.field("edits", pa.list_(EDIT_TYPE), nullable=False),
+    ]
+)
+"""One row a document of ``extract``, in its order. ``reason`` is why a document that came as far as ``refine`` was
+dropped (``detail`` names the test item); one that was dropped before is not kept and has no reason. ``edits`` are
+sorted half-open ranges, in characters (code points) of the extracted text."""
 
 
 class Span(NamedTuple):
@@ -42,12 +51,6 @@ def apply_edits(text: str, spans: Sequence[Span], replacements: Mapping[str, str
     return "".join([*pieces, text[done:]])
 
 
-def edit_rows(documents: Iterable[Sequence[Span]]) -> pa.RecordBatch:
-    """The edits of consecutive documents as a batch of ``EDITS_SCHEMA``, one row a document."""
-    rows = [[{"start": span.start, "end": span.end, "entity": span.entity} for span in spans] for spans in documents]
-    return pa.record_batch([pa.array(rows, EDITS_SCHEMA.field("edits").type)], schema=EDITS_SCHEMA)
-
-
-def spans_of(batch: pa.RecordBatch, row: int) -> list[Span]:
-    """The spans of one row of a batch of ``EDITS_SCHEMA``; scores are not kept and come back as 1."""
-    return [Span(edit["start"], edit["end"], edit["entity"], 1.0) for edit in batch.column("edits")[row].as_py()]
+def edit_row(spans: Iterable[Span]) -> list[dict[str, int | str]]:
+    """A document's edits as its row of the sidecar has them: places and kinds, and nothing of the text."""
+    return [{"start": span.start, "end": span.end, "entity": span.entity} for span in spans]

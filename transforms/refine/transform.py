@@ -17,22 +17,10 @@ from gristmill.corpus.record import UnitEnd
 from gristmill.corpus.stage import Attempt, StageDirectory
 from gristmill.transforms.blocks import keep, with_columns
 from gristmill.transforms.refine.decontaminate import NgramIndex
-from gristmill.transforms.refine.edits import EDIT_TYPE, Span, apply_edits
+from gristmill.transforms.refine.edits import EDITS_SCHEMA, Span, apply_edits, edit_row
 from gristmill.transforms.refine.redact import Redactor
 from gristmill.transforms.refine.section import RefineSection
 from gristmill.transforms.units import EachItem, WriteUnits
-
-EDITS_SCHEMA = pa.schema(
-    [
-        pa.field("kept", pa.bool_(), nullable=False),
-        pa.field("reason", pa.string()),
-        pa.field("detail", pa.string()),
-        pa.field("edits", pa.list_(EDIT_TYPE), nullable=False),
-    ]
-)
-"""Row-aligned with the documents of ``extract``. ``reason`` is why a row that arrived here was dropped (``detail``
-names the test item); ``edits`` are offsets in the extracted text. Rows that earlier stages dropped are not kept and have
-no reason."""
 
 
 class RefineDocuments(EachItem):
@@ -80,7 +68,7 @@ class Refiner:
                 "kept": kept,
                 "reason": ["contaminated" if fate.detail else None for fate in fates],
                 "detail": [fate.detail for fate in fates],
-                "edits": [[span._asdict() for span in fate.spans] for fate in fates],
+                "edits": [edit_row(fate.spans) for fate in fates],
             },
             schema=EDITS_SCHEMA,
         )
