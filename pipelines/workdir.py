@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -32,34 +33,40 @@ def manifests(work: str) -> dict[str, Manifest]:
     return {stage: directory.read_manifest() for stage, directory in current(work).items()}
 
 
-def sweep(work: str, delete: bool) -> tuple[int, int]:
-    """Files, and their bytes, that no receipt of a current stage names; deleted where ``delete``."""
+def require_folder(work: str) -> None:
+    """Make the work directory where it is local and not there yet; raises InputError where that cannot be."""
+    if not storage.is_local(work):
+        return
+    path = url_to_fs(work)[1]
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"no work directory can be at {work}: {error.strerror}; give another folder") from None
+    if not os.access(path, os.W_OK):
+        raise InputError(f"{work} cannot be written to; give another folder, or the right to write")
+
+
+def sweep(work: str, spared: Collection[str], delete: bool) -> tuple[int, int]:
+    """Files, and their bytes, that no receipt of a current stage names; deleted where ``delete``.
+
+    ``spared`` names stage directories that are left as they are.
+    """
     keep = set(_named(work))
     filesystem, root = url_to_fs(work)
     filesystem.invalidate_cache()
     base = root.rstrip("/")
+    current_names = {directory.name for directory in current(work).values()}
     found = {
         path: info["size"]
         for name in _folders(filesystem, root)
-        if _STAGE_NAME.fullmatch(name) and name not in keep
+        if _STAGE_NAME.fullmatch(name) and name not in spared
         for path, info in filesystem.find(f"{base}/{name}", detail=True).items()
-        if path.removeprefix(f"{base}/") not in keep
+        if path.removeprefix(f"{base}/") not in keep and not (name in current_names and _is_whole(path, name))
     }
     if delete:
         for path in found:
             filesystem.rm_file(path)
     return len(found), sum(found.values())
-
-
-def _named(work: str) -> Iterable[str]:
-    for stage, directory in current(work).items():
-        manifest = directory.read_manifest()
-        if stage == "train":  # checkpoints are the trainer's own, and a resumed run needs them
-            yield directory.name
-        yield f"{directory.name}/manifest.json"
-        for receipt in manifest.receipts:
-            yield f"{directory.name}/receipts/{receipt.unit}.json"
-            yield from (f"{directory.name}/{entry.path}" for entry in receipt.files)
 
 
 def _folders(filesystem: Any, root: str) -> list[str]:
@@ -69,6 +76,11 @@ def _folders(filesystem: Any, root: str) -> list[str]:
 
 def _read_json(work: str, name: str) -> dict[str, Any]:
     try:
-        return json.loads(storage.read_bytes(storage.join(work, name)))  # type: ignore[no-any-return]
-    except FileNotFoundError:
+        found = json.loads(storage.read_bytes(storage.join(work, name)))
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{work} holds no {name}: it is not a work directory, or nothing was run in it yet") from None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{storage.join(work, name)} is damaged: run the recipe again, which writes it anew")
+    return found
