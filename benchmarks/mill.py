@@ -54,7 +54,7 @@ class Scale(NamedTuple):
 
 
 FULL = Scale(1600, 24_000, sample_bytes=16 * 2**20, batch_sequences=8, steps=12, every=16)
-QUICK = Scale(64, 1200, sample_bytes=2**20, batch_sequences=2, steps=4, every=8)
+QUICK = Scale(48, 1000, sample_bytes=2**20, batch_sequences=2, steps=4, every=8)
 
 
 class Ran(NamedTuple):

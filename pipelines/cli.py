@@ -6,10 +6,12 @@ import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import click
@@ -35,7 +37,7 @@ _workers = click.option(
 
 
 def _told(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn the errors that people can mend into one sentence and an exit status."""
+    """Turn errors into one sentence and an exit status; the traceback of one that nobody foresaw goes to a file."""
 
     @wraps(command)
     def told(*args: Any, **options: Any) -> Any:
@@ -45,12 +47,26 @@ def _told(command: Callable[..., Any]) -> Callable[..., Any]:
             _stop(error, 2)
         except RunError as error:
             _stop(error, 1)
+        except BrokenPipeError:  # whoever read our output has seen enough; click ends quietly
+            raise
         except OSError as error:
-            _stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1)
+            _stop(_of_system(error), 1)
         except KeyboardInterrupt:
             _stop("interrupted; the same command goes on from here", 1)
+        except Exception as error:
+            _stop(f"{type(error).__name__}: {error} (the traceback is in {_keep_traceback()})", 1)
 
     return told
+
+
+def _of_system(error: OSError) -> str:
+    return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+
+
+def _keep_traceback() -> str:
+    with NamedTemporaryFile("w", prefix="gristmill-error-", suffix=".log", delete=False) as file:
+        traceback.print_exc(file=file)
+    return file.name
 
 
 def _stop(message: object, status: int) -> None:
@@ -94,8 +110,10 @@ def demo(work: str, workers: int, overrides: tuple[str, ...]) -> None:
     """The whole mill on the bundled sample: a small web, a code source and prose, to shards and training steps."""
     from gristmill.pipelines.recipe import load_recipe
     from gristmill.pipelines.sample.build import build
+    from gristmill.pipelines.workdir import require_folder
 
     _SAY.print("packing the bundled sample: a small web as WARC, the standard library as code and prose …")
+    require_folder(work)
     sample = Path(work) / "input"
     build(sample)
     _mill(load_recipe(str(sample / "recipe.yaml"), overrides), work, workers, None)
@@ -155,7 +173,7 @@ def inspect(work: str, source: str | None, url: str | None, reason: str | None, 
     for document in inspect_documents(work, Selection(source, url, reason), count):
         found = True
         if as_json:
-            print(json.dumps(document, ensure_ascii=False))
+            _print_line(document)
         else:
             _PRINT.print(show.document_panel(document))
     if not found:
@@ -216,9 +234,11 @@ def redact(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
 @_told
 def clean(work: str, yes: bool) -> None:
     """Delete what no receipt of a current stage names: leftovers of killed attempts, and stages of older recipes."""
-    from gristmill.pipelines.workdir import sweep
+    from gristmill.pipelines.plan import wanted_directories
+    from gristmill.pipelines.workdir import current, sweep
 
-    files, size = sweep(work, yes)
+    current(work)  # says so where this is no work directory
+    files, size = sweep(work, wanted_directories(work), yes)
     _PRINT.print(f"{'deleted' if yes else 'would delete (--yes to do it)'}: {files:,} files, {size / 1e6:,.1f} MB")
 
 
@@ -235,7 +255,10 @@ def _mill(recipe: Any, work: str, workers: int, until: str | None) -> None:
     from gristmill.pipelines import show
     from gristmill.pipelines.mill import Done, Step, run
     from gristmill.pipelines.progress import bar, watch
+    from gristmill.pipelines.runners import GOES_ON
+    from gristmill.pipelines.workdir import require_folder
 
+    require_folder(work)
     with bar(_SAY) as progress:
 
         def watched(step: Step) -> Any:
@@ -246,7 +269,10 @@ def _mill(recipe: Any, work: str, workers: int, until: str | None) -> None:
         def done(finished: Done) -> None:
             _SAY.print(show.stage_line(finished))
 
-        books = run(recipe, work, workers, until, watched, done)
+        try:
+            books = run(recipe, work, workers, until, watched, done)
+        except OSError as error:
+            raise RunError(f"{_of_system(error)}; {GOES_ON}") from error
     _PRINT.print(show.ledger_table(books))
     for table in show.summary(work):
         _PRINT.print(table)
@@ -268,7 +294,12 @@ def _training_bar() -> Iterator[Callable[[dict[str, Any]], None]]:
 
 def _print_lines(rows: Iterator[dict[str, Any]]) -> None:
     for row in rows:
-        print(json.dumps(row, ensure_ascii=False))
+        _print_line(row)
+
+
+def _print_line(row: dict[str, Any]) -> None:
+    # A lone surrogate has no UTF-8, but its backslash form is an escape that JSON knows.
+    click.echo(json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace"))
 
 
 if __name__ == "__main__":

@@ -12,12 +12,12 @@ from typing import Any
 from gristmill.classifiers.language import LanguageIdentifier
 from gristmill.corpus.errors import InputError
 from gristmill.pipelines.recipe import parse_section
-from gristmill.transforms.extract.decode import decode
 from gristmill.transforms.extract.section import ExtractSection
 from gristmill.transforms.extract.steps import Tools, extract_html
 from gristmill.transforms.judge.rules import explain
 from gristmill.transforms.judge.section import JudgeSection
 from gristmill.transforms.judge.signals import signals
+from gristmill.transforms.read.files import decode_text
 from gristmill.transforms.refine.redact import Redactor
 from gristmill.transforms.refine.section import RedactSection
 
@@ -71,7 +71,7 @@ def _texts(names: Iterable[str]) -> Iterator[dict[str, Any]]:
         elif Path(name).suffix in {".jsonl", ".ndjson"}:
             yield from _lines(_read(name).splitlines(), name, "text")
         else:
-            yield {"file": name, "text": decode(_read(name), None)}
+            yield {"file": name, "text": _text(name)}
 
 
 def _lines(lines: Iterable[bytes], name: str, wanted: str) -> Iterator[dict[str, Any]]:
@@ -87,6 +87,13 @@ def _lines(lines: Iterable[bytes], name: str, wanted: str) -> Iterator[dict[str,
         yield row
 
 
+def _text(name: str) -> str:
+    text = decode_text(_read(name))
+    if text is None:
+        raise InputError(f"{name} is no text: it is neither UTF-8, UTF-16 with a byte order mark nor Latin-1")
+    return text
+
+
 def _read(name: str) -> bytes:
     try:
         return Path(name).read_bytes()
@@ -94,6 +101,8 @@ def _read(name: str) -> bytes:
         raise InputError(f"no file {name}") from None
     except IsADirectoryError:
         raise InputError(f"{name} is a folder; give files") from None
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror or error}") from None
 
 
 def _rest(row: dict[str, Any], without: str) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from gristmill.corpus import storage
+from gristmill.corpus.stage import Manifest
 from gristmill.pipelines.mill import Step, prepare
-from gristmill.pipelines.recipe import Recipe
+from gristmill.pipelines.recipe import Recipe, load_recipe
 from gristmill.pipelines.stage import Mill
 from gristmill.pipelines.stages import STAGES
 
@@ -29,9 +31,21 @@ def plan_run(recipe: Recipe, work: str | None) -> dict[str, Any]:
             row |= _counted(step, recipe)
             open_from_here = bool(step.pending) or work is None
             if not open_from_here:
-                mill.manifests[stage.name] = step.directory.read_manifest()
+                mill.manifests[stage.name] = _standing_manifest(step)
         rows.append(row)
     return {"recipe": recipe.name, "stages": rows, "note": _note(rows)}
+
+
+def wanted_directories(work: str) -> set[str]:
+    """Names of the stage directories that the recipe of a work directory asks for."""
+    mill = Mill(load_recipe(storage.join(work, "recipe.yaml")), work)
+    return {stage.directory(mill).name for stage in STAGES}
+
+
+def _standing_manifest(step: Step) -> Manifest:
+    """The manifest that a run would write: the one on disk may be of a run with more sources, or fewer."""
+    receipts = storage.threaded(step.directory.receipt, sorted(task.unit for task in step.tasks))
+    return Manifest(step.stage.name, step.directory.key, tuple(receipts), {})
 
 
 _EMPTY: dict[str, Any] = {"units": None, "standing": None, "input_bytes": None, "core_hours": None}

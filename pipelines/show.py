@@ -83,8 +83,8 @@ def training_table(train: Manifest) -> Table:
 def plan_table(planned: Mapping[str, Any]) -> Table:
     """What a run would do: a row a stage, then an estimate of the time it takes."""
     table = Table(title=f"plan of {escape(planned['recipe'])}", box=box.SIMPLE_HEAD, title_justify="left")
-    for name in ("stage", "directory"):
-        table.add_column(name)
+    table.add_column("stage")
+    table.add_column("directory", overflow="fold")
     for name in ("units", "standing", "input", "core hours"):
         table.add_column(name, justify="right")
     for row in planned["stages"]:

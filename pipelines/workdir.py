@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from fsspec.core import url_to_fs
@@ -46,27 +46,41 @@ def require_folder(work: str) -> None:
         raise InputError(f"{work} cannot be written to; give another folder, or the right to write")
 
 
-def sweep(work: str, spared: Collection[str], delete: bool) -> tuple[int, int]:
+def sweep(work: str, wanted: Collection[str], delete: bool) -> tuple[int, int]:
     """Files, and their bytes, that no receipt of a current stage names; deleted where ``delete``.
 
-    ``spared`` names stage directories that are left as they are.
+    ``wanted`` names the directories of the recipe's stages: one that is not current, since the last run ended before
+    it, is left as it is.
     """
-    keep = set(_named(work))
+    latest = current(work)
+    named = {directory.name: _named(directory) for stage, directory in latest.items() if stage != "train"}
+    spared = {*wanted, *(directory.name for directory in latest.values())} - named.keys()
     filesystem, root = url_to_fs(work)
     filesystem.invalidate_cache()
-    base = root.rstrip("/")
-    current_names = {directory.name for directory in current(work).values()}
     found = {
         path: info["size"]
         for name in _folders(filesystem, root)
         if _STAGE_NAME.fullmatch(name) and name not in spared
-        for path, info in filesystem.find(f"{base}/{name}", detail=True).items()
-        if path.removeprefix(f"{base}/") not in keep and not (name in current_names and _is_whole(path, name))
+        for path, info in filesystem.find(f"{root.rstrip('/')}/{name}", detail=True).items()
+        if name not in named or _is_leftover(path.rpartition(f"/{name}/")[2], named[name])
     }
     if delete:
         for path in found:
             filesystem.rm_file(path)
     return len(found), sum(found.values())
+
+
+def _named(directory: StageDirectory) -> set[str]:
+    """The paths below a stage's directory that its manifest's receipts name, and their own."""
+    receipts = directory.read_manifest().receipts
+    files = {entry.path for receipt in receipts for entry in receipt.files}
+    return files | {f"receipts/{receipt.unit}.json" for receipt in receipts}
+
+
+def _is_leftover(path: str, named: Collection[str]) -> bool:
+    """Files right under a stage's directory are the stage's own: its manifest, its index of test sets."""
+    unfinished = path.startswith(".part-")
+    return unfinished or ("/" in path and path not in named)
 
 
 def _folders(filesystem: Any, root: str) -> list[str]:
