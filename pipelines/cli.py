@@ -103,7 +103,7 @@ def run(recipe: str, work: str, workers: int, overrides: tuple[str, ...], until:
 
 @main.command()
 @click.option("--work", default="work/demo", show_default=True, metavar="DIR", help="Work directory.")
-@_workers
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Worker processes.")
 @_set
 @_told
 def demo(work: str, workers: int, overrides: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""From pydantic's report of a fault in a recipe to a sentence: the key as the user wrote it, what it must be, a remedy."""
+"""From pydantic's report of a fault in a recipe to a sentence: the key as the user wrote it, and what it must be."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def extract_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[di
     tools = Tools.load(section)
     for name in names:
         if name == "-":
-            for row in _lines(sys.stdin.buffer, name, "html"):
+            for row in _lines(sys.stdin.buffer, name, "html", url=str):
                 yield _rest(row, "html") | extract_html(row["html"], row.get("url"), section, tools)
         else:
             yield {"file": name} | extract_html(_read(name), None, section, tools)
@@ -38,7 +38,7 @@ def judge_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict
     """Every rule's verdict, value and threshold. Language is identified where a row does not name it as ``lang``."""
     section = parse_section(JudgeSection, overrides)
     identifier = LanguageIdentifier.load()
-    for row in _texts(names):
+    for row in _texts(names, lang=str, lang_score=float, source=str):
         lang, score = (row["lang"], row.get("lang_score")) if row.get("lang") else identifier.identify(row["text"])
         values = signals(row["text"], lang) | {"lang_score": math.nan if score is None else score}
         checks = explain(values, lang, row.get("source", ""), section)
@@ -64,17 +64,17 @@ def redact_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dic
         }
 
 
-def _texts(names: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _texts(names: Iterable[str], **optional: type) -> Iterator[dict[str, Any]]:
     for name in names:
         if name == "-":
-            yield from _lines(sys.stdin.buffer, name, "text")
+            yield from _lines(sys.stdin.buffer, name, "text", **optional)
         elif Path(name).suffix in {".jsonl", ".ndjson"}:
-            yield from _lines(_read(name).splitlines(), name, "text")
+            yield from _lines(_read(name).splitlines(), name, "text", **optional)
         else:
             yield {"file": name, "text": _text(name)}
 
 
-def _lines(lines: Iterable[bytes], name: str, wanted: str) -> Iterator[dict[str, Any]]:
+def _lines(lines: Iterable[bytes], name: str, wanted: str, **optional: type) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -84,13 +84,23 @@ def _lines(lines: Iterable[bytes], name: str, wanted: str) -> Iterator[dict[str,
             raise InputError(f"{name}, line {number}: not JSON; give one JSON object a line") from None
         if not isinstance(row, dict) or not isinstance(row.get(wanted), str):
             raise InputError(f"{name}, line {number}: no string {wanted!r}; give JSON objects with that key")
+        for key, kind in optional.items():
+            value = row.get(key)
+            if value is not None and not isinstance(value, (int, float) if kind is float else kind):
+                raise InputError(f"{name}, line {number}: {key!r} is no {_KINDS[kind]}; mend it or leave it out")
         yield row
+
+
+_KINDS = {str: "string", float: "number"}
 
 
 def _text(name: str) -> str:
     text = decode_text(_read(name))
     if text is None:
-        raise InputError(f"{name} is no text: it is neither UTF-8, UTF-16 with a byte order mark nor Latin-1")
+        raise InputError(
+            f"{name} is no text: it is neither UTF-8, UTF-16 with a byte order mark nor Latin-1; "
+            "give text, or JSONL with the ending .jsonl"
+        )
     return text
 
 

@@ -1,0 +1,278 @@
+"""Recipes: every fault is one sentence that names file, key and remedy; paths, variables and overrides do as they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gristmill.corpus.errors import InputError
+from gristmill.mixing.section import MixSection
+from gristmill.pipelines.recipe import Recipe, dump_recipe, load_recipe, parse_recipe, parse_section
+
+WHOLE = """
+name: small
+sources:
+  - name: web
+    format: warc
+    root: crawl
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "recipe.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def fault(url: str, *overrides: str) -> str:
+    """The sentence of the error, which must be one line and name the recipe where that is at fault."""
+    with pytest.raises(InputError) as caught:
+        load_recipe(url, overrides)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+FAULTS = {
+    "jugde: {}": "jugde: no such key; did you mean 'judge'?",
+    "judge: {threshold: {}}": "judge.threshold: no such key; did you mean 'thresholds'?",
+    "judge: {thresholds: {word_min: 3}}": "judge.thresholds.word_min: no such key; did you mean 'words_min'?",
+    "judge: {rules: [words_mim]}": "judge.rules.0: no such choice, 'words_mim'; did you mean 'words_min'?",
+    "judge: {rules: [hashes, hashes]}": "judge.rules: a rule is named twice; its first place decides, so name it once",
+    "judge: {overlays: [{source: web, ruls: []}]}": "judge.overlays.0.ruls: no such key; did you mean 'rules'?",
+    "judge: {overlays: [{lang: de, thresholds: {word_min: 3}}]}": (
+        "judge.overlays.0.thresholds.word_min: no such key; did you mean 'words_min'?"
+    ),
+    "judge: {languages: [no]}": (
+        "judge.languages.0: must be a valid string, not False; "
+        "YAML takes no, yes, on and off for booleans: write it in quotes"
+    ),
+    "extract: {extractor: {name: trafilatur}}": (
+        "extract.extractor.name: no such choice, 'trafilatur'; did you mean 'trafilatura'?"
+    ),
+    "extract: {extractor: {fast: true}}": "extract.extractor.name is missing",
+    "extract: {extractor: {name: resiliparse, tables: true}}": (
+        "extract.extractor.tables: no such key; there are name, main_content, comments"
+    ),
+    "extract: {max_bytes: lots}": (
+        "extract.max_bytes: not a size in bytes: 'lots' (write 256MiB, 1GB or a number)"
+    ),
+    "extract:": "extract: must be a mapping of keys, not empty; leave the key out for its default",
+    "extract: 3": "extract: must be a mapping of keys, not 3",
+    "train: {steps: many}": "train.steps: must be a valid integer, not 'many'",
+    "unit_size: 10": "unit_size: must be greater than or equal to 65536, not 10",
+    "mix: {shard_tokens: 1000, sequence_length: 3}": (
+        "mix: shard_tokens (1000) must be a multiple of sequence_length (3)"
+    ),
+    "refine: {redact: {entities: [EMAIL]}}": (
+        "refine.redact.entities.0: no such choice, 'EMAIL'; there are EMAIL_ADDRESS, IP_ADDRESS, PHONE_NUMBER"
+    ),
+    "mix: {weights: {wbe: 2}}": "mix.weights names source 'wbe', but the sources are web",
+    "dedup: {priority: [web, wbe]}": "dedup.priority names source 'wbe', but the sources are web",
+    "judge: {overlays: [{source: wbe, rules: []}]}": "judge.overlays names source 'wbe', but the sources are web",
+    "refine: {redact: {exclude_sources: [wbe]}}": (
+        "refine.redact.exclude_sources names source 'wbe', but the sources are web"
+    ),
+    "dedup: {bands: 3, row: 5}\nmix: {alpha: 2}": (
+        "dedup.row: no such key; did you mean 'rows'?; mix.alpha: must be less than or equal to 1, not 2"
+    ),
+}
+
+
+@pytest.mark.parametrize("faulty", FAULTS)
+def test_a_fault_in_a_section(tmp_path: Path, faulty: str) -> None:
+    url = write(tmp_path, WHOLE + faulty)
+    assert fault(url) == f"{url}: {FAULTS[faulty]}"
+
+
+SOURCE_FAULTS = {
+    "name: small": "sources is missing",
+    "name: small\nsources: []": "sources: must have at least 1 item, not []",
+    "name: small\nsources: {web: crawl}": "sources: must be a list, not {'web': 'crawl'}",
+    "name: small\nsources: [{name: web, format: warc}]": "sources.0.root is missing",
+    "name: small\nsources: [{name: web, format: wrac, root: x}]": (
+        "sources.0.format: no such choice, 'wrac'; did you mean 'warc'?"
+    ),
+    "name: small\nsources: [{name: web, format: warc, root: x, path: y}]": (
+        "sources.0.path: no such key; did you mean 'paths'?"
+    ),
+    "name: small\nsources: [{name: web, format: warc, root: x, paths: '*.gz'}]": (
+        "sources.0.paths: must be a list, not '*.gz'"
+    ),
+    "name: small\nsources: [{name: web, format: warc, root: x}, {name: web, format: wet, root: y}]": (
+        "two sources are named 'web'; names must differ"
+    ),
+    "sources: [{name: web, format: warc, root: x}]": "name is missing",
+    "name: my corpus\nsources: [{name: web, format: warc, root: x}]": (
+        "name: must match pattern '^[A-Za-z0-9][A-Za-z0-9._-]*$', not 'my corpus'"
+    ),
+}
+
+
+@pytest.mark.parametrize("faulty", SOURCE_FAULTS)
+def test_a_fault_in_name_or_sources(tmp_path: Path, faulty: str) -> None:
+    url = write(tmp_path, faulty)
+    assert fault(url) == f"{url}: {SOURCE_FAULTS[faulty]}"
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b", "just text", "3"])
+def test_yaml_that_is_no_mapping(tmp_path: Path, text: str) -> None:
+    url = write(tmp_path, text)
+    assert fault(url) == f"{url} is not a recipe: it must be a mapping with at least `name` and `sources`"
+
+
+def test_what_is_no_yaml(tmp_path: Path) -> None:
+    url = write(tmp_path, "name: [")
+    assert fault(url).startswith(f"{url} is not valid YAML: ")
+    (tmp_path / "recipe.yaml").write_bytes(b"\xff\xfe\x00")
+    assert fault(url) == f"{url} is not a YAML file; give the path of a recipe"
+    assert fault(str(tmp_path)) == f"{tmp_path} is not a YAML file; give the path of a recipe"
+    assert fault(f"{url}.old") == f"no recipe at {url}.old; give the path of a YAML file"
+    assert fault(f"{url}/recipe.yaml").startswith(f"cannot read the recipe {url}/recipe.yaml: Not a directory")
+
+
+def test_a_key_that_stands_twice_is_not_forgotten(tmp_path: Path) -> None:
+    url = write(tmp_path, f"{WHOLE}\nmix: {{alpha: 0.5}}\nmix: {{max_epochs: 2}}\n")
+    assert "key 'mix' stands twice" in fault(url)
+    assert "line 9" in fault(url)
+    nested = write(tmp_path, f"{WHOLE}\nmix:\n  alpha: 0.5\n  alpha: 0.7\n")
+    assert "key 'alpha' stands twice" in fault(nested)
+
+
+def test_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def root(written: str) -> str:
+        url = write(tmp_path, WHOLE.replace("root: crawl", f"root: {written}"))
+        return load_recipe(url).sources[0].root.removeprefix(f"{tmp_path}/")
+
+    monkeypatch.setenv("CRAWL", "s3://bucket/crawl")
+    monkeypatch.setenv("EMPTY", "")
+    monkeypatch.delenv("ABSENT", raising=False)
+    assert root("${CRAWL}/2026") == "s3://bucket/crawl/2026"
+    assert root("a/${ABSENT:-crawl}/b") == "a/crawl/b"
+    assert root("a/${ABSENT:-}b") == "a/b"
+    assert root("${EMPTY:-crawl}") == "crawl"  # as the shell has it
+    assert root("a${EMPTY}b") == "ab"
+    assert root("$CRAWL") == "$CRAWL"
+    url = write(tmp_path, WHOLE.replace("root: crawl", "root: ${ABSENT}"))
+    assert fault(url) == f"{url} uses ${{ABSENT}}, which is not set: export it, or write ${{ABSENT:-default}}"
+    assert load_recipe(url, ["sources.0.root=${CRAWL}"]).sources[0].root == "s3://bucket/crawl"
+
+
+def test_paths_are_relative_to_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(
+        tmp_path,
+        f"""{WHOLE}
+  - {{name: bucket, format: wet, root: "s3://bucket/wet"}}
+  - {{name: absolute, format: text, root: /data/books}}
+extract:
+  url: {{domains: [lists/a.txt, /lists/b.txt, "gs://lists/c.txt"], words: [~/words.txt]}}
+  language: {{model: lid.bin}}
+refine:
+  decontaminate: {{benchmarks: [{{name: quiz, paths: ["tests/*.jsonl"]}}]}}
+tokenizer: {{path: tokenizer.json}}
+""",
+    )
+    monkeypatch.chdir(tmp_path.parent)
+    monkeypatch.setenv("HOME", "/home/miller")
+    recipe = load_recipe(f"{tmp_path.name}/recipe.yaml")
+    assert [source.root for source in recipe.sources] == [f"{tmp_path}/crawl", "s3://bucket/wet", "/data/books"]
+    assert recipe.extract.url.domains == (f"{tmp_path}/lists/a.txt", "/lists/b.txt", "gs://lists/c.txt")
+    assert recipe.extract.url.words == ("/home/miller/words.txt",)
+    assert recipe.extract.language.model == f"{tmp_path}/lid.bin"
+    assert recipe.refine.decontaminate is not None
+    assert recipe.refine.decontaminate.benchmarks[0].paths == [f"{tmp_path}/tests/*.jsonl"]
+    assert recipe.tokenizer.path == f"{tmp_path}/tokenizer.json"
+
+
+def test_overrides(tmp_path: Path) -> None:
+    url = write(tmp_path, f"{WHOLE}\ndedup: {{priority: [web]}}")
+    recipe = load_recipe(
+        url,
+        [
+            "judge.thresholds.words_min=10",
+            "sources.0.root=other",
+            "sources.0.paths=[a.gz, b.gz]",
+            "dedup.priority.0=web",
+            "unit_size=1MiB",
+            "refine.redact=null",
+            "judge.languages=[en, 'no']",
+            "tokenizer.end_of_text=a=b",
+        ],
+    )
+    assert recipe.judge.thresholds.words_min == 10
+    assert recipe.sources[0].root == f"{tmp_path}/other"
+    assert recipe.sources[0].paths == ("a.gz", "b.gz")
+    assert recipe.unit_size == 2**20
+    assert recipe.refine.redact is None
+    assert recipe.judge.languages == ("en", "no")
+    assert recipe.tokenizer.end_of_text == "a=b"
+
+
+OVERRIDE_FAULTS = {
+    "words_min": "write it as key=value, for example judge.min_lang_score=0.5",
+    "=3": "write it as key=value, for example judge.min_lang_score=0.5",
+    "sources.1.root=x": "the recipe has no such place",
+    "sources.web.root=x": "the recipe has no such place",
+    "name.short=x": "the recipe has no such place",
+    "mix=[": "the value is not valid YAML",
+}
+
+
+@pytest.mark.parametrize("assignment", OVERRIDE_FAULTS)
+def test_a_fault_in_an_override(tmp_path: Path, assignment: str) -> None:
+    assert fault(write(tmp_path, WHOLE), assignment) == f"--set {assignment}: {OVERRIDE_FAULTS[assignment]}"
+
+
+def test_an_override_that_the_schema_refuses(tmp_path: Path) -> None:
+    url = write(tmp_path, WHOLE)
+    assert fault(url, "judge.thresholds.words_mim=3") == (
+        f"{url}: judge.thresholds.words_mim: no such key; did you mean 'words_min'?"
+    )
+
+
+def test_a_section_alone() -> None:
+    assert parse_section(MixSection, ["alpha=0.3"]) == MixSection(alpha=0.3)
+    with pytest.raises(InputError, match=r"^--set: alhpa: no such key; did you mean 'alpha'\?$"):
+        parse_section(MixSection, ["alhpa=0.3"])
+
+
+def test_what_is_written_down_reads_back_as_the_same(tmp_path: Path) -> None:
+    url = write(
+        tmp_path,
+        f"""{WHOLE}
+    fields: {{id: key}}
+extract: {{extractor: {{name: resiliparse, comments: true}}, languages: [en, "no"], url: {{domains: [a.txt]}}}}
+judge: {{overlays: [{{source: web, rules: []}}, {{lang: zh, thresholds: {{words_min: 7}}}}]}}
+refine: {{redact: {{entities: [IP_ADDRESS]}}, decontaminate: {{benchmarks: [{{name: q, paths: [b.jsonl]}}]}}}}
+mix: {{weights: {{web: 2}}}}
+""",
+    )
+    for overrides in ([], ["refine.redact=null", "dedup.bands=null", "dedup.rows=null"]):
+        recipe = load_recipe(url, overrides)
+        again = tmp_path / "again" / "recipe.yaml"
+        again.parent.mkdir(exist_ok=True)
+        again.write_text(dump_recipe(recipe))
+        assert load_recipe(str(again)) == recipe
+        assert dump_recipe(load_recipe(str(again))) == dump_recipe(recipe)
+
+
+def test_the_bundled_recipe_reads_back_as_the_same(sample: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(str(sample / "recipe.yaml"))
+    assert load_recipe(write(tmp_path, dump_recipe(recipe))) == recipe
+
+
+def test_a_recipe_without_a_folder_keeps_its_paths() -> None:
+    recipe = parse_recipe({"name": "a", "sources": [{"name": "web", "format": "warc", "root": "crawl"}]})
+    assert recipe.sources[0].root == "crawl"
+
+
+def test_the_schema_describes_every_key() -> None:
+    schema = json.loads(json.dumps(Recipe.model_json_schema()))
+    assert schema["required"] == ["name", "sources"]
+    for stage in ("extract", "judge", "dedup", "refine", "tokenizer", "tokenize", "mix", "train"):
+        assert schema["properties"][stage]["$ref"] == f"#/$defs/{stage.capitalize()}Section"
+    for name, section in schema["$defs"].items():
+        for key, described in section.get("properties", {}).items():
+            assert section["additionalProperties"] is False
+            assert described.get("description") or described.get("const"), f"{name}.{key} has no description"
