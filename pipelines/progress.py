@@ -91,12 +91,12 @@ class _Watcher(threading.Thread):
         density = books.records / done if done and books.records else self.density
         guess = sum(min(under_way[u] / density, self.weights[u]) if density else 0 for u in under_way)
         documents = books.records + sum(under_way.values())
-        rate = documents / max(time.monotonic() - self.begun, 0.1)
+        elapsed = max(time.monotonic() - self.begun, 0.1)
+        speed = "" if self.density else f"  {(done + guess) / elapsed / 1e6:,.1f} MB/s"
         share = f"  kept {books.kept / books.records:.0%}" if books.records else ""
         said = "  ".join(beat["note"] for beat in beats.values() if beat["note"])
-        note = (
-            f"{documents:,} {self.counts}  {rate:,.0f}/s  {len(self.receipts)}/{len(self.weights)} units{share}  {said}"
-        )
+        units = f"{len(self.receipts)}/{len(self.weights)} units"
+        note = f"{documents:,} {self.counts}  {documents / elapsed:,.0f}/s{speed}  {units}{share}  {said}"
         self.progress.update(self.shown, completed=done + guess, note=note)
 
     def _beats(self) -> dict[str, dict[str, Any]]:

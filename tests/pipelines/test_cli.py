@@ -1,0 +1,392 @@
+"""The command line: what each command prints, its exit status, and that errors are one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gristmill.corpus.errors import InputError, RunError
+from gristmill.pipelines import cli, mill
+from gristmill.pipelines.recipe import load_recipe
+from gristmill.pipelines.workdir import current
+from tests.pipelines.conftest import Milled
+from tests.pipelines.conftest import mill as milling
+
+WIDE = {"COLUMNS": "200"}
+
+
+def gristmill(*arguments: object, stdin: str | bytes | None = None) -> Result:
+    """A command in this process; an exception that comes out of it fails the test."""
+    result = CliRunner().invoke(cli.main, [str(one) for one in arguments], input=stdin, env=WIDE)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def rows(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.output.splitlines()]
+
+
+def sentence(result: Result, status: int = 2) -> str:
+    """The one line that an error is."""
+    assert result.exit_code == status, result.output
+    (line,) = result.output.splitlines()
+    return line.removeprefix("error: ")
+
+
+@pytest.fixture
+def work(milled: Milled, tmp_path: Path) -> Path:
+    """A work directory in which the sample has been milled, to be damaged."""
+    return Path(shutil.copytree(milled.work, tmp_path / "work"))
+
+
+def test_every_command_has_help() -> None:
+    listed = gristmill("--help").output
+    for name, command in cli.main.commands.items():
+        assert name in listed
+        result = gristmill(name, "-h")
+        assert result.exit_code == 0
+        assert result.output.startswith(f"Usage: main {name}")
+        for parameter in command.params:
+            assert parameter.human_readable_name in result.output or max(parameter.opts, key=len) in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["grind"], ["run"], ["run", "r.yaml"], ["run", "r.yaml", "--work", "w", "--workers", "0"], ["inspect", "-n"]],
+)
+def test_wrong_arguments_are_told_with_the_usage(arguments: list[str]) -> None:
+    result = gristmill(*arguments)
+    assert result.exit_code == 2
+    assert result.output.startswith("Usage: ")
+
+
+def test_ledger(milled: Milled) -> None:
+    table = gristmill("ledger", milled.work)
+    assert table.exit_code == 0
+    assert "ledger: balanced" in table.output
+    for row in milled.ledger["stages"]:
+        (line,) = [line for line in table.output.splitlines() if line.split()[:1] == [row["stage"]]]
+        assert line.split()[2:4] == [f"{row['in']:,}", f"{row['kept']:,}"]
+    plain = gristmill("ledger", milled.work, "--json")
+    assert plain.exit_code == 0
+    assert json.loads(plain.output) == milled.ledger
+
+
+def test_a_ledger_that_does_not_balance_says_so_with_status_1(milled: Milled, tmp_path: Path) -> None:
+    books = {**milled.ledger, "balanced": False, "imbalances": ["judge: takes in 5, but extract kept 6"]}
+    (tmp_path / "ledger.json").write_text(json.dumps(books))
+    table = gristmill("ledger", tmp_path)
+    assert table.exit_code == 1
+    assert "NOT BALANCED" in table.output
+    assert "judge: takes in 5, but extract kept 6" in table.output
+    plain = gristmill("ledger", tmp_path, "--json")
+    assert plain.exit_code == 1
+    assert json.loads(plain.output) == books
+
+
+@pytest.mark.parametrize("command", [["ledger"], ["ledger", "--json"], ["inspect"], ["clean"], ["clean", "--yes"]])
+def test_a_folder_that_is_no_work_directory(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "file").write_text("x")
+    for place in (tmp_path, tmp_path / "absent", tmp_path / "file"):
+        assert "it is not a work directory, or nothing was run in it yet" in sentence(gristmill(*command, place))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", ""])
+def test_a_damaged_ledger_or_list_of_stages(work: Path, text: str) -> None:
+    for name, command in (("ledger.json", "ledger"), ("latest.json", "inspect"), ("latest.json", "clean")):
+        (work / name).write_text(text)
+        found = sentence(gristmill(command, work))
+        assert found == f"{work}/{name} is damaged: run the recipe again, which writes it anew"
+
+
+def test_plan_of_what_was_never_run(sample: Path) -> None:
+    planned = json.loads(gristmill("plan", sample / "recipe.yaml", "--json").output)
+    extract, *others = planned["stages"]
+    assert planned["recipe"] == "demo"
+    assert extract["units"] == 7
+    assert extract["standing"] == 0
+    assert extract["input_bytes"] > 0
+    assert extract["core_hours"] > 0
+    assert {row["units"] for row in others} == {None}
+    assert [row["stage"] for row in others] == [stage.name for stage in mill.STAGES[1:]]
+    table = gristmill("plan", sample / "recipe.yaml").output
+    assert f"units of {', '.join(row['stage'] for row in others)} follow from the stages before" in table
+    for row in planned["stages"]:
+        assert row["directory"] in table
+
+
+def test_plan_of_what_stands(milled: Milled, sample: Path, tmp_path: Path) -> None:
+    before = sorted(Path(milled.work).rglob("*"))
+    planned = json.loads(gristmill("plan", sample / "recipe.yaml", "--work", milled.work, "--json").output)
+    *stood, train = planned["stages"]
+    for row in stood:
+        assert row["units"] == row["standing"] > 0
+        assert row["input_bytes"] == 0
+        assert row["directory"] == current(milled.work)[row["stage"]].name
+    assert (train["units"], train["standing"]) == (1, 0)
+    assert "every stage is known" in planned["note"]
+    stricter = "judge.thresholds.words_min=99"
+    changed = json.loads(
+        gristmill("plan", sample / "recipe.yaml", "--work", milled.work, "--set", stricter, "--json").output
+    )
+    assert [row["standing"] for row in changed["stages"][:4]] == [7, 7, 0, None]
+    assert sorted(Path(milled.work).rglob("*")) == before
+
+
+def test_plan_goes_by_the_units_that_a_run_would_have_and_not_by_the_last_manifest(milled: Milled) -> None:
+    recipe = Path(milled.work) / "recipe.yaml"
+    less = "sources.0.paths=[crawl-0.warc.gz]"
+    planned = json.loads(gristmill("plan", recipe, "--work", milled.work, "--set", less, "--json").output)
+    assert [row["units"] for row in planned["stages"][:3]] == [6, 6, 6]
+
+
+def test_plan_of_a_faulty_recipe(tmp_path: Path) -> None:
+    assert sentence(gristmill("plan", tmp_path / "no.yaml")).startswith("no recipe at ")
+    (tmp_path / "a.yaml").write_text("name: a\nsources: [{name: web, format: warc, root: crawl}]")
+    assert sentence(gristmill("plan", tmp_path / "a.yaml")) == (
+        f"source 'web': no file below {tmp_path}/crawl matches '**/*'; "
+        "correct `root` or `paths`, or leave the source out"
+    )
+
+
+def test_inspect_selects(milled: Milled, documents: list[dict[str, Any]]) -> None:
+    def found(*options: str) -> list[dict[str, Any]]:
+        return rows(gristmill("inspect", milled.work, "--json", "-n", "1000000", *options))
+
+    assert found() == documents
+    assert found("--source", "code") == [row for row in documents if row["source"] == "code"]
+    assert found("--url", "portgazette") == [row for row in documents if "portgazette" in (row["url"] or "")]
+    for reason in ("record_type", "words_min", "near_duplicate", "contaminated"):
+        chosen = found("--reason", reason)
+        assert chosen
+        assert chosen == [row for row in documents if row["reason"] == reason]
+    assert len(rows(gristmill("inspect", milled.work, "--json", "-n", "3", "--source", "web"))) == 3
+    assert len(rows(gristmill("inspect", milled.work, "--json"))) == 5
+
+
+def test_inspect_shows_a_panel(milled: Milled, documents: list[dict[str, Any]]) -> None:
+    shown = gristmill("inspect", milled.work, "--reason", "words_min", "-n", "1").output
+    (one,) = [row for row in documents if row["reason"] == "words_min"][:1]
+    assert one["id"] in shown
+    assert one["url"] in shown
+    assert one["text"].splitlines()[0] in shown
+
+
+def test_inspect_finds_nothing(milled: Milled) -> None:
+    assert sentence(gristmill("inspect", milled.work, "--source", "wbe")) == (
+        f"no document in {milled.work} fits; gristmill ledger {milled.work} lists the reasons that there are"
+    )
+
+
+def test_clean_takes_what_nobody_names_and_nothing_else(milled: Milled, work: Path) -> None:
+    whole = {path for path in work.rglob("*") if path.is_file()}
+    extract = Path(current(str(work))["extract"].url)
+    leftovers = {
+        extract / "documents" / "0123456789abcdef-0123456789abcdef.parquet",
+        extract / "receipts" / "0123456789abcdef.json",
+        extract / ".part-x" / "documents.parquet",
+        extract / ".part-0123",
+        work / "judge-0123456789abcdef" / "manifest.json",
+        work / "train-0123456789abcdef" / "runs" / "a" / "step-5.pt",
+    }
+    for path in leftovers:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"12345")
+    (work / "notes.txt").write_text("somebody's own")
+    (work / "input").mkdir()
+    (work / "input" / "a.jsonl").write_text("{}")
+    own = {work / "notes.txt", work / "input" / "a.jsonl"}
+    said = gristmill("clean", work)
+    assert said.exit_code == 0
+    assert said.output == "would delete (--yes to do it): 6 files, 0.0 MB\n"
+    assert all(path.exists() for path in leftovers)
+    assert gristmill("clean", work, "--yes").output == "deleted: 6 files, 0.0 MB\n"
+    assert {path for path in work.rglob("*") if path.is_file()} == whole | own
+    assert gristmill("clean", work).output == "would delete (--yes to do it): 0 files, 0.0 MB\n"
+    assert set(milling(milled.recipe, work).worked_on().values()) == {0}
+
+
+def test_clean_after_a_run_that_ended_early_leaves_the_later_stages(milled: Milled, work: Path) -> None:
+    milling(milled.recipe, work, until="judge")
+    gristmill("clean", work, "--yes")
+    assert set(milling(milled.recipe, work).worked_on().values()) == {0}
+
+
+def test_clean_takes_the_stages_of_an_older_recipe(milled: Milled, sample: Path, work: Path) -> None:
+    before = current(str(work))["judge"]
+    milling(load_recipe(str(sample / "recipe.yaml"), ["judge.thresholds.words_min=99"]), work, until="judge")
+    gristmill("clean", work, "--yes")
+    assert not [path for path in Path(before.url).rglob("*") if path.is_file()]
+    assert milling(milled.recipe, work, until="judge").worked_on() == {"extract": 0, "signals": 0, "judge": 7}
+
+
+def test_schema() -> None:
+    assert json.loads(gristmill("schema").output)["title"] == "Recipe"
+
+
+def test_run_says_what_was_done(milled: Milled, sample: Path, work: Path) -> None:
+    result = gristmill("run", sample / "recipe.yaml", "--work", work, "--workers", "1", "--until", "mix")
+    assert result.exit_code == 0
+    assert "kept 499 of 697 records" in result.output
+    assert "all 7 units stood" in result.output
+    assert "ledger: balanced" in result.output
+    assert "docstrings" in result.output.partition("mixture")[2]
+
+
+def test_run_to_a_stage_that_is_none(sample: Path, tmp_path: Path) -> None:
+    result = gristmill("run", sample / "recipe.yaml", "--work", tmp_path, "--until", "jugde")
+    assert sentence(result).startswith("no stage 'jugde'; the stages are extract, signals, judge,")
+
+
+def test_a_work_directory_that_cannot_be(sample: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    for place, why in ((file, "File exists"), (file / "work", "Not a directory")):
+        result = gristmill("run", sample / "recipe.yaml", "--work", place)
+        assert sentence(result) == f"no work directory can be at {place}: {why}; give another folder"
+    assert file.read_text() == "x"
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
+def test_a_work_directory_that_may_not_be_written(sample: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    said = sentence(gristmill("run", sample / "recipe.yaml", "--work", tmp_path))
+    assert said == f"{tmp_path} cannot be written to; give another folder, or the right to write"
+    said = sentence(gristmill("run", sample / "recipe.yaml", "--work", tmp_path / "work"))
+    assert said.startswith(f"no work directory can be at {tmp_path}/work: Permission denied")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (InputError("a key is wrong:\n mend it"), 2, "a key is wrong: mend it"),
+        (RunError("a stage failed"), 1, "a stage failed"),
+        (OSError(28, "No space left on device", "/w/a"), 1, "No space left on device: /w/a; once that is mended, "),
+        (KeyboardInterrupt(), 1, "interrupted; the same command goes on from here"),
+        (KeyError("[bold]x"), 1, "KeyError: '[bold]x' (the traceback is in "),
+    ],
+)
+def test_errors_become_sentences(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int, said: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(mill, "run", fail)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    result = gristmill("run", sample / "recipe.yaml", "--work", tmp_path / "work")
+    assert sentence(result, status).startswith(said)
+    kept = [path.read_text() for path in tmp_path.glob("gristmill-error-*.log")]
+    assert len(kept) == isinstance(error, KeyError)
+    assert all("Traceback" in text and "KeyError" in text for text in kept)
+
+
+def test_train_on_what_is_no_mix(milled: Milled, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert "give the directory of a finished mix stage" in sentence(gristmill("train", tmp_path, "--out", out))
+    judged = current(milled.work)["judge"].url
+    assert "give the directory of a mix stage" in sentence(gristmill("train", judged, "--out", out))
+    wrong = gristmill("train", current(milled.work)["mix"].url, "--out", out, "--set", "step=3")
+    assert sentence(wrong) == "--set: step: no such key; did you mean 'steps'?"
+    assert not out.exists()
+
+
+def test_train_without_torch(milled: Milled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gristmill.training.launch.find_spec", lambda name: None)
+    shards = current(milled.work)["mix"].url
+    said = sentence(gristmill("train", shards, "--out", tmp_path))
+    assert said == "training needs PyTorch and safetensors: pip install 'gristmill[train]'"
+
+
+PAGE = (
+    b"<html><body><main><h1>Ferry</h1><p>The ferry to the island leaves at nine and is late.</p></main></body></html>"
+)
+
+
+def test_extract_on_files_and_on_lines(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_bytes(PAGE)
+    (alone,) = rows(gristmill("extract", page))
+    assert alone["file"] == str(page)
+    assert "The ferry to the island leaves at nine and is late." in alone["text"]
+    assert alone["lang"] == "en"
+    line = json.dumps({"html": PAGE.decode(), "url": "https://a.example/", "key": 7})
+    (piped,) = rows(gristmill("extract", "-", stdin=line))
+    assert piped == {"key": 7, "url": "https://a.example/", **{k: alone[k] for k in ("text", "lang", "lang_score")}}
+    refused = rows(gristmill("extract", page, "--set", "max_bytes=10"))
+    assert refused[0]["dropped"] == "too_large"
+
+
+def test_judge_on_files_and_on_lines(tmp_path: Path) -> None:
+    text = tmp_path / "a.txt"
+    text.write_text("Too short to be kept.")
+    (alone,) = rows(gristmill("judge", text))
+    assert (alone["kept"], alone["reason"]) == (False, "words_min")
+    assert alone["rules"]["words_min"] == {"value": 5.0, "threshold": 50.0, "passed": False}
+    lines = "\n".join(json.dumps({"text": text.read_text(), "n": n}) for n in range(2))
+    piped = rows(gristmill("judge", "-", "--set", "rules=[words_min]", "--set", "thresholds.words_min=5", stdin=lines))
+    assert [(row["n"], row["kept"], row["reason"]) for row in piped] == [(0, True, None), (1, True, None)]
+
+
+def test_redact_on_files_and_on_lines(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(b'\xef\xbb\xbf{"text": "write to ann@b.org", "n": 1}\r\n\r\n{"text": "nobody \\ud800"}')
+    first, second = rows(gristmill("redact", file))
+    assert first == {
+        "n": 1,
+        "text": "write to <EMAIL_ADDRESS>",
+        "edits": [{"start": 9, "end": 18, "entity": "EMAIL_ADDRESS", "score": 1.0}],
+    }
+    assert second == {"text": "nobody \ud800", "edits": []}
+    assert rows(gristmill("redact", "-", stdin=file.read_bytes())) == [first, second]
+
+
+def test_a_command_on_lines_stops_with_a_sentence_at_the_line(tmp_path: Path) -> None:
+    result = gristmill("redact", "-", stdin='{"text": "fine"}\nnot JSON')
+    assert result.exit_code == 2
+    assert result.output.splitlines() == [
+        '{"text": "fine", "edits": []}',
+        "error: -, line 2: not JSON; give one JSON object a line",
+    ]
+    assert sentence(gristmill("extract", tmp_path / "no.html")) == f"no file {tmp_path}/no.html"
+    assert sentence(gristmill("judge", "-", "--set", "min_lang_score=2", stdin="")) == (
+        "--set: min_lang_score: must be less than or equal to 1, not 2"
+    )
+
+
+def process(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_a_look_at_the_books_needs_no_beam(milled: Milled) -> None:
+    code = """if True:
+        import sys
+        from gristmill.pipelines.cli import main
+        try:
+            main(sys.argv[1:])
+        finally:
+            heavy = {"apache_beam", "torch", "trafilatura", "tokenizers", "pandas"} & set(sys.modules)
+            assert not heavy, heavy
+    """
+    for arguments in (["--help"], ["run", "--help"], ["ledger", milled.work], ["inspect", milled.work]):
+        done = process(code, *arguments)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_that_has_seen_enough_hears_no_complaint(milled: Milled) -> None:
+    command = [sys.executable, "-m", "gristmill.pipelines.cli", "inspect", milled.work, "--json", "-n", "100000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert json.loads(running.stdout.readline())
+        running.stdout.close()
+        assert running.stderr.read() == b""
