@@ -19,7 +19,7 @@ demo: setup
 	$(BIN)/gristmill demo --work work/demo
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

@@ -50,7 +50,7 @@ def build_inputs(target: Path, pages: int, documents: int) -> Inputs:
     """Write at most ``pages`` pages and ``documents`` documents below ``target``."""
     if have_data():
         archives = sorted((DATA / "warc").glob("pages-*.warc.gz"))
-        texts = chain.from_iterable(
+        texts: Iterator[bytes] = chain.from_iterable(
             _lines(DATA / "text" / f"{name}.jsonl.gz", documents * share // 16) for name, share in _SHARES.items()
         )
         benchmarks = [str(DATA / "bench" / name) for name in ("gsm8k_test.jsonl", "arc_*.jsonl", "humaneval.jsonl.gz")]

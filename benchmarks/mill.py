@@ -46,6 +46,8 @@ class Scale(NamedTuple):
 
     pages: int
     documents: int
+    until_1x: str
+    """The last stage that the smaller input goes through; starting the trainer twice takes long."""
     sample_bytes: int
     batch_sequences: int
     steps: int
@@ -53,15 +55,15 @@ class Scale(NamedTuple):
     """Of so many documents one goes through datasketch, and of a quarter as many through tokenizers."""
 
 
-FULL = Scale(1600, 24_000, sample_bytes=16 * 2**20, batch_sequences=8, steps=12, every=16)
-QUICK = Scale(48, 1000, sample_bytes=2**20, batch_sequences=2, steps=4, every=8)
+FULL = Scale(1600, 24_000, until_1x="train", sample_bytes=16 * 2**20, batch_sequences=8, steps=12, every=16)
+QUICK = Scale(32, 2400, until_1x="mix", sample_bytes=2**20, batch_sequences=2, steps=4, every=16)
 
 
 class Ran(NamedTuple):
     """A stage that ran alone: what it took in (documents; of the mix, sequences), its seconds, its peak in MB."""
 
     taken: int
-    text_bytes: int | None
+    text_bytes: int
     seconds: float
     peak_mb: float
 
@@ -70,11 +72,25 @@ class Ran(NamedTuple):
         return self.taken / self.seconds
 
     @property
-    def mb_rate(self) -> float | None:
-        return None if self.text_bytes is None else self.text_bytes / 1e6 / self.seconds
+    def mb_rate(self) -> float:
+        return self.text_bytes / 1e6 / self.seconds
 
 
 Stages = dict[str, Ran]
+
+
+class Beside(NamedTuple):
+    """A stage's speed beside that of the bare library."""
+
+    stage: str
+    library: str
+    unit: str
+    mill: float
+    bare: float
+
+    @property
+    def ratio(self) -> float:
+        return self.mill / self.bare
 
 
 def main() -> None:
@@ -83,11 +99,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="worker processes of each stage (1)")
     arguments = parser.parse_args()
     if not have_data():
-        _PRINT.print(
-            f"[bold red]REAL DATA MISSING:[/] no folder {DATA}; the bundled sample stands in. Set GRISTMILL_DATA"
-        )
+        _PRINT.print(f"[bold red]REAL DATA MISSING:[/] no folder {DATA}; set GRISTMILL_DATA.")
+        _PRINT.print("The bundled sample stands in: it is tiny, and these figures only show that the benchmark runs.")
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # a worker is a process
-    figures = measure(QUICK if arguments.quick else FULL, arguments.workers)
+    figures = measure(FULL if have_data() and not arguments.quick else QUICK, arguments.workers)
     print(json.dumps({name: float(f"{value:.4g}") for name, value in figures.items()}))
 
 
@@ -96,42 +111,38 @@ def measure(scale: Scale, workers: int) -> dict[str, float]:
     shutil.rmtree(WORK, ignore_errors=True)
     inputs, _ = alone(build_inputs, WORK / "input", scale.pages, scale.documents)
     start = _start(workers)
-    pages = {times: _mill("pages", times, "judge", inputs, scale, workers) for times in TIMES}
+    pages = {times: _mill("pages", times, inputs, "extract", scale, workers) for times in TIMES}
     bare_extract, _ = alone(raw.extract, sorted(map(str, Path(inputs.pages).iterdir())))
-    documents = {times: _mill("documents", times, "train", inputs, scale, workers) for times in TIMES}
+    until = {"1x": scale.until_1x, "4x": "train"}
+    documents = {times: _mill("documents", times, inputs, until[times], scale, workers) for times in TIMES}
     milled = str(WORK / "documents-4x")
     bare_sign, _ = alone(raw.sign, milled, scale.every)
     bare_tokenize, _ = alone(raw.tokenize, milled, scale.every // 4)
     _, idle_peak = alone(run_stage, _recipe("documents", "4x", inputs, scale), milled, "train", workers)
 
-    _PRINT.print(_stage_table("pages (WARC)", pages), _stage_table("documents (JSONL)", documents))
-    web, text = pages["4x"], documents["4x"]
-    against = {
-        "extract": (web["extract"].rate, bare_extract.items / bare_extract.seconds, "pages/s", "FastWARC, trafilatura"),
-        "signatures": (text["signatures"].rate, bare_sign.items / bare_sign.seconds, "documents/s", "datasketch"),
-        "tokenize": (
-            text["tokenize"].mb_rate or 0.0,
-            bare_tokenize.text_bytes / 1e6 / bare_tokenize.seconds,
-            "MB/s",
-            "tokenizers",
-        ),
-    }
-    _PRINT.print(_raw_table(against), f"{start}; a stage with nothing to do peaks at {idle_peak:.0f} MB")
-    peaks = {times: {**documents[times], "extract": pages[times]["extract"]} for times in TIMES}
+    small, large = (_stages(pages[times], documents[times]) for times in TIMES)
+    beside = [
+        Beside("extract", "FastWARC, trafilatura", "pages/s", large["extract"].rate, bare_extract.rate),
+        Beside("signatures", "datasketch", "documents/s", large["signatures"].rate, bare_sign.rate),
+        Beside("tokenize", "tokenizers", "MB/s", large["tokenize"].mb_rate, bare_tokenize.mb_rate),
+    ]
+    _PRINT.print(_stage_table(small, large), _beside_table(beside))
+    _PRINT.print(f"{start}; a stage with nothing to do peaks at {idle_peak:.0f} MB")
     return {
-        "extract_pages_per_s": web["extract"].rate,
-        "judge_pages_per_s": _rate(web, "signals", "judge"),
-        "judge_documents_per_s": _rate(text, "signals", "judge"),
-        "signals_documents_per_s": text["signals"].rate,
-        "verdicts_documents_per_s": text["judge"].rate,
-        "dedup_documents_per_s": _rate(text, "signatures", "dedup"),
-        "signatures_documents_per_s": text["signatures"].rate,
-        "removals_documents_per_s": text["dedup"].rate,
-        "refine_documents_per_s": text["refine"].rate,
-        "tokenize_mb_per_s": text["tokenize"].mb_rate or 0.0,
+        "extract_pages_per_s": large["extract"].rate,
+        "extract_jsonl_documents_per_s": large["extract_jsonl"].rate,
+        "judge_pages_per_s": _rate(large, "signals", "judge"),
+        "signals_pages_per_s": large["signals"].rate,
+        "verdicts_pages_per_s": large["judge"].rate,
+        "dedup_documents_per_s": _rate(large, "signatures", "dedup"),
+        "signatures_documents_per_s": large["signatures"].rate,
+        "removals_documents_per_s": large["dedup"].rate,
+        "refine_documents_per_s": large["refine"].rate,
+        "tokenize_mb_per_s": large["tokenize"].mb_rate,
         "train_tokens_per_s": _train_rate(milled),
-        **{f"{stage}_ratio_vs_raw": ours / theirs for stage, (ours, theirs, *_) in against.items()},
-        **{f"{stage}_peak_mb_{times}": ran.peak_mb for times in TIMES for stage, ran in peaks[times].items()},
+        **{f"{one.stage}_ratio_vs_raw": one.ratio for one in beside},
+        **{f"{stage}_peak_mb_1x": ran.peak_mb for stage, ran in small.items()},
+        **{f"{stage}_peak_mb_4x": ran.peak_mb for stage, ran in large.items()},
         "idle_peak_mb": idle_peak,
         "import_s": start.import_s,
         "pipeline_start_s": start.pipeline_s,
@@ -170,15 +181,15 @@ def _start(workers: int) -> Start:
     return Start(import_s, alone(empty_pipeline, workers)[0])
 
 
-def _mill(name: str, times: str, until: str, inputs: Inputs, scale: Scale, workers: int) -> Stages:
+def _mill(name: str, times: str, inputs: Inputs, until: str, scale: Scale, workers: int) -> Stages:
     """Each stage up to ``until`` alone, in a work directory of its own."""
     recipe, work = _recipe(name, times, inputs, scale), str(WORK / f"{name}-{times}")
     ran = {}
     for stage in (stage.name for stage in stages_until(until)):
         seconds, peak_mb = alone(run_stage, recipe, work, stage, workers)
         done = manifests(work)
-        text = _TEXT_FROM.get(stage)
-        size = sum(receipt.facts["text_bytes"] for receipt in done[text].receipts) if text else None
+        texts = done[_TEXT_FROM[stage]].receipts if stage in _TEXT_FROM else ()
+        size = sum(receipt.facts["text_bytes"] for receipt in texts)
         ran[stage] = Ran(done[stage].books.records, size, seconds, peak_mb)
         _PRINT.print(f"{name} {times}  {stage:<11}{ran[stage].taken:>8,} in {seconds:7.2f} s {peak_mb:8.0f} MB")
     return ran
@@ -200,6 +211,12 @@ def _recipe(name: str, times: str, inputs: Inputs, scale: Scale) -> dict[str, An
     }
 
 
+def _stages(pages: Stages, documents: Stages) -> Stages:
+    """All stages of a size. ``extract`` is that of pages; what it makes of JSONL, which is to read it, comes second."""
+    rest = {stage: ran for stage, ran in documents.items() if stage != "extract"}
+    return {"extract": pages["extract"], "extract_jsonl": documents["extract"], **rest}
+
+
 def _rate(stages: Stages, *names: str) -> float:
     """What went in, by the seconds of all of the stages ``names``."""
     return stages[names[0]].taken / sum(stages[name].seconds for name in names)
@@ -208,37 +225,38 @@ def _rate(stages: Stages, *names: str) -> float:
 def _train_rate(work: str) -> float:
     """The trainer's own measure: the median of its laps, without the first, in which it warms up."""
     out = Path(current(work)["train"].url, manifests(work)["train"].facts["out"])
-    laps = [json.loads(line)["tokens_per_s"] for line in (out / "speed.jsonl").read_text().splitlines()]
+    laps: list[float] = [json.loads(line)["tokens_per_s"] for line in (out / "speed.jsonl").open()]
     return statistics.median(laps[1:])
 
 
-def _stage_table(title: str, ran: dict[str, Stages]) -> Table:
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+def _stage_table(small: Stages, large: Stages) -> Table:
+    table = Table(title="stages", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("stage", style="bold")
     for name in ("in, 1x", "in, 4x", "s, 1x", "s, 4x", "in/s", "MB/s of text", "peak MB, 1x", "peak MB, 4x", "4x : 1x"):
         table.add_column(name, justify="right")
-    for stage, large in ran["4x"].items():
-        small = ran["1x"][stage]
+    for stage, ran in large.items():
+        both = (small.get(stage), ran)
         table.add_row(
             stage,
-            *(f"{one.taken:,}" for one in (small, large)),
-            *(f"{one.seconds:.2f}" for one in (small, large)),
-            f"{large.rate:,.1f}",
-            f"{large.mb_rate:.2f}" if large.mb_rate else "",
-            *(f"{one.peak_mb:.0f}" for one in (small, large)),
-            f"{large.peak_mb / small.peak_mb:.2f}",
+            *(f"{one.taken:,}" if one else "" for one in both),
+            *(f"{one.seconds:.2f}" if one else "" for one in both),
+            f"{ran.rate:,.1f}",
+            f"{ran.mb_rate:.2f}" if ran.text_bytes else "",
+            *(f"{one.peak_mb:.0f}" if one else "" for one in both),
+            f"{ran.peak_mb / small[stage].peak_mb:.2f}" if stage in small else "",
         )
     return table
 
 
-def _raw_table(against: dict[str, tuple[float, float, str, str]]) -> Table:
-    table = Table(title="beside the bare library, one process", box=box.SIMPLE_HEAD, title_justify="left")
+def _beside_table(rows: list[Beside]) -> Table:
+    table = Table(title="beside the bare library in one process", box=box.SIMPLE_HEAD, title_justify="left")
     for name in ("stage", "library", "unit"):
         table.add_column(name)
     for name in ("mill", "bare", "mill : bare"):
         table.add_column(name, justify="right")
-    for stage, (ours, theirs, unit, library) in against.items():
-        table.add_row(stage, library, unit, f"{ours:,.1f}", f"{theirs:,.1f}", f"{ours / theirs:.2f}")
+    for row in rows:
+        numbers = (f"{row.mill:,.1f}", f"{row.bare:,.1f}", f"{row.ratio:.2f}")
+        table.add_row(row.stage, row.library, row.unit, *numbers)
     return table
 
 

@@ -5,7 +5,7 @@ holds the hash of the metrics, so equal manifests mean equal losses). The third 
 stage in turn, at half the time that the stage took before, and started again.
 
     python benchmarks/promises.py RECIPE --work DIR [--until STAGE]
-    python benchmarks/promises.py --quick            # the bundled sample, up to the shards
+    python benchmarks/promises.py --quick            # the bundled sample, up to the verdicts
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def main() -> int:
     parser.add_argument("recipe", nargs="?")
     parser.add_argument("--work", type=Path, help="folder for the three work directories; default: a temporary one")
     parser.add_argument("--until", choices=STAGES, default="train")
-    parser.add_argument("--quick", action="store_true", help="the bundled sample, up to the shards")
+    parser.add_argument("--quick", action="store_true", help="the bundled sample, up to the verdicts")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gristmill-promises-") as folder:
         base = arguments.work or Path(folder)
-        until = "mix" if arguments.quick else arguments.until
+        until = "judge" if arguments.quick else arguments.until
         recipe = arguments.recipe
         if arguments.quick or not recipe:
             build(base / "input")

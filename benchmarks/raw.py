@@ -26,6 +26,14 @@ class Raw(NamedTuple):
     text_bytes: int
     seconds: float
 
+    @property
+    def rate(self) -> float:
+        return self.items / self.seconds
+
+    @property
+    def mb_rate(self) -> float:
+        return self.text_bytes / 1e6 / self.seconds
+
 
 def extract(archives: list[str]) -> Raw:
     """FastWARC and trafilatura with the options of the mill's default: from stored pages to text in memory."""

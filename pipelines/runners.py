@@ -7,10 +7,16 @@ import logging
 import os
 import re
 import shlex
+import signal
 import sys
-from collections.abc import Callable
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from types import FrameType
 from typing import Any
 
 import apache_beam as beam
@@ -33,21 +39,50 @@ def run_embedded(build: Callable[[beam.Pipeline], Any], workers: int) -> None:
     where that is what a worker raised, else RunError, with the cause in one sentence; what worker processes said is
     then kept in a log that the sentence names.
     """
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # its tracebacks come to us as exceptions
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL + 1)  # its tracebacks come to us as exceptions
     with NamedTemporaryFile(prefix="gristmill-workers-", suffix=".log", delete=False) as file:
         log = Path(file.name)
     kept = False
     options = PipelineOptions([f"--direct_num_workers={workers}", "--no_pipeline_type_check"])
     pipeline = beam.Pipeline(runner=FnApiRunner(_environment(workers, log)), options=options)
+    hook, threading.excepthook = threading.excepthook, partial(_to_log, log)  # Beam's threads that watch the workers
     try:
-        build(pipeline)
-        pipeline.run().wait_until_finish()
+        with _interruptible(log):
+            build(pipeline)
+            pipeline.run().wait_until_finish()
     except Exception as error:
+        if not log.exists():
+            raise KeyboardInterrupt from error
         kept = log.stat().st_size > 0
         raise fault(error, f" (what the workers said: {log})" if kept else "") from error
     finally:
+        threading.excepthook = hook
         if not kept:
-            log.unlink()
+            log.unlink(missing_ok=True)
+
+
+@contextmanager
+def _interruptible(log: Path) -> Iterator[None]:
+    """Take the workers' log away at an interrupt, which ends them; Beam would wait for them, perhaps for ever."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        log.unlink(missing_ok=True)
+        signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _to_log(log: Path, raised: threading.ExceptHookArgs) -> None:
+    if log.exists():
+        with log.open("a") as file:
+            traceback.print_exception(raised.exc_type, raised.exc_value, raised.exc_traceback, file=file)
 
 
 def fault(error: BaseException, said: str = "") -> InputError | RunError:
@@ -77,5 +112,6 @@ def cause(error: BaseException) -> tuple[str, str]:
 def _environment(workers: int, log: Path) -> Any:
     if workers == 1:
         return EmbeddedPythonEnvironment.default()
-    worker = f"{shlex.quote(sys.executable)} -m gristmill.pipelines.worker {os.getpid()}"
-    return SubprocessSDKEnvironment.from_command_string(f"exec {worker} 2>>{shlex.quote(str(log))}")
+    place = shlex.quote(str(log))
+    worker = f"{shlex.quote(sys.executable)} -m gristmill.pipelines.worker {os.getpid()} {place}"
+    return SubprocessSDKEnvironment.from_command_string(f"trap '' INT; exec {worker} 2>>{place}")

@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None)  # tests are never timed
+settings.load_profile("house")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -61,7 +61,7 @@ def test_every_command_has_help() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["grind"], ["run"], ["run", "r.yaml"], ["run", "r.yaml", "--work", "w", "--workers", "0"], ["inspect", "-n"]],
+    [[], ["grind"], ["run"], ["run", "r.yaml"], ["run", "r.yaml", "--work", "w", "--workers", "0"]],
 )
 def test_wrong_arguments_are_told_with_the_usage(arguments: list[str]) -> None:
     result = gristmill(*arguments)
@@ -75,7 +75,7 @@ def test_ledger(milled: Milled) -> None:
     assert "ledger: balanced" in table.output
     for row in milled.ledger["stages"]:
         (line,) = [line for line in table.output.splitlines() if line.split()[:1] == [row["stage"]]]
-        assert line.split()[2:4] == [f"{row['in']:,}", f"{row['kept']:,}"]
+        assert line.split()[1:3] == [f"{row['in']:,}", f"{row['kept']:,}"]
     plain = gristmill("ledger", milled.work, "--json")
     assert plain.exit_code == 0
     assert json.loads(plain.output) == milled.ledger
@@ -119,7 +119,7 @@ def test_plan_of_what_was_never_run(sample: Path) -> None:
     assert {row["units"] for row in others} == {None}
     assert [row["stage"] for row in others] == [stage.name for stage in mill.STAGES[1:]]
     table = gristmill("plan", sample / "recipe.yaml").output
-    assert f"units of {', '.join(row['stage'] for row in others)} follow from the stages before" in table
+    assert "train follow from the stages before" in " ".join(table.split())
     for row in planned["stages"]:
         assert row["directory"] in table
 
@@ -174,8 +174,8 @@ def test_inspect_selects(milled: Milled, documents: list[dict[str, Any]]) -> Non
 
 
 def test_inspect_shows_a_panel(milled: Milled, documents: list[dict[str, Any]]) -> None:
-    shown = gristmill("inspect", milled.work, "--reason", "words_min", "-n", "1").output
-    (one,) = [row for row in documents if row["reason"] == "words_min"][:1]
+    shown = gristmill("inspect", milled.work, "--url", "portgazette", "-n", "1").output
+    (one,) = [row for row in documents if "portgazette" in (row["url"] or "")][:1]
     assert one["id"] in shown
     assert one["url"] in shown
     assert one["text"].splitlines()[0] in shown

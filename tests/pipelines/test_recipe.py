@@ -1,4 +1,4 @@
-"""Recipes: every fault is one sentence that names file, key and remedy; paths, variables and overrides do as they say."""
+"""Recipes: a fault is one sentence that names file, key and remedy; paths, variables and overrides do as they say."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ FAULTS = {
     "extract: {extractor: {name: resiliparse, tables: true}}": (
         "extract.extractor.tables: no such key; there are name, main_content, comments"
     ),
-    "extract: {max_bytes: lots}": (
-        "extract.max_bytes: not a size in bytes: 'lots' (write 256MiB, 1GB or a number)"
-    ),
+    "extract: {max_bytes: lots}": ("extract.max_bytes: not a size in bytes: 'lots' (write 256MiB, 1GB or a number)"),
     "extract:": "extract: must be a mapping of keys, not empty; leave the key out for its default",
     "extract: 3": "extract: must be a mapping of keys, not 3",
     "train: {steps: many}": "train.steps: must be a valid integer, not 'many'",
