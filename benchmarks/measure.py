@@ -3,7 +3,8 @@
 The process is forked from one that has imported the mill and done nothing else, so imports are paid for once and are in
 every figure alike. Memory is resident memory: of the process itself as the kernel noted it (``VmHWM``, exact), or of
 the process and all of its descendants as they were seen ten times a second, pages that they share counted in each,
-whichever is more. Linux only: it is read from ``/proc``.
+whichever is more. A child that runs no program of its own yet is left out, since its pages are its parent's (a process
+that is being spawned has them all for a moment). Linux only: it is read from ``/proc``.
 """
 
 from __future__ import annotations
@@ -48,13 +49,19 @@ def tree_bytes(pid: int) -> int:
     total, generation = 0, {pid} & alive.keys()
     while generation:
         total += sum(alive[one].resident for one in generation)
-        generation = {child for child, process in alive.items() if process.parent in generation}
+        generation = {
+            child
+            for child, process in alive.items()
+            if process.parent in generation and process.stack != alive[process.parent].stack
+        }
     return total
 
 
 class _Process(NamedTuple):
     parent: int
     resident: int
+    stack: str
+    """Where its stack begins: another place in each program that is run, the same in a forked process."""
 
 
 def _alive() -> dict[int, _Process]:
@@ -65,7 +72,7 @@ def _alive() -> dict[int, _Process]:
         except OSError:  # it ended meanwhile
             continue
         fields = stat.rpartition(")")[2].split()  # from the third field of proc(5) on
-        found[int(name)] = _Process(int(fields[1]), int(fields[21]) * _PAGE)
+        found[int(name)] = _Process(int(fields[1]), int(fields[21]) * _PAGE, fields[25])
     return found
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -81,7 +81,7 @@ def _interruptible(log: Path) -> Iterator[None]:
 
 def _to_log(log: Path, raised: threading.ExceptHookArgs) -> None:
     if log.exists():
-        with log.open("a") as file:
+        with suppress(OSError), log.open("a") as file:
             traceback.print_exception(raised.exc_type, raised.exc_value, raised.exc_traceback, file=file)
 
 

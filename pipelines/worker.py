@@ -1,15 +1,18 @@
 """``python -m gristmill.pipelines.worker PID LOG``: a worker process of the embedded runner: Beam's own, but it ends
 with its launcher, process ``PID``, and when that takes the file ``LOG`` away.
 
-Beam's workers notice a launcher that was killed only when they next speak to it, and some never do.
+Beam's workers notice a launcher that was killed only when they next speak to it, and some never do. And before they
+tell the launcher of an error they print it: where that fails, on a full disk, the launcher waits for ever.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from apache_beam.runners.worker import sdk_worker_main
 
@@ -17,8 +20,18 @@ _SECONDS = 0.5
 
 
 def main() -> None:
+    sys.stderr = _Stderr()
     threading.Thread(target=_end_with, args=(int(sys.argv[1]), sys.argv[2]), daemon=True).start()
     sdk_worker_main.main(sys.argv[:1])
+
+
+class _Stderr(io.TextIOBase):
+    """Standard error, which goes to the log, but loses what does not fit on the disk."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            os.write(2, text.encode("utf-8", "replace"))
+        return len(text)
 
 
 def _end_with(launcher: int, log: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -33,13 +32,13 @@ main(sys.argv[2:])
 def gristmill_run(recipe: Path, work: Path, *options: str, limit: int = -1) -> subprocess.CompletedProcess[str]:
     """``gristmill run`` in a process that can write no file of more than ``limit`` bytes."""
     command = [sys.executable, "-c", LIMITED, str(limit), "run", recipe, "--work", work, *options]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "300"})
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture
 def bulky(tmp_path: Path) -> Path:
     """A recipe whose second source is larger than the first."""
-    few, many = (lines(*(prose(seed) for seed in range(*span))) for span in ((0, 10), (10, 400)))
+    few, many = (lines(*(prose(seed) for seed in range(*span))) for span in ((0, 10), (10, 200)))
     path = tmp_path / "recipe.yaml"
     path.write_text(
         dump_recipe(
@@ -70,24 +69,20 @@ def goes_on(recipe: Path, work: Path, other: Path) -> None:
 TWO_SLOW = [pytest.param("1"), pytest.param("2", marks=pytest.mark.slow)]
 
 
+# The log of two workers does not fit in the limit either: what they cannot print must not keep them from telling us.
 @pytest.mark.parametrize("workers", TWO_SLOW)
 def test_a_file_that_cannot_grow(bulky: Path, tmp_path: Path, workers: str) -> None:
-    failed = gristmill_run(bulky, tmp_path / "work", "--workers", workers, "--until", "judge", limit=20_000)
+    failed = gristmill_run(bulky, tmp_path / "work", "--workers", workers, "--until", "judge", limit=10_000)
     told(failed, "File too large")
     goes_on(bulky, tmp_path / "work", tmp_path / "other")
 
 
-def test_a_launcher_that_cannot_write(bulky: Path, tmp_path: Path) -> None:
-    failed = gristmill_run(bulky, tmp_path / "work", "--workers", "1", limit=50)
-    told(failed, "File too large")
-
-
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """A file system of 100 kB, and what makes it large."""
+    """A file system of 60 kB, and what makes it large."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=100k", "none", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=60k", "none", str(folder)]
     try:
         mounted = subprocess.run(command, capture_output=True).returncode == 0
     except OSError:
@@ -102,6 +97,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk(bulky: Path, tmp_path: Path, tiny_disk: tuple[Path, Callable[[], None]]) -> None:
     folder, make_room = tiny_disk
     failed = gristmill_run(bulky, folder / "work", "--workers", "1", "--until", "judge")
