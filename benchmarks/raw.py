@@ -34,6 +34,9 @@ class Raw(NamedTuple):
     def mb_rate(self) -> float:
         return self.text_bytes / 1e6 / self.seconds
 
+    def and_also(self, other: Raw) -> Raw:
+        return Raw(self.items + other.items, self.text_bytes + other.text_bytes, self.seconds + other.seconds)
+
 
 def extract(archives: list[str]) -> Raw:
     """FastWARC and trafilatura with the options of the mill's default: from stored pages to text in memory."""

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from gristmill.corpus import storage
+from gristmill.corpus.errors import InputError
 from gristmill.corpus.section import AssetMark, RuntimeMark
 
 KEY_BYTES = 8
@@ -74,11 +75,20 @@ def section_slice(section: BaseModel) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def asset_hash(url: str) -> str:
-    """sha256 of a model or list; of a glob pattern, a hash of its files' names and contents. Read once in a process."""
+    """sha256 of a model or list; of a glob pattern, a hash of its files' names and contents. Read once in a process.
+
+    Raises InputError where there is no such file.
+    """
     if not has_magic(url):
-        return storage.content_hash(url)
+        try:
+            return storage.content_hash(url)
+        except FileNotFoundError:
+            raise InputError(f"no file {url}, which the recipe names: correct its path") from None
     root, pattern = storage.split_pattern(url)
-    return key_of([(path, storage.content_hash(storage.join(root, path))) for path, _ in storage.glob(root, pattern)])
+    files = storage.glob(root, pattern)
+    if not files:
+        raise InputError(f"no file {url}, which the recipe names: correct its path")
+    return key_of([(path, storage.content_hash(storage.join(root, path))) for path, _ in files])
 
 
 def _marks(field: Any) -> tuple[Any, ...]:

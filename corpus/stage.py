@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,6 +32,8 @@ from gristmill.corpus.keys import pretty
 HASH_DIGITS = 16
 ROW_GROUP_BYTES = 16 * 2**20
 _BEAT_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 class FileEntry(NamedTuple):
@@ -135,7 +137,9 @@ class StageDirectory(NamedTuple):
         return {name.removesuffix(".json") for name in names if name.endswith(".json")}
 
     def receipt(self, unit: str) -> Receipt:
-        return Receipt.from_json(json.loads(storage.read_bytes(self._receipt_url(unit))))
+        """A unit's receipt; raises RunError where it is damaged."""
+        remedy = "delete it, and the same command does its unit again"
+        return _parsed(Receipt.from_json, self._receipt_url(unit), remedy)
 
     def write_manifest(self, units: Iterable[str], facts: Facts) -> Manifest:
         """Sum the receipts of ``units`` into ``manifest.json``; ``facts`` says of them what belongs to the whole stage.
@@ -157,7 +161,8 @@ class StageDirectory(NamedTuple):
         return manifest
 
     def read_manifest(self) -> Manifest:
-        return Manifest.from_json(json.loads(storage.read_bytes(self.manifest_url)))
+        """The manifest; raises RunError where it is damaged."""
+        return _parsed(Manifest.from_json, self.manifest_url, "run the recipe again, which writes it anew")
 
     @contextmanager
     def attempt(self, unit: str) -> Iterator[Attempt]:
@@ -257,6 +262,26 @@ class BytesSink:
     def close(self) -> int:
         self._file.close()
         return self.rows
+
+
+def open_table(url: str) -> pq.ParquetFile:
+    """A Parquet file that a receipt names; raises RunError where it is missing or damaged."""
+    try:
+        return pq.ParquetFile(storage.open_input(url))
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        folder, _, name = url.rpartition("/")
+        receipt = storage.join(folder.rpartition("/")[0], "receipts", f"{name[: name.rindex('-')]}.json")
+        raise RunError(
+            f"{url} is missing or damaged: delete it and {receipt}, and the same command writes both again"
+        ) from error
+
+
+def _parsed(parse: Callable[[Mapping[str, Any]], T], url: str, remedy: str) -> T:
+    data = storage.read_bytes(url)
+    try:
+        return parse(json.loads(data))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{url} is damaged: {remedy}") from error
 
 
 def _file_hash(path: Path) -> str:

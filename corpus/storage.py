@@ -23,13 +23,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, TypeVar
 
-from fsspec.core import url_to_fs
+from fsspec.core import url_to_fs as _url_to_fs
 from fsspec.implementations.local import LocalFileSystem
+
+from gristmill.corpus.errors import InputError
 
 _FINGERPRINT_BLOCK = 64 * 1024
 _THREADS = 32
 
 T = TypeVar("T")
+
+
+def url_to_fs(url: str) -> tuple[Any, str]:
+    """The filesystem of a URL and the path in it; raises InputError where nobody knows such a filesystem."""
+    try:
+        return _url_to_fs(url)  # type: ignore[no-any-return]
+    except (ValueError, ImportError) as error:
+        raise InputError(f"{url} cannot be opened: {error}") from error
 
 
 def is_local(url: str) -> bool:

@@ -42,6 +42,7 @@ PIECE_SCHEMA = pa.schema(
 )
 """``offset``: tokens inside the document; ``start`` and ``end``: tokens of the shard; ``copy``: the epoch, from 0."""
 
+
 class ShardCount(NamedTuple):
     """What a shard holds of one source; ``document_tokens`` and ``separators`` together are its tokens."""
 

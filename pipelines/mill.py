@@ -61,9 +61,12 @@ def run(
     was done until then stands, and the same call goes on from there.
     """
     mill = Mill(recipe, work)
+    stages = stages_until(until)
+    for stage in stages:
+        stage.directory(mill)  # finds what is missing of lists, models and test sets before hours of work, not after
     storage.replace(storage.join(work, "recipe.yaml"), dump_recipe(recipe).encode())
     lines: list[Line] = []
-    for stage in stages_until(until):
+    for stage in stages:
         begun = time.monotonic()
         step = prepare(stage, mill)
         if step.pending:

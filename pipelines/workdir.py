@@ -8,8 +8,6 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from fsspec.core import url_to_fs
-
 from gristmill.corpus import storage
 from gristmill.corpus.errors import InputError
 from gristmill.corpus.stage import Manifest, StageDirectory
@@ -37,7 +35,7 @@ def require_folder(work: str) -> None:
     """Make the work directory where it is local and not there yet; raises InputError where that cannot be."""
     if not storage.is_local(work):
         return
-    path = url_to_fs(work)[1]
+    path = storage.url_to_fs(work)[1]
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
@@ -55,7 +53,7 @@ def sweep(work: str, wanted: Collection[str], delete: bool) -> tuple[int, int]:
     latest = current(work)
     named = {directory.name: _named(directory) for stage, directory in latest.items() if stage != "train"}
     spared = {*wanted, *(directory.name for directory in latest.values())} - named.keys()
-    filesystem, root = url_to_fs(work)
+    filesystem, root = storage.url_to_fs(work)
     filesystem.invalidate_cache()
     found = {
         path: info["size"]

@@ -25,7 +25,10 @@ def test_the_architecture_names_every_stage_directory() -> None:
 def test_every_dependency_is_named_and_pinned() -> None:
     tomllib = pytest.importorskip("tomllib")  # Python 3.11
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(name for extra in project["optional-dependencies"].values() for name in extra)]
+    wanted = [
+        *project["dependencies"],
+        *(name for extra in project["optional-dependencies"].values() for name in extra),
+    ]
     names = {re.split(r"[\[<>=]", name)[0] for name in wanted}
     documented = (REPOSITORY / "docs" / "dependencies.md").read_text()
     pinned = (REPOSITORY / "constraints.txt").read_text().lower().replace("_", "-")

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from gristmill.corpus.errors import InputError
 from gristmill.tokenization import pre_token
 from gristmill.tokenization.section import END_OF_TEXT, TokenizerSection
 
@@ -46,17 +47,17 @@ class Encoder:
     """A tokenizer ready for use. Holds native objects: make it in a worker's ``setup``, do not pickle it."""
 
     def __init__(self, tokenizer_json: str, end_of_text: str = END_OF_TEXT) -> None:
-        """Raises ValueError for text that is not a tokenizer.json, or one without ``end_of_text``."""
+        """Raises InputError for text that is not a tokenizer.json, or one without ``end_of_text``."""
         try:
             self._tokenizer = Tokenizer.from_str(tokenizer_json)
         except Exception as error:  # the library raises plain Exception
-            raise ValueError(f"not a tokenizer.json that the tokenizers library reads: {error}") from error
+            raise InputError(f"not a tokenizer.json that the tokenizers library reads: {error}") from error
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         if end_of_text not in vocabulary:
-            raise ValueError(f"the tokenizer has no token {end_of_text!r}: set end_of_text to the one that it has")
+            raise InputError(f"the tokenizer has no token {end_of_text!r}: set end_of_text to the one that it has")
         self.eos_id: int = vocabulary[end_of_text]
         self.vocab_size: int = max(vocabulary.values()) + 1
         self.dtype = token_dtype(self.vocab_size)

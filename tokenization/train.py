@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from gristmill.corpus.errors import InputError
 from gristmill.tokenization.pre_token import decoder, pre_tokenizer
 from gristmill.tokenization.section import TokenizerSection
 
@@ -19,7 +20,7 @@ from gristmill.tokenization.section import TokenizerSection
 def train_bpe(texts: Iterable[str], section: TokenizerSection) -> str:
     """The text of a ``tokenizer.json`` with at most ``section.vocab_size`` entries, as canonical JSON.
 
-    Raises ValueError if there is no text to train on.
+    Raises InputError if there is no text to train on.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizer(section.digits)
@@ -41,4 +42,4 @@ def _not_empty(texts: Iterable[str]) -> Iterator[str]:
         size += len(text)
         yield text
     if size == 0:
-        raise ValueError("the tokenizer's sample holds no text: raise sample_bytes, or look why no documents were kept")
+        raise InputError("the tokenizer's sample holds no text: raise sample_bytes, or look why no documents were kept")

@@ -12,13 +12,11 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from gristmill.corpus import storage
 from gristmill.corpus.books import Books
 from gristmill.corpus.errors import RunError
 from gristmill.corpus.record import UnitEnd
-from gristmill.corpus.stage import Attempt
+from gristmill.corpus.stage import Attempt, open_table
 from gristmill.transforms.units import ReadUnits
 
 
@@ -38,7 +36,7 @@ class AlignedFiles(NamedTuple):
 
 def read_blocks(work: AlignedFiles) -> Iterator[pa.Table | UnitEnd]:
     """The blocks of aligned files, then the count. Raises RunError where files are not aligned."""
-    opened = [pq.ParquetFile(storage.open_input(file.url)) for file in work.files]
+    opened = [open_table(file.url) for file in work.files]
     rows = 0
     try:
         if len({file.num_row_groups for file in opened}) != 1:

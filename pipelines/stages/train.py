@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fsspec.core import url_to_fs
-
 from gristmill.corpus import storage
 from gristmill.corpus.books import Books
 from gristmill.corpus.errors import InputError
@@ -85,4 +83,4 @@ def _local(url: str) -> str:
             f"checkpoints are written to local folders only, not to {url}: run with --until mix, then "
             "`gristmill train SHARDS --out DIR` on the machine that trains"
         )
-    return str(url_to_fs(url)[1])
+    return str(storage.url_to_fs(url)[1])

@@ -184,8 +184,6 @@ def test_a_test_set_that_is_broken(tmp_path: Path) -> None:
 
 # --- nothing left is not the end of the world ---
 
-AWAITS = pytest.mark.xfail(strict=True, reason="awaits a sentence of corpus/ and tokenization/")
-
 
 def test_a_source_of_which_nothing_is_left_goes_through(tmp_path: Path) -> None:
     sources = (
@@ -203,7 +201,6 @@ def test_a_source_of_which_nothing_is_left_goes_through(tmp_path: Path) -> None:
     assert shares == {"copy": (False, 0), "empty": (False, 0), "good": (True, 1), "thin": (False, 0)}
 
 
-@AWAITS
 @pytest.mark.parametrize("data", [b"", lines("too short")], ids=["nothing came in", "nothing was kept"])
 def test_when_nothing_is_left_at_all(tmp_path: Path, data: bytes) -> None:
     nothing = recipe(source(tmp_path, "thin", "jsonl", {"a.jsonl": data}))
@@ -226,7 +223,6 @@ def test_a_mix_that_is_too_small(tmp_path: Path) -> None:
 # --- what comes later is looked at before anything is done ---
 
 
-@AWAITS
 @pytest.mark.parametrize(
     ("key", "section"),
     [

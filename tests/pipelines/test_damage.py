@@ -155,8 +155,6 @@ def test_the_cause_of_what_beam_raises(raised: Exception, kind: str, message: st
 
 # --- somebody has been at the work directory ---
 
-AWAITS = pytest.mark.xfail(strict=True, reason="awaits a sentence of corpus/")
-
 
 @pytest.fixture
 def judged(tmp_path: Path) -> Milled:
@@ -177,7 +175,6 @@ def test_a_manifest_that_was_cut_off_is_written_anew(judged: Milled) -> None:
     assert again.manifests() == before
 
 
-@AWAITS
 def test_a_manifest_that_was_cut_off_is_named(judged: Milled) -> None:
     manifest = Path(current(judged.work)["judge"].manifest_url)
     manifest.write_bytes(manifest.read_bytes()[:40])
@@ -185,7 +182,6 @@ def test_a_manifest_that_was_cut_off_is_named(judged: Milled) -> None:
         list(inspect_documents(judged.work, Selection(None, None, None), 1))
 
 
-@AWAITS
 @pytest.mark.parametrize("left", [0, 40])
 def test_a_receipt_that_was_cut_off_is_named(judged: Milled, left: int) -> None:
     before = judged.manifests()
@@ -199,7 +195,6 @@ def test_a_receipt_that_was_cut_off_is_named(judged: Milled, left: int) -> None:
     assert again.manifests() == before
 
 
-@AWAITS
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:40])])
 def test_a_data_file_that_is_gone_or_cut_off_is_named(judged: Milled, harm: Callable[[Path], Any]) -> None:
     (file,) = Path(current(judged.work)["extract"].url, "documents").iterdir()
@@ -212,7 +207,6 @@ def test_a_data_file_that_is_gone_or_cut_off_is_named(judged: Milled, harm: Call
     assert mill(judged.recipe, judged.work, until="signatures").ledger["balanced"]
 
 
-@AWAITS
 def test_a_work_directory_of_a_kind_that_nobody_knows(tmp_path: Path) -> None:
     small = recipe(source(tmp_path, "lines", "jsonl", {"a.jsonl": lines(prose(1))}))
     with pytest.raises(

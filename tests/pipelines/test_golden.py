@@ -69,4 +69,6 @@ def test_output_changes_only_with_the_version(made: dict[str, dict[str, Any]], s
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         build(Path(folder, "sample"))
-        GOLDEN.write_text(json.dumps(digests(mill(web_only(Path(folder, "sample")), Path(folder, "work")).work), indent=2))
+        GOLDEN.write_text(
+            json.dumps(digests(mill(web_only(Path(folder, "sample")), Path(folder, "work")).work), indent=2)
+        )

@@ -22,7 +22,7 @@ from gristmill.corpus.books import Books
 from gristmill.corpus.document import ID_BYTES
 from gristmill.corpus.errors import RunError
 from gristmill.corpus.record import UnitEnd
-from gristmill.corpus.stage import Attempt, StageDirectory
+from gristmill.corpus.stage import Attempt, StageDirectory, open_table
 from gristmill.transforms.blocks import keep
 from gristmill.transforms.dedup.buckets import Members, shared
 from gristmill.transforms.dedup.components import batches, components
@@ -154,7 +154,7 @@ def _signer(section: DedupSection) -> Any:
 
 
 def _shared_buckets(partition: int, bands: list[str]) -> Members:
-    files = [pq.ParquetFile(storage.open_input(url)) for url in bands]
+    files = [open_table(url) for url in bands]
     try:
         return shared(*read_partition(files, partition))
     finally:
