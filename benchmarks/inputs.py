@@ -1,7 +1,7 @@
 """What the benchmark mills: pages and documents dealt out to small files of equal make, of which a quarter is "1x".
 
 Pages are the real ones of ``GRISTMILL_DATA``, gzip members copied as they stand; documents are reference pages of two
-collections, in eight languages, full of near-duplicates. Without that folder the bundled sample must do: it shows that
+collections, in seven languages, full of near-duplicates. Without that folder the bundled sample must do: it shows that
 the benchmark runs, and its figures mean little.
 """
 

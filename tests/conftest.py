@@ -17,6 +17,8 @@ from hypothesis import settings
 settings.register_profile("house", deadline=None)  # tests are never timed
 settings.load_profile("house")
 
+os.environ["COLUMNS"] = "200"  # tables are drawn as wide as the terminal was when the command line was imported
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
