@@ -13,7 +13,7 @@ from gristmill.pipelines.stages import STAGES
 
 # Input MB (as stored, mostly gzip) that one core works off in a second, by source format, extract to mix together;
 # measured by benchmarks/mill.py on two shared cores, so an order of magnitude and no more.
-RATES = {"warc": 2.0, "wet": 4.0, "jsonl": 1.5, "parquet": 1.5, "text": 3.0, "code": 3.0}
+RATES = {"warc": 0.7, "wet": 1.0, "jsonl": 0.5, "parquet": 0.5, "text": 2.0, "code": 2.0}
 
 
 def plan_run(recipe: Recipe, work: str | None) -> dict[str, Any]:
