@@ -94,13 +94,12 @@ class SignatureFold:
 
     def add(self, item: tuple[pa.Table, UInt32s, UInt64s, int]) -> int:
         table, rows, bands, block_rows = item
-        self.fingerprints.write(
-            table.set_column(0, FINGERPRINT_SCHEMA.field("row"), [pa.array(rows + np.uint32(self.seen))])
-        )
+        places = pa.array(table["row"].to_numpy() + np.uint32(self.seen))
+        self.fingerprints.write(table.set_column(0, FINGERPRINT_SCHEMA.field("row"), [places]))
         self.rows.append(rows + np.uint32(self.seen))
         self.hashes.append(bands)
         self.seen += block_rows
-        return len(rows)
+        return int(table.num_rows)
 
     def finish(self, end: UnitEnd) -> tuple[Books, Mapping[str, Any]]:
         rows = np.concatenate([np.empty(0, np.uint32), *self.rows])
@@ -148,7 +147,8 @@ def _signer(section: DedupSection) -> Any:
         kept = keep(block, block["kept"])
         rows = np.flatnonzero(block["kept"].to_numpy()).astype(np.uint32)
         signed = sign(kept["text"].to_pylist(), hasher, section.ngram)
-        return fingerprint_table(kept, rows, signed), rows, signed.bands, block.num_rows
+        worded = signed.words > 0  # documents without a word have nothing to be alike in
+        return fingerprint_table(kept, rows, signed), rows[worded], signed.bands[worded], block.num_rows
 
     return step
 
