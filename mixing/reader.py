@@ -18,7 +18,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from fsspec.core import url_to_fs
 
 from gristmill.corpus import storage
 from gristmill.corpus.errors import InputError
@@ -119,7 +118,7 @@ class MixedShards:
 
     def _read(self, shard: ShardFile, begin: int, rows: int) -> npt.NDArray[Any]:
         row_bytes = self.sequence_length * self.dtype.itemsize
-        filesystem, path = url_to_fs(storage.join(self.url, shard.path))
+        filesystem, path = storage.url_to_fs(storage.join(self.url, shard.path))
         data = filesystem.cat_file(path, begin * row_bytes, (begin + rows) * row_bytes)
         if len(data) != rows * row_bytes:
             raise InputError(f"shard {shard.path} in {self.url} has been cut short: run the stage mix again")

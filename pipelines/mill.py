@@ -16,7 +16,7 @@ from gristmill.corpus.ledger import Line, ledger
 from gristmill.corpus.stage import Manifest, StageDirectory
 from gristmill.pipelines.recipe import Recipe, dump_recipe
 from gristmill.pipelines.runners import run_embedded
-from gristmill.pipelines.stage import Launch, Mill, Stage
+from gristmill.pipelines.stage import BeamStage, Launch, Mill, Stage
 from gristmill.pipelines.stages import STAGES
 from gristmill.transforms.units import Task
 
@@ -94,15 +94,16 @@ def prepare(stage: Stage, mill: Mill) -> Step:
 
 
 def _work(step: Step, mill: Mill, workers: int) -> None:
-    if isinstance(step.stage, Launch):
-        step.stage.launch(step.pending, mill, step.directory)
-    else:
-        run_embedded(partial(_graph, step, mill), min(workers, len(step.pending)))
+    match step.stage:
+        case Launch() as stage:
+            stage.launch(step.pending, mill, step.directory)
+        case BeamStage() as stage:
+            run_embedded(partial(_graph, stage, step, mill), min(workers, len(step.pending)))
 
 
-def _graph(step: Step, mill: Mill, pipeline: beam.Pipeline) -> Any:
-    tasks = pipeline | f"units of {step.stage.name}" >> beam.Create(step.pending)
-    return step.stage.build(tasks, step.pending, mill, step.directory)
+def _graph(stage: BeamStage, step: Step, mill: Mill, pipeline: beam.Pipeline) -> Any:
+    tasks = pipeline | f"units of {stage.name}" >> beam.Create(step.pending)
+    return stage.build(tasks, step.pending, mill, step.directory)
 
 
 def _settle(step: Step, mill: Mill) -> Manifest:

@@ -60,10 +60,6 @@ class Stage(ABC):
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         """All units of this stage, given the manifests of those before it."""
 
-    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
-        """The Beam graph over the pending units."""
-        raise NotImplementedError
-
     def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
         """What the manifest says of the whole stage. Raises RunError where it does not add up."""
         return {}
@@ -71,6 +67,14 @@ class Stage(ABC):
     def directory(self, mill: Mill) -> StageDirectory:
         key = key_of(self.name, self.version, library_versions(self.libraries), self.slice(mill.recipe))
         return StageDirectory(mill.work, self.name, key)
+
+
+class BeamStage(Stage):
+    """A stage that is a Beam pipeline over its units: all but the trainer."""
+
+    @abstractmethod
+    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
+        """The Beam graph over the pending units."""
 
 
 class Launch(Stage):

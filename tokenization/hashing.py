@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from gristmill.corpus.document import ID_BYTES
+from gristmill.corpus.words import mix as finalise
 
 Words = npt.NDArray[np.uint64]
 """Ids as numbers: shape (documents, 2), two little-endian words each; or one hash a document, shape (documents,)."""
@@ -35,11 +36,8 @@ def hash_ids(words: Words, key: int) -> Words:
 
 
 def mix(values: Words) -> Words:
-    """SplitMix64's finalizer, a bijection of 64-bit words in which each input bit moves half of the output bits."""
-    mixed = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    """One step of SplitMix64, a bijection of 64-bit words in which each input bit moves half of the output bits."""
+    return finalise(values + np.uint64(0x9E3779B97F4A7C15))
 
 
 def seeded_order(words: Words, key: int) -> npt.NDArray[np.int64]:

@@ -10,13 +10,13 @@ from gristmill.corpus.keys import key_of, section_slice
 from gristmill.corpus.stage import StageDirectory
 from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import Mill, Stage
+from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.pipelines.stages.aligned import by_document
 from gristmill.transforms.dedup.transform import Deduplicate, SignedUnit
 from gristmill.transforms.units import Task
 
 
-class Dedup(Stage):
+class Dedup(BeamStage):
     """Removals, row-aligned with the documents. One document more can change any unit's, so units go together."""
 
     name = "dedup"

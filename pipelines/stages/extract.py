@@ -10,7 +10,7 @@ from gristmill.classifiers.language import model_path
 from gristmill.corpus.keys import asset_hash, key_of, section_slice
 from gristmill.corpus.stage import StageDirectory
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import Mill, Stage
+from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.transforms.extract.transform import ExtractText, WriteDocuments
 from gristmill.transforms.read.plan import plan_units
 from gristmill.transforms.read.reader import Limits
@@ -20,7 +20,7 @@ from gristmill.transforms.read.unit import Unit
 from gristmill.transforms.units import Task
 
 
-class Extract(Stage):
+class Extract(BeamStage):
     """All text that extraction gives, with provenance; what was dropped before text, and what failed, beside it."""
 
     name = "extract"

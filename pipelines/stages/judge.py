@@ -9,7 +9,7 @@ import apache_beam as beam
 from gristmill.corpus.keys import section_slice
 from gristmill.corpus.stage import StageDirectory
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import Mill, Stage
+from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.pipelines.stages.aligned import aligned_tasks
 from gristmill.transforms.blocks import ReadDocuments
 from gristmill.transforms.judge.columns import SIGNALS_SCHEMA
@@ -17,7 +17,7 @@ from gristmill.transforms.judge.transform import JudgeSignals, WriteVerdicts
 from gristmill.transforms.units import Task
 
 
-class Judge(Stage):
+class Judge(BeamStage):
     """Kept or not, the primary reason and every other rule that fails, row-aligned with the documents."""
 
     name = "judge"

@@ -23,7 +23,7 @@ from gristmill.mixing.plan import Plan, SourceSize, make_plan
 from gristmill.mixing.shard import PIECE_SCHEMA, Shard, ShardCount, build_shard
 from gristmill.mixing.source_stream import SourceStream, join_units
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import Mill, Stage
+from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.tokenization.token_file import read_bucket
 from gristmill.transforms.units import ReadUnits, Task, WriteUnits
 
@@ -45,7 +45,7 @@ class Ingredients:
     dtype: str
 
 
-class Mix(Stage):
+class Mix(BeamStage):
     """Shards of a fixed number of tokens, the sources interleaved by the plan; ``in`` and ``kept`` count sequences."""
 
     name = "mix"

@@ -13,7 +13,7 @@ from gristmill.corpus.keys import section_slice
 from gristmill.corpus.stage import Receipt, StageDirectory
 from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import Mill, Stage
+from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.pipelines.stages.aligned import aligned_tasks
 from gristmill.transforms.blocks import ReadDocuments
 from gristmill.transforms.refine.decontaminate import NgramIndex
@@ -21,7 +21,7 @@ from gristmill.transforms.refine.transform import RefineDocuments, WriteRefined,
 from gristmill.transforms.units import Task
 
 
-class Refine(Stage):
+class Refine(BeamStage):
     """Removed rows gone, contaminated documents dropped, personal data redacted."""
 
     name = "refine"
@@ -48,7 +48,8 @@ class Refine(Stage):
         url = None
         if section.decontaminate:
             url = _index_url(directory)
-            storage.create(url, index_bytes(NgramIndex.build(section.decontaminate)))
+            if not storage.exists(url):
+                storage.create(url, index_bytes(NgramIndex.build(section.decontaminate)))
         return tasks | ReadDocuments() | RefineDocuments(section, url) | WriteRefined(directory)
 
     def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:

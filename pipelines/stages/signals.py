@@ -9,14 +9,14 @@ import apache_beam as beam
 from gristmill.corpus.stage import StageDirectory
 from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import Mill, Stage
+from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.pipelines.stages.aligned import aligned_tasks
 from gristmill.transforms.blocks import ReadDocuments
 from gristmill.transforms.judge.transform import MeasureSignals, WriteSignals
 from gristmill.transforms.units import Task
 
 
-class Signals(Stage):
+class Signals(BeamStage):
     """A float32 column for each signal, row-aligned with the documents."""
 
     name = "signals"

@@ -9,14 +9,14 @@ import apache_beam as beam
 from gristmill.corpus.stage import StageDirectory
 from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import Mill, Stage
+from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.pipelines.stages.aligned import aligned_tasks
 from gristmill.transforms.blocks import ReadDocuments
 from gristmill.transforms.dedup.transform import SignDocuments, WriteSignatures
 from gristmill.transforms.units import Task
 
 
-class Signatures(Stage):
+class Signatures(BeamStage):
     """MinHash bands and a fingerprint of every document that ``judge`` kept."""
 
     name = "signatures"

@@ -9,14 +9,14 @@ import apache_beam as beam
 from gristmill.corpus.keys import section_slice
 from gristmill.corpus.stage import StageDirectory
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import Mill, Stage
+from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.pipelines.stages.aligned import aligned_tasks
 from gristmill.tokenization.transform import EncodeDocuments, WriteTokens
 from gristmill.transforms.blocks import ReadDocuments
 from gristmill.transforms.units import Task
 
 
-class Tokenize(Stage):
+class Tokenize(BeamStage):
     """A payload of tokens and an index of documents for each unit."""
 
     name = "tokenize"

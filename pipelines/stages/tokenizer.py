@@ -10,13 +10,13 @@ import apache_beam as beam
 from gristmill.corpus.keys import key_of, section_slice
 from gristmill.corpus.stage import StageDirectory
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import Mill, Stage
+from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.tokenization.sample import sample_thresholds
 from gristmill.tokenization.transform import ReadSample, SampleWork, TrainTokenizer
 from gristmill.transforms.units import Task
 
 
-class Tokenizer(Stage):
+class Tokenizer(BeamStage):
     """One unit: the sample and what is trained on it. ``kept`` are the documents in the sample."""
 
     name = "tokenizer"

@@ -11,8 +11,8 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fsspec.core import url_to_fs
 
+from gristmill.corpus import storage
 from gristmill.corpus.errors import InputError
 from gristmill.transforms.refine.section import BenchmarkSection
 
@@ -32,7 +32,7 @@ def read_items(benchmark: BenchmarkSection) -> Iterator[str]:
 
 def expand(path: str) -> list[str]:
     """The files that a path or glob pattern names, sorted. Raises InputError where there are none."""
-    filesystem, inner = url_to_fs(path)
+    filesystem, inner = storage.url_to_fs(path)
     found = filesystem.glob(inner) if _GLOB & set(inner) else [inner] * filesystem.exists(inner)
     if not found:
         raise InputError(f"no benchmark file at {path}: check `paths` under decontaminate.benchmarks")
