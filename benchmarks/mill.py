@@ -31,7 +31,7 @@ from rich.table import Table
 
 from gristmill.pipelines.mill import Done, run, stages_until
 from gristmill.pipelines.recipe import parse_recipe
-from gristmill.pipelines.runners import run_embedded
+from gristmill.pipelines.runners.embedded import EmbeddedEngine
 from gristmill.pipelines.workdir import current, manifests
 
 WORK = REPOSITORY / "work" / "bench" / "mill"
@@ -165,14 +165,18 @@ class Start(NamedTuple):
 def run_stage(recipe: dict[str, Any], work: str, stage: str, workers: int) -> float:
     """Mill up to ``stage``; the seconds of that stage. Those before it stand already."""
     done: list[Done] = []
-    run(parse_recipe(recipe), work, workers, stage, lambda step: nullcontext(), done.append)
+    run(parse_recipe(recipe), work, EmbeddedEngine(workers), stage, lambda step: nullcontext(), done.append)
     return done[-1].seconds
 
 
 def empty_pipeline(workers: int) -> float:
     """Seconds of a pipeline that passes on one number for each worker."""
     begun = time.monotonic()
-    run_embedded(lambda pipeline: pipeline | beam.Create(range(workers)) | beam.Reshuffle() | beam.Map(abs), workers)
+
+    def spread(pipeline: beam.Pipeline) -> beam.PCollection:
+        return pipeline | beam.Create(range(workers)) | beam.Reshuffle() | beam.Map(abs)
+
+    EmbeddedEngine(workers).run("start", spread, workers)
     return time.monotonic() - begun
 
 

@@ -14,7 +14,10 @@ is nobody's, and ``gristmill clean`` sweeps it. Nothing in here holds a time, a 
 from __future__ import annotations
 
 import json
+import re
 import time
+import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -30,6 +33,8 @@ from gristmill.corpus.errors import RunError
 from gristmill.corpus.keys import pretty
 
 HASH_DIGITS = 16
+PROGRESS = "progress"
+_ATTEMPT = re.compile(rf"\.[0-9a-f]{{{HASH_DIGITS}}}\.json$")
 ROW_GROUP_BYTES = 16 * 2**20
 _BEAT_SECONDS = 1.0
 
@@ -136,6 +141,10 @@ class StageDirectory(NamedTuple):
         names = storage.listing(storage.join(self.url, "receipts"))
         return {name.removesuffix(".json") for name in names if name.endswith(".json")}
 
+    def stands(self, unit: str) -> bool:
+        """Whether a unit has a receipt, at this very moment."""
+        return storage.exists(self._receipt_url(unit))
+
     def receipt(self, unit: str) -> Receipt:
         """A unit's receipt; raises RunError where it is damaged."""
         remedy = "delete it, and the same command does its unit again"
@@ -170,10 +179,24 @@ class StageDirectory(NamedTuple):
         with storage.scratch(self.url) as folder:
             yield Attempt(self, unit, folder)
 
-    def beat(self, unit: str, documents: int, note: str = "") -> None:
-        """Tell whoever watches how far a unit is; feeds progress bars and nothing else."""
-        data = pretty({"documents": documents, "note": note})
-        storage.replace(storage.join(self.url, "progress", f"{unit}.json"), data)
+    def beat(self, unit: str, documents: int, note: str = "", attempt: str = "") -> None:
+        """Tell whoever watches how far an attempt at a unit is; feeds progress bars and nothing else."""
+        storage.replace(self._beat_url(unit, attempt), pretty({"documents": documents, "note": note}))
+
+    def beats(self) -> dict[str, list[str]]:
+        """The URLs of what attempts told last, by unit: those under way, and those that came to nothing."""
+        folder = storage.join(self.url, PROGRESS)
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(storage.listing(folder)):
+            found[name.split(".")[0]].append(storage.join(folder, name))
+        return found
+
+    def in_vain(self) -> list[str]:
+        """The URLs of what attempts told that left no receipt, since one that does takes its own away."""
+        return [url for urls in self.beats().values() for url in urls if _ATTEMPT.search(url)]
+
+    def _beat_url(self, unit: str, attempt: str) -> str:
+        return storage.join(self.url, PROGRESS, f"{unit}.{attempt}.json" if attempt else f"{unit}.json")
 
     def _receipt_url(self, unit: str) -> str:
         return storage.join(self.url, "receipts", f"{unit}.json")
@@ -187,7 +210,9 @@ class Attempt:
         self.unit = unit
         self._folder = folder
         self._sinks: list[TableSink | BytesSink] = []
-        self._beaten = time.monotonic()
+        self._number = uuid.uuid4().hex[:HASH_DIGITS]
+        self._documents = 0
+        self._beat()
 
     def table(self, kind: str, schema: pa.Schema, suffix: str = ".parquet", beside: str | None = None) -> TableSink:
         """A zstd Parquet file of ``kind`` to write batches to, in a folder of its own or ``beside`` another kind."""
@@ -203,10 +228,13 @@ class Attempt:
 
     def progress(self, documents: int) -> None:
         """``StageDirectory.beat``, at most once a second."""
-        now = time.monotonic()
-        if now - self._beaten > _BEAT_SECONDS:
-            self._beaten = now
-            self.stage.beat(self.unit, documents)
+        self._documents = documents
+        if time.monotonic() - self._beaten > _BEAT_SECONDS:
+            self._beat()
+
+    def _beat(self) -> None:
+        self._beaten = time.monotonic()
+        self.stage.beat(self.unit, self._documents, attempt=self._number)
 
     def commit(self, input: Mapping[str, Any], books: Books, facts: Mapping[str, Any] | None = None) -> Receipt:
         """Name the files by content, then write the receipt. Another attempt's receipt, if it was first, stands.
@@ -216,7 +244,10 @@ class Attempt:
         books.require_balance(f"stage {self.stage.stage}, unit {self.unit}")
         files = tuple(self._name(sink) for sink in sorted(self._sinks, key=lambda sink: sink.kind))
         receipt = Receipt(self.unit, input, books, files, facts or {})
-        storage.create(self.stage._receipt_url(self.unit), pretty(receipt.as_json()))
+        if storage.create(self.stage._receipt_url(self.unit), pretty(receipt.as_json())):
+            storage.remove([self.stage._beat_url(self.unit, self._number)])
+        else:
+            self._beat()
         return receipt
 
     def _name(self, sink: TableSink | BytesSink) -> FileEntry:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -29,11 +28,18 @@ _work = click.option("--work", required=True, metavar="DIR", help="Work director
 _set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the recipe.")
 _workers = click.option(
     "--workers",
-    default=lambda: os.cpu_count() or 1,
-    show_default="processors",
+    show_default="processors, or a cluster's slots",
     type=click.IntRange(1),
-    help="Processes.",
+    help="Python processes at work at a time.",
 )
+_runner = click.option(
+    "--runner",
+    default="embedded",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="embedded, prism, flink, spark, dataflow, or a YAML profile of a cluster.",
+)
+_option = click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Override a key of the profile.")
 
 
 def _told(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,23 +96,35 @@ def main() -> None:
 @main.command()
 @click.argument("recipe")
 @_work
+@_runner
+@_option
 @_workers
 @_set
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
 @_told
-def run(recipe: str, work: str, workers: int, overrides: tuple[str, ...], until: str | None) -> None:
+def run(
+    recipe: str,
+    work: str,
+    runner: str,
+    options: tuple[str, ...],
+    workers: int | None,
+    overrides: tuple[str, ...],
+    until: str | None,
+) -> None:
     """Mill RECIPE into a work directory. What stands there already is not done again."""
     from gristmill.pipelines.recipe import load_recipe
 
-    _mill(load_recipe(recipe, overrides), work, workers, until)
+    _mill(load_recipe(recipe, overrides), work, runner, options, workers, until)
 
 
 @main.command()
 @click.option("--work", default="work/demo", show_default=True, metavar="DIR", help="Work directory.")
+@_runner
+@_option
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Worker processes.")
 @_set
 @_told
-def demo(work: str, workers: int, overrides: tuple[str, ...]) -> None:
+def demo(work: str, runner: str, options: tuple[str, ...], workers: int, overrides: tuple[str, ...]) -> None:
     """The whole mill on the bundled sample: a small web, a code source and prose, to shards and training steps."""
     from gristmill.pipelines.recipe import load_recipe
     from gristmill.pipelines.sample.build import build
@@ -116,7 +134,7 @@ def demo(work: str, workers: int, overrides: tuple[str, ...]) -> None:
     require_folder(work)
     sample = Path(work) / "input"
     build(sample)
-    _mill(load_recipe(str(sample / "recipe.yaml"), overrides), work, workers, None)
+    _mill(load_recipe(str(sample / "recipe.yaml"), overrides), work, runner, options, workers, None)
     _SAY.print(f"look closer:  gristmill ledger {work}  ·  gristmill inspect {work}")
 
 
@@ -182,7 +200,7 @@ def inspect(work: str, source: str | None, url: str | None, reason: str | None, 
 
 @main.command()
 @click.argument("shards")
-@click.option("--out", required=True, metavar="DIR", help="Local folder for checkpoints, metrics and the model.")
+@click.option("--out", required=True, metavar="DIR", help="Folder for checkpoints, metrics and the model.")
 @click.option("--recipe", metavar="RECIPE", help="Take the `train` section of this recipe.")
 @_set
 @_told
@@ -251,15 +269,22 @@ def schema() -> None:
     print(json.dumps(Recipe.model_json_schema(), indent=2))
 
 
-def _mill(recipe: Any, work: str, workers: int, until: str | None) -> None:
+def _mill(
+    recipe: Any, work: str, runner: str, options: tuple[str, ...], workers: int | None, until: str | None
+) -> None:
     from gristmill.pipelines import show
     from gristmill.pipelines.mill import Done, Step, run
     from gristmill.pipelines.progress import bar, watch
-    from gristmill.pipelines.runners import GOES_ON
-    from gristmill.pipelines.workdir import require_folder
+    from gristmill.pipelines.runners.faults import GOES_ON
+    from gristmill.pipelines.runners.open import open_engine
+    from gristmill.pipelines.runners.profile import load_profile
+    from gristmill.pipelines.stage import UnderWay
+    from gristmill.pipelines.workdir import read_ledger, require_folder
 
+    profile = load_profile(runner, options)
     require_folder(work)
-    with bar(_SAY) as progress:
+    under_way = None
+    with bar(_SAY) as progress, open_engine(profile, work, workers) as engine:
 
         def watched(step: Step) -> Any:
             weights = {task.unit: task.weight for task in step.pending}
@@ -270,12 +295,16 @@ def _mill(recipe: Any, work: str, workers: int, until: str | None) -> None:
             _SAY.print(show.stage_line(finished))
 
         try:
-            books = run(recipe, work, workers, until, watched, done)
+            books = run(recipe, work, engine, until, watched, done)
+        except UnderWay as job:
+            books, under_way = read_ledger(work), str(job)
         except OSError as error:
             raise RunError(f"{_of_system(error)}; {GOES_ON}") from error
     _PRINT.print(show.ledger_table(books))
     for table in show.summary(work):
         _PRINT.print(table)
+    if under_way:
+        _SAY.print(_escaped(under_way), soft_wrap=True)
 
 
 @contextmanager

@@ -13,12 +13,15 @@ from gristmill.corpus import storage
 from gristmill.corpus.errors import InputError, RunError
 from gristmill.corpus.keys import pretty
 from gristmill.corpus.ledger import Line, ledger
-from gristmill.corpus.stage import Manifest, StageDirectory
+from gristmill.corpus.stage import PROGRESS, Manifest, StageDirectory
+from gristmill.pipelines.progress import read_beat
 from gristmill.pipelines.recipe import Recipe, dump_recipe
-from gristmill.pipelines.runners import run_embedded
+from gristmill.pipelines.runners.engine import Engine, WorkersLostError
 from gristmill.pipelines.stage import BeamStage, Launch, Mill, Stage
 from gristmill.pipelines.stages import STAGES
-from gristmill.transforms.units import Task
+from gristmill.transforms.parcels import FOLDER as PARCELS
+from gristmill.transforms.parcels import post_all
+from gristmill.transforms.units import SpreadTasks, Task
 
 
 class Step(NamedTuple):
@@ -30,12 +33,20 @@ class Step(NamedTuple):
     pending: list[Task]
 
 
+class Vain(NamedTuple):
+    """Attempts that were killed, failed or came second, and the documents in them: what was done again."""
+
+    attempts: int
+    documents: int
+
+
 class Done(NamedTuple):
-    """A stage that is done: how many of its units were worked on now, how many stood, and the seconds it took."""
+    """A stage that is done: its units, those of them that were worked on now, the seconds, and what was in vain."""
 
     step: Step
     manifest: Manifest
     seconds: float
+    vain: Vain
 
 
 Watch = Callable[[Step], Any]
@@ -53,17 +64,19 @@ def stages_until(last: str | None) -> list[Stage]:
 
 
 def run(
-    recipe: Recipe, work: str, workers: int, until: str | None, watch: Watch, done: Callable[[Done], None]
+    recipe: Recipe, work: str, engine: Engine, until: str | None, watch: Watch, done: Callable[[Done], None]
 ) -> dict[str, Any]:
     """Mill ``recipe`` into ``work`` and return the ledger.
 
-    Raises InputError for what the user must mend, RunError where a stage fails or the books do not balance; whatever
-    was done until then stands, and the same call goes on from there.
+    Raises InputError for what the user must mend, RunError where a stage fails or the books do not balance, and
+    UnderWay, which is no fault, where a job goes on elsewhere; whatever was done until then stands, and the same call
+    goes on from there.
     """
     mill = Mill(recipe, work)
     stages = stages_until(until)
     for stage in stages:
         stage.directory(mill)  # finds what is missing of lists, models and test sets before hours of work, not after
+        stage.check(mill)
     storage.replace(storage.join(work, "recipe.yaml"), dump_recipe(recipe).encode())
     lines: list[Line] = []
     for stage in stages:
@@ -71,15 +84,16 @@ def run(
         step = prepare(stage, mill)
         if step.pending:
             with watch(step):
-                _work(step, mill, workers)
-        manifest = _settle(step, mill)
+                _work(step, mill, engine)
+        vain = _in_vain(step.directory)
+        manifest = settle(step, mill)
         lines.append(Line(stage.name, manifest.books, stage.counts, stage.takes_from))
         books = ledger(lines)
         storage.replace(storage.join(work, "ledger.json"), pretty(books))
         storage.replace(storage.join(work, "latest.json"), pretty({n: d.name for n, d in mill.directories.items()}))
         if not books["balanced"]:
             raise RunError(f"the books do not balance: {'; '.join(books['imbalances'])}")
-        done(Done(step, manifest, time.monotonic() - begun))
+        done(Done(step, manifest, time.monotonic() - begun, vain))
     return books
 
 
@@ -93,22 +107,43 @@ def prepare(stage: Stage, mill: Mill) -> Step:
     return Step(stage, directory, tasks, tasks if stage.whole and pending else pending)
 
 
-def _work(step: Step, mill: Mill, workers: int) -> None:
+def _work(step: Step, mill: Mill, engine: Engine) -> None:
     match step.stage:
         case Launch() as stage:
             stage.launch(step.pending, mill, step.directory)
         case BeamStage() as stage:
-            run_embedded(partial(_graph, stage, step, mill), min(workers, len(step.pending)))
+            _run(stage, step, mill, engine, engine.tries)
 
 
-def _graph(stage: BeamStage, step: Step, mill: Mill, pipeline: beam.Pipeline) -> Any:
-    tasks = pipeline | f"units of {stage.name}" >> beam.Create(step.pending)
+def _run(stage: BeamStage, step: Step, mill: Mill, engine: Engine, tries: int) -> None:
+    """Run a stage's pipeline, and again over what is still pending where workers are lost under it."""
+    try:
+        engine.run(stage.name, partial(graph, stage, step, mill), len(step.pending))
+    except WorkersLostError:
+        if tries == 1:
+            raise
+        left = prepare(stage, mill)
+        if left.pending:
+            _run(stage, left, mill, engine, tries - 1)
+
+
+def graph(stage: BeamStage, step: Step, mill: Mill, pipeline: beam.Pipeline) -> Any:
+    """A stage's pipeline over its pending units."""
+    parcels = post_all(step.directory, step.pending)
+    tasks = pipeline | f"units of {stage.name}" >> SpreadTasks(step.directory, parcels, stage.whole)
     return stage.build(tasks, step.pending, mill, step.directory)
 
 
-def _settle(step: Step, mill: Mill) -> Manifest:
+def settle(step: Step, mill: Mill) -> Manifest:
+    """Sum a stage's receipts into its manifest, and sweep what was only for its workers. Raises RunError."""
     manifest = step.directory.write_manifest((task.unit for task in step.tasks), partial(step.stage.facts, mill))
     mill.manifests[step.stage.name] = manifest
-    leftovers = storage.join(step.directory.url, "progress")
-    storage.remove(storage.join(leftovers, name) for name in storage.listing(leftovers))
+    for folder in (PROGRESS, PARCELS):
+        leftovers = storage.join(step.directory.url, folder)
+        storage.remove(storage.join(leftovers, name) for name in storage.listing(leftovers))
     return manifest
+
+
+def _in_vain(directory: StageDirectory) -> Vain:
+    beats = [read_beat(url) for url in directory.in_vain()]
+    return Vain(len(beats), sum(beat["documents"] for beat in beats))

@@ -100,9 +100,12 @@ class _Watcher(threading.Thread):
         self.progress.update(self.shown, completed=done + guess, note=note)
 
     def _beats(self) -> dict[str, dict[str, Any]]:
-        folder = storage.join(self.directory.url, "progress")
-        units = {name.removesuffix(".json") for name in storage.listing(folder)} & set(self.weights)
-        return {
-            unit: json.loads(storage.read_bytes(storage.join(folder, f"{unit}.json")))
-            for unit in sorted(units - set(self.receipts))
-        }
+        """What is told of each unit under way, by the attempt that is furthest."""
+        beats = self.directory.beats()
+        units = (beats.keys() & self.weights.keys()) - self.receipts.keys()
+        return {unit: max(map(read_beat, beats[unit]), key=lambda beat: beat["documents"]) for unit in sorted(units)}
+
+
+def read_beat(url: str) -> dict[str, Any]:
+    """``{"documents": so far, "note": …}``."""
+    return json.loads(storage.read_bytes(url))  # type: ignore[no-any-return]

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from gristmill.corpus import storage
 from gristmill.corpus.errors import InputError
 from gristmill.corpus.section import ByteSize, Section
 from gristmill.mixing.section import MixSection
 from gristmill.pipelines.faults import fault_sentence
+from gristmill.pipelines.settings import override, read_mapping
 from gristmill.tokenization.section import TokenizerSection, TokenizeSection
 from gristmill.training.section import TrainSection
 from gristmill.transforms.dedup.section import DedupSection
@@ -74,20 +74,9 @@ class Recipe(Section):
 
 def load_recipe(url: str, overrides: Iterable[str] = ()) -> Recipe:
     """The recipe at ``url`` with ``key=value`` overrides applied; raises InputError with a sentence for each fault."""
-    try:
-        data = yaml.load(storage.read_bytes(url).decode(), _Loader)
-    except FileNotFoundError:
-        raise InputError(f"no recipe at {url}; give the path of a YAML file") from None
-    except (IsADirectoryError, UnicodeDecodeError):
-        raise InputError(f"{url} is not a YAML file; give the path of a recipe") from None
-    except OSError as error:
-        raise InputError(f"cannot read the recipe {url}: {error.strerror or error}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{url} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise InputError(f"{url} is not a recipe: it must be a mapping with at least `name` and `sources`")
+    data = read_mapping(url, "recipe", "a mapping with at least `name` and `sources`")
     for one in overrides:
-        override(data, one)
+        override(data, one, "--set")
     base = os.path.dirname(url) if "://" in url else os.path.dirname(os.path.abspath(url))
     return parse_recipe(data, base, url)
 
@@ -97,31 +86,11 @@ def parse_recipe(data: Mapping[str, Any], base: str | None = None, name: str = "
     return _validated(Recipe, _expanded(data, name), name, base)
 
 
-def override(data: dict[str, Any], assignment: str) -> None:
-    """Put ``key=value`` into ``data``: a dotted key, the value as YAML. Raises InputError."""
-    path, equals, value = assignment.partition("=")
-    if not equals or not path:
-        raise InputError(f"--set {assignment}: write it as key=value, for example judge.min_lang_score=0.5")
-    *parents, last = path.split(".")
-    place: Any = data
-    try:
-        for part in parents:
-            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
-        if isinstance(place, list):
-            place[int(last)] = yaml.safe_load(value)
-        else:
-            place[last] = yaml.safe_load(value)
-    except (TypeError, ValueError, IndexError, AttributeError):
-        raise InputError(f"--set {assignment}: the recipe has no such place") from None
-    except yaml.YAMLError:
-        raise InputError(f"--set {assignment}: the value is not valid YAML") from None
-
-
 def parse_section(kind: type[AnySection], assignments: Iterable[str]) -> AnySection:
     """One section alone, from ``key=value`` assignments. Raises InputError."""
     data: dict[str, Any] = {}
     for assignment in assignments:
-        override(data, assignment)
+        override(data, assignment, "--set")
     return _validated(kind, data, "--set", None)
 
 
@@ -154,15 +123,3 @@ def _expanded(value: Any, name: str) -> Any:
     if isinstance(value, dict):
         return {key: _expanded(item, name) for key, item in value.items()}
     return value
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which no key stands twice: the plain loader would forget the first one silently."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)

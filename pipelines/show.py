@@ -23,8 +23,11 @@ def stage_line(done: Done) -> str:
     """One line for a stage that is done."""
     step, books = done.step, done.manifest.books
     worked = f"{len(step.pending)} of {len(step.tasks)} units" if step.pending else f"all {len(step.tasks)} units stood"
-    kept = f"kept {books.kept:,} of {books.records:,} {step.stage.counts}"
-    return f"[bold]{step.stage.name:<11}[/]{kept:<38}{worked:<21}{done.seconds:7.1f} s"
+    counts = step.stage.counts
+    kept = f"kept {books.kept:,} of {books.records:,} {counts}"
+    line = f"[bold]{step.stage.name:<11}[/]{kept:<38}{worked:<21}{done.seconds:7.1f} s"
+    vain = done.vain
+    return line + (f"  ({vain.attempts} attempts in vain, {vain.documents:,} {counts})" if vain.attempts else "")
 
 
 def ledger_table(books: Mapping[str, Any]) -> Table:

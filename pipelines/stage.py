@@ -38,6 +38,10 @@ class Mill:
         return self.manifest("tokenizer").receipts[0]
 
 
+class UnderWay(Exception):  # noqa: N818 - no error: the run ends well, and a job of its own goes on
+    """A launch is handed over and not done yet; says where it is, and how to go on. The ledger ends before it."""
+
+
 class Stage(ABC):
     """One stage of the mill. Subclasses say what; ``mill.run`` says when, and skips what stands."""
 
@@ -59,6 +63,10 @@ class Stage(ABC):
     @abstractmethod
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         """All units of this stage, given the manifests of those before it."""
+
+    def check(self, mill: Mill) -> None:
+        """Raise InputError for what would otherwise come to light after hours of work."""
+        return
 
     def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
         """What the manifest says of the whole stage. Raises RunError where it does not add up."""
@@ -82,4 +90,4 @@ class Launch(Stage):
 
     @abstractmethod
     def launch(self, pending: list[Task], mill: Mill, directory: StageDirectory) -> None:
-        """Run the job and write the units' receipts."""
+        """Run the job and write the units' receipts. Raises UnderWay where it goes on elsewhere."""

@@ -19,6 +19,7 @@ _HOMES = {
     "ReadSources": "read.transform",
     "ReadUnits": "units",
     "RefineDocuments": "refine.transform",
+    "SpreadTasks": "units",
     "SignDocuments": "dedup.transform",
     "WriteDocuments": "extract.transform",
     "WriteRefined": "refine.transform",

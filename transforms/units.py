@@ -2,9 +2,9 @@
 
 ::
 
-    tasks | Reshuffle | ReadUnits(read) | EachItem(step) | … | WriteUnits(stage, fold)
+    SpreadTasks(stage, parcels) | ReadUnits(read) | EachItem(step) | … | WriteUnits(stage, fold)
 
-Between ``Reshuffle`` and the end everything is fused, so a unit's items pass from hand to hand in one process, and
+After ``SpreadTasks`` everything is fused, so a unit's items pass from hand to hand in one process, and
 nothing but the unit's files and its receipt leaves it. Items are records or row blocks; every one of them reaches the
 fold. A unit is done when as many items arrived as its reader gave out, in whatever order units are interleaved; one
 that is not done when its bundle ends fails the bundle, never silently.
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import apache_beam as beam
@@ -23,6 +24,7 @@ from gristmill.corpus.books import Books
 from gristmill.corpus.errors import RunError
 from gristmill.corpus.record import UnitEnd
 from gristmill.corpus.stage import Attempt, StageDirectory
+from gristmill.transforms.parcels import Parcel
 
 
 class Task(NamedTuple):
@@ -56,6 +58,33 @@ Read = Callable[[Any], Iterator[Any]]
 """From a task's ``work`` to its items, of which the last is the ``UnitEnd``."""
 
 
+class SpreadTasks(beam.PTransform):  # type: ignore[misc]
+    """The tasks in parcels, spread over the workers.
+
+    A task whose unit has a receipt by the time it arrives is left out, so that an engine that does a part of a job
+    again does not do again what was done. Where the units of a stage go together (``whole``), all of them arrive.
+    """
+
+    def __init__(self, stage: StageDirectory, parcels: list[Parcel], whole: bool = False) -> None:
+        super().__init__()
+        self.stage = stage
+        self.parcels = parcels
+        self.whole = whole
+
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
+        tasks = (
+            pipeline
+            | beam.Create(self.parcels, reshuffle=False)
+            | "open" >> beam.FlatMap(Parcel.open).with_output_types(Any)
+            | beam.Reshuffle()
+        )
+        return tasks if self.whole else tasks | "pending" >> beam.Filter(partial(_is_pending, self.stage))
+
+
+def _is_pending(stage: StageDirectory, task: Task) -> bool:
+    return not stage.stands(task.unit)
+
+
 class ReadUnits(beam.PTransform):  # type: ignore[misc]
     """Tasks to ``(unit, item)`` pairs, each unit closed by a ``Closing``."""
 
@@ -64,7 +93,7 @@ class ReadUnits(beam.PTransform):  # type: ignore[misc]
         self.read = read
 
     def expand(self, tasks: beam.PCollection) -> beam.PCollection:
-        return tasks | beam.Reshuffle() | beam.ParDo(_Read(self.read))
+        return tasks | beam.ParDo(_Read(self.read))
 
 
 class EachItem(beam.PTransform):  # type: ignore[misc]

@@ -13,6 +13,7 @@ from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.pipelines.stages.aligned import by_document
 from gristmill.transforms.dedup.transform import Deduplicate, SignedUnit
+from gristmill.transforms.parcels import post
 from gristmill.transforms.units import Task
 
 
@@ -47,4 +48,4 @@ class Dedup(BeamStage):
 
     def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
         units = sorted(pending, key=lambda task: str(task.input["documents"]))
-        return tasks | Deduplicate(mill.recipe.dedup, tuple(task.work for task in units), directory)
+        return tasks | Deduplicate(mill.recipe.dedup, post(directory, tuple(task.work for task in units)), directory)

@@ -25,6 +25,7 @@ from gristmill.mixing.source_stream import SourceStream, join_units
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.tokenization.token_file import read_bucket
+from gristmill.transforms.parcels import Parcel, post
 from gristmill.transforms.units import ReadUnits, Task, WriteUnits
 
 
@@ -70,7 +71,8 @@ class Mix(BeamStage):
         ]
 
     def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
-        return tasks | ReadUnits(partial(mix_shard, _ingredients(mill))) | WriteUnits(directory, ShardFold)
+        made = post(directory, _ingredients(mill))
+        return tasks | ReadUnits(partial(mix_shard, made)) | WriteUnits(directory, ShardFold)
 
     def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
         """What the trainer needs to read the shards, the mixture asked and got, and each source's token equation."""
@@ -132,8 +134,9 @@ class ShardFold:
         return Books(end.records, self.sequences, {}, {}, end.covered, end.expected), facts
 
 
-def mix_shard(made: Ingredients, number: int) -> Iterator[tuple[int, Shard] | UnitEnd]:
+def mix_shard(ingredients: Parcel, number: int) -> Iterator[tuple[int, Shard] | UnitEnd]:
     """Shard ``number``, with its first sequence; then the plan's count of it."""
+    made: Ingredients = ingredients.open()
     first, sequences = made.plan.shard_range(number)
 
     def read_tokens(source: str, unit: int, start: int, count: int) -> Any:

@@ -12,6 +12,7 @@ import pytest
 from gristmill.pipelines.inspect import Selection, inspect_documents
 from gristmill.pipelines.mill import Done, Step, run
 from gristmill.pipelines.recipe import Recipe, load_recipe
+from gristmill.pipelines.runners.embedded import EmbeddedEngine
 from gristmill.pipelines.sample.build import build
 from gristmill.pipelines.workdir import current
 
@@ -43,7 +44,7 @@ def mill(recipe: Recipe, work: Path | str, workers: int = 1, until: str | None =
     def unwatched(step: Step) -> Any:
         return nullcontext()
 
-    ledger = run(recipe, str(work), workers, until, unwatched, finished)
+    ledger = run(recipe, str(work), EmbeddedEngine(workers), until, unwatched, finished)
     return Milled(recipe, str(work), ledger, done)
 
 

@@ -14,7 +14,7 @@ import pytest
 from gristmill.corpus.errors import InputError, RunError
 from gristmill.pipelines.inspect import Selection, inspect_documents
 from gristmill.pipelines.recipe import dump_recipe, load_recipe
-from gristmill.pipelines.runners import cause
+from gristmill.pipelines.runners.faults import cause
 from gristmill.pipelines.workdir import current
 from tests.pipelines.conftest import Milled, mill
 from tests.pipelines.small import fault, lines, prose, recipe, source

@@ -208,11 +208,11 @@ def test_overrides(tmp_path: Path) -> None:
 
 
 OVERRIDE_FAULTS = {
-    "words_min": "write it as key=value, for example judge.min_lang_score=0.5",
-    "=3": "write it as key=value, for example judge.min_lang_score=0.5",
-    "sources.1.root=x": "the recipe has no such place",
-    "sources.web.root=x": "the recipe has no such place",
-    "name.short=x": "the recipe has no such place",
+    "words_min": "write it as key=value, the key with dots between its parts",
+    "=3": "write it as key=value, the key with dots between its parts",
+    "sources.1.root=x": "there is no such place",
+    "sources.web.root=x": "there is no such place",
+    "name.short=x": "there is no such place",
     "mix=[": "the value is not valid YAML",
 }
 

@@ -18,7 +18,8 @@ from apache_beam.transforms.window import GlobalWindows
 from gristmill.corpus.books import Books
 from gristmill.corpus.record import UnitEnd
 from gristmill.corpus.stage import Attempt, StageDirectory
-from gristmill.transforms.units import Closing, EachItem, ReadUnits, Task, WriteUnits
+from gristmill.transforms.parcels import post_all
+from gristmill.transforms.units import Closing, EachItem, ReadUnits, SpreadTasks, Task, WriteUnits
 
 NUMBERS = pa.schema([("n", pa.int64())])
 
@@ -141,3 +142,27 @@ def test_a_unit_that_misses_an_item_fails_the_bundle(stage: StageDirectory) -> N
         )
     assert stage.standing() == set()
     assert not list(Path(stage.url).rglob("*.parquet"))
+
+
+def test_tasks_travel_beside_the_graph_and_those_that_stand_are_left_out(stage: StageDirectory) -> None:
+    ranges = {f"u{number}": range(number % 3) for number in range(1500)}
+    listed = tasks(ranges)
+    parcels = post_all(stage, listed)
+    assert len(parcels) == 2
+    with stage.attempt("u7") as attempt:
+        attempt.commit({}, Books(0, 0, {}, {}, 0, 0))
+    with TestPipeline(FnApiRunner()) as pipeline:
+        assert_that(pipeline | SpreadTasks(stage, parcels), equal_to([task for task in listed if task.unit != "u7"]))
+    with TestPipeline(FnApiRunner()) as pipeline:
+        assert_that(pipeline | SpreadTasks(stage, parcels, whole=True), equal_to(listed))
+    graph = beam.Pipeline()
+    _ = graph | SpreadTasks(stage, post_all(stage, tasks({f"u{n}": range(n) for n in range(20_000)})))
+    assert graph.to_runner_api().ByteSize() < 100_000
+
+
+def test_a_unit_that_arrives_twice_is_written_once(stage: StageDirectory) -> None:
+    twice = tasks({"a": range(7)}) * 2
+    with TestPipeline(FnApiRunner()) as pipeline:
+        _ = pipeline | beam.Create(twice) | ReadUnits(count_up) | WriteUnits(stage, NumberFold)
+    assert stage.write_manifest({"a"}, lambda receipts: {}).books == Books(7, 4, {"odd": 3}, {}, 7, 7)
+    assert len(list(Path(stage.url).glob("numbers/*"))) == 1

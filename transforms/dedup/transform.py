@@ -39,6 +39,7 @@ from gristmill.transforms.dedup.signature_file import (
     read_partition,
     sign,
 )
+from gristmill.transforms.parcels import Parcel
 from gristmill.transforms.units import EachItem, Task, WriteUnits
 
 REMOVALS_SCHEMA = pa.schema(
@@ -111,9 +112,9 @@ class SignatureFold:
 
 
 class Deduplicate(beam.PTransform):  # type: ignore[misc]
-    """Tasks, one a unit, to removals: decided over ``units``, the whole of them, in node order."""
+    """Tasks, one a unit, to removals: decided over ``units``, a parcel of the whole of them, in node order."""
 
-    def __init__(self, section: DedupSection, units: tuple[SignedUnit, ...], stage: StageDirectory) -> None:
+    def __init__(self, section: DedupSection, units: Parcel, stage: StageDirectory) -> None:
         super().__init__()
         self.section = section
         self.units = units
@@ -125,7 +126,7 @@ class Deduplicate(beam.PTransform):  # type: ignore[misc]
             tasks.pipeline
             | beam.Create(range(self.section.partitions))
             | "spread partitions" >> beam.Reshuffle()
-            | beam.Map(partial(_shared_buckets, bands=[unit.bands for unit in self.units]))
+            | beam.Map(partial(_shared_buckets, units=self.units))
             | "in one place" >> beam.WithKeys(0)
             | "all buckets" >> beam.GroupByKey()
             | beam.FlatMapTuple(_component_batches)
@@ -153,8 +154,8 @@ def _signer(section: DedupSection) -> Any:
     return step
 
 
-def _shared_buckets(partition: int, bands: list[str]) -> Members:
-    files = [open_table(url) for url in bands]
+def _shared_buckets(partition: int, units: Parcel) -> Members:
+    files = [open_table(unit.bands) for unit in units.open()]
     try:
         return shared(*read_partition(files, partition))
     finally:
@@ -176,14 +177,15 @@ def _component_batches(_: int, parts: Iterable[Members]) -> Iterator[Members]:
     yield from (Members(members.bucket[rows], members.node[rows]) for rows in np.split(order, cuts))
 
 
-def _decide(members: Members, section: DedupSection, units: tuple[SignedUnit, ...]) -> Iterator[tuple[str, pa.Table]]:
+def _decide(members: Members, section: DedupSection, units: Parcel) -> Iterator[tuple[str, pa.Table]]:
     """Who goes among the documents of whole components, as blocks of rows for each unit concerned."""
+    signed: tuple[SignedUnit, ...] = units.open()
     nodes = np.unique(members.node)
-    texts = _Texts(units, section.ngram)
+    texts = _Texts(signed, section.ngram)
     prints = texts.fingerprints(nodes)
     ranking = ranked(prints, nodes, np.zeros(len(nodes), np.int64), section.priority)
     removals = greedy(ranking, members, texts.shingles, section.threshold)
-    yield from _by_unit(removals, nodes, prints, units)
+    yield from _by_unit(removals, nodes, prints, signed)
 
 
 def _by_unit(

@@ -1,5 +1,5 @@
-"""``python -m gristmill.pipelines.worker PID LOG``: a worker process of the embedded runner: Beam's own, but it ends
-with its launcher, process ``PID``, and when that takes the file ``LOG`` away.
+"""``python -m gristmill.pipelines.runners.worker PID LOG``: a worker process of the embedded runner: Beam's own, but
+it ends with its launcher, process ``PID``, and when that takes the file ``LOG`` away.
 
 Beam's workers notice a launcher that was killed only when they next speak to it, and some never do. And before they
 tell the launcher of an error they print it: where that fails, on a full disk, the launcher waits for ever.
@@ -10,18 +10,17 @@ from __future__ import annotations
 import io
 import os
 import sys
-import threading
-import time
 from contextlib import suppress
+from functools import partial
 
 from apache_beam.runners.worker import sdk_worker_main
 
-_SECONDS = 0.5
+from gristmill.pipelines.runners.tether import end_with
 
 
 def main() -> None:
     sys.stderr = _Stderr()
-    threading.Thread(target=_end_with, args=(int(sys.argv[1]), sys.argv[2]), daemon=True).start()
+    end_with(int(sys.argv[1]), partial(os.path.exists, sys.argv[2]))
     sdk_worker_main.main(sys.argv[:1])
 
 
@@ -32,12 +31,6 @@ class _Stderr(io.TextIOBase):
         with suppress(OSError):
             os.write(2, text.encode("utf-8", "replace"))
         return len(text)
-
-
-def _end_with(launcher: int, log: str) -> None:
-    while os.getppid() == launcher and os.path.exists(log):
-        time.sleep(_SECONDS)
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,15 @@
-"""Where Beam pipelines run: profiles of options that are known to work."""
+"""The embedded runner: Beam's FnApiRunner, in this process or on worker processes of this machine."""
 
 from __future__ import annotations
 
-import builtins
 import logging
 import os
-import re
 import shlex
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -24,18 +22,22 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import EmbeddedPythonEnvironment, SubprocessSDKEnvironment
 
-from gristmill.corpus.errors import InputError, RunError
-
-_RAISED = re.compile(r"^(?:[\w.]*\.)?(\w+(?:Error|Exception|Interrupt)|Arrow\w+): (.+)$", re.MULTILINE)
-_NOISE = re.compile(r"\s*\[(?:while running|ptransform).*|\[errno \d+\] ", re.DOTALL | re.IGNORECASE)
-
-GOES_ON = "once that is mended, the same command goes on from here"
+from gristmill.pipelines.runners.engine import Build, Engine
+from gristmill.pipelines.runners.faults import fault
 
 
-def run_embedded(build: Callable[[beam.Pipeline], Any], workers: int) -> None:
-    """Run a pipeline on the embedded runner: in this process, or on ``workers`` processes of this machine.
+class EmbeddedEngine(Engine):
+    """At most ``workers`` processes; one is this process."""
 
-    The runner is named, since Beam's ``DirectRunner`` tries another first and falls back silently. Raises InputError
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def run(self, name: str, build: Build, units: int) -> None:
+        _run(build, min(self.workers, units))
+
+
+def _run(build: Build, workers: int) -> None:
+    """The runner is named, since Beam's ``DirectRunner`` tries another first and falls back silently. Raises InputError
     where that is what a worker raised, else RunError, with the cause in one sentence; what worker processes said is
     then kept in a log that the sentence names.
     """
@@ -85,33 +87,9 @@ def _to_log(log: Path, raised: threading.ExceptHookArgs) -> None:
             traceback.print_exception(raised.exc_type, raised.exc_value, raised.exc_traceback, file=file)
 
 
-def fault(error: BaseException, said: str = "") -> InputError | RunError:
-    """What to raise for an error that came out of a pipeline, followed by ``said``."""
-    kind, message = cause(error)
-    if kind == "InputError":
-        return InputError(message)
-    if kind == "RunError":
-        return RunError(message + said)
-    if issubclass(getattr(builtins, kind, Exception), OSError):
-        return RunError(f"{message}; {GOES_ON}{said}")
-    return RunError(f"{kind}: {message}{said}")
-
-
-def cause(error: BaseException) -> tuple[str, str]:
-    """The innermost reason of what a pipeline raised: the name of the exception, and what it says.
-
-    From another process Beam hands over a worker's traceback as one long text; in this one, the error itself, with the
-    name of the step put behind its message.
-    """
-    kind, message = type(error).__name__, str(error)
-    while found := _RAISED.findall(message):
-        kind, message = found[-1]
-    return kind, " ".join(_NOISE.sub("", message).split())
-
-
 def _environment(workers: int, log: Path) -> Any:
     if workers == 1:
         return EmbeddedPythonEnvironment.default()
     place = shlex.quote(str(log))
-    worker = f"{shlex.quote(sys.executable)} -m gristmill.pipelines.worker {os.getpid()} {place}"
+    worker = f"{shlex.quote(sys.executable)} -m gristmill.pipelines.runners.worker {os.getpid()} {place}"
     return SubprocessSDKEnvironment.from_command_string(f"trap '' INT; exec {worker} 2>>{place}")
