@@ -119,7 +119,7 @@ class MixedShards:
     def _read(self, shard: ShardFile, begin: int, rows: int) -> npt.NDArray[Any]:
         row_bytes = self.sequence_length * self.dtype.itemsize
         filesystem, path = storage.url_to_fs(storage.join(self.url, shard.path))
-        data = filesystem.cat_file(path, begin * row_bytes, (begin + rows) * row_bytes)
+        data = filesystem.cat_file(path, start=begin * row_bytes, end=(begin + rows) * row_bytes)
         if len(data) != rows * row_bytes:
             raise InputError(f"shard {shard.path} in {self.url} has been cut short: run the stage mix again")
         return np.frombuffer(data, self.dtype).reshape(rows, self.sequence_length)

@@ -1,4 +1,4 @@
-"""``python -m gristmill.training --section FILE --shards URL --out DIR``: a process of a run, alone or under torchrun.
+"""``python -m gristmill.training --section URL --shards URL --out URL``: a process of a run, alone or under torchrun.
 
 Lines of standard output are JSON objects: figures every ``log_every`` steps, ``{"error": sentence}`` before exit
 status 1.
@@ -13,11 +13,11 @@ import select
 import sys
 import threading
 import traceback
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from gristmill.corpus import storage
 from gristmill.corpus.errors import InputError, RunError
 from gristmill.mixing.reader import MixedShards
 from gristmill.training.loop import train
@@ -26,16 +26,16 @@ from gristmill.training.section import TrainSection
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m gristmill.training", description="Train on mixed shards.")
-    parser.add_argument("--section", required=True, metavar="FILE", help="JSON of a recipe's `train` section")
+    parser.add_argument("--section", required=True, metavar="URL", help="JSON of a recipe's `train` section")
     parser.add_argument("--shards", required=True, metavar="URL", help="directory of a finished mix stage")
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="local folder of checkpoints, metrics and the model"
+        "--out", required=True, metavar="URL", help="folder of checkpoints, metrics and the model, seen by every host"
     )
     arguments = parser.parse_args()
     if "TORCHELASTIC_RUN_ID" in os.environ:
         threading.Thread(target=_end_with_launcher, args=(os.getppid(),), daemon=True).start()
     try:
-        train(_section(arguments.section), MixedShards.open(arguments.shards), Path(arguments.out), _print)
+        train(_section(arguments.section), MixedShards.open(arguments.shards), arguments.out, _print)
     except (InputError, RunError) as error:
         _print({"error": str(error)})
         return 1
@@ -46,14 +46,14 @@ def main() -> int:
     return 0
 
 
-def _section(path: str) -> TrainSection:
+def _section(url: str) -> TrainSection:
     try:
-        return TrainSection.model_validate_json(Path(path).read_bytes())
+        return TrainSection.model_validate_json(storage.read_bytes(url))
     except FileNotFoundError as error:
-        raise InputError(f"no {path}: give the JSON of a `train` section") from error
+        raise InputError(f"no {url}: give the JSON of a `train` section") from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise InputError(f"{path} is no `train` section: {faults}") from error
+        raise InputError(f"{url} is no `train` section: {faults}") from error
 
 
 def _print(row: dict[str, Any]) -> None:

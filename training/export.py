@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
@@ -13,6 +12,7 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_
 from gristmill.corpus.keys import pretty
 from gristmill.training.data import Sequences
 from gristmill.training.distributed import World
+from gristmill.training.folder import Folder
 from gristmill.training.model import INIT_STD, NORM_EPS
 from gristmill.training.section import ModelSection
 
@@ -43,15 +43,18 @@ def llama_config(shape: ModelSection, sequences: Sequences) -> dict[str, Any]:
     }
 
 
-def export(model: Any, config: dict[str, Any], folder: Path, world: World) -> None:
-    """Write ``config.json`` and ``model.safetensors`` (float32) to ``folder``. All processes call it together."""
+def export(model: Any, config: dict[str, Any], out: Folder, world: World) -> None:
+    """Write ``model/config.json`` and ``model/model.safetensors`` (float32). All processes call it together."""
     weights = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
     if not world.leads:
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = out.local / "model"
+    folder.mkdir(exist_ok=True)
     named = {name if name.startswith("lm_head.") else f"model.{name}": weight for name, weight in weights.items()}
     (folder / "config.json").write_bytes(pretty(config))
     part = folder / ".model.safetensors.part"
     save_file(named, part, metadata={"format": "pt"})
     shutil.copymode(folder / "config.json", part)  # save_file gives its owner alone the right to read
     os.replace(part, folder / "model.safetensors")
+    out.publish("model/config.json")
+    out.publish("model/model.safetensors")

@@ -14,6 +14,7 @@ import torch
 from gristmill.corpus.errors import InputError
 from gristmill.training.data import Sequences
 from gristmill.training.distributed import World
+from gristmill.training.folder import Folder
 from gristmill.training.model import flops_per_token, parameter_count
 from gristmill.training.section import TrainSection
 
@@ -36,7 +37,7 @@ class Journal:
 
     def __init__(
         self,
-        out: Path,
+        out: Folder,
         first: int,
         steps: int,
         section: TrainSection,
@@ -44,13 +45,13 @@ class Journal:
         world: World,
         report: Report,
     ) -> None:
-        self.steps, self.section, self.report = steps, section, report
+        self.out, self.steps, self.section, self.report = out, steps, section, report
         self.sequence_length = sequences.sequence_length
         self.parameters = parameter_count(section.model, sequences.vocab_size)
         flops = flops_per_token(section.model, sequences.vocab_size, sequences.sequence_length)
         self.speed = Speed(first * self._step_tokens, flops, world)
-        self.metrics, self.losses = cut(out / "metrics.jsonl", first)
-        self.speeds = open(out / "speed.jsonl", "ab")  # noqa: SIM115
+        self.metrics, self.losses = cut(out.fetch("metrics.jsonl"), first)
+        self.speeds = open(out.fetch("speed.jsonl"), "ab")  # noqa: SIM115
 
     def add(self, step: int, loss: float, lr: float, grad_norm: float) -> None:
         """Note a step that is done."""
@@ -66,8 +67,10 @@ class Journal:
             self.report({**row, "steps": self.steps, **speed})
 
     def sync(self) -> None:
-        """Metrics onto the disk itself: a checkpoint must not outlive the rows before it."""
+        """Metrics onto the disk itself, or the store: a checkpoint must not outlive the rows before it."""
         os.fsync(self.metrics.fileno())
+        self.out.publish("metrics.jsonl")
+        self.out.publish("speed.jsonl")
 
     def result(self) -> Row:
         """The whole run in ``{"steps", "sequences", "tokens", "first_loss", "last_loss", "parameters"}``."""

@@ -25,19 +25,28 @@ ENVIRONMENT = {
 }
 
 
+PATIENCE = 1800
+"""Seconds that hosts of one run wait for each other: pods are scheduled, and images pulled, one after the other."""
+
+
+def trainer_arguments(section: str, shards: str, out: str) -> list[str]:
+    """What each process is told, by URL."""
+    return ["-m", "gristmill.training", "--section", section, "--shards", shards, "--out", out]
+
+
 def torchrun_command(section: TrainSection, section_path: str, shards: str, out: str) -> list[str]:
     """The command that trains on this host with ``section.processes`` processes; it finds itself a free port."""
     return [
         *(sys.executable, "-m", "torch.distributed.run"),
-        *("--standalone", "--nproc-per-node", str(section.processes), "-m", "gristmill.training"),
-        *("--section", section_path, "--shards", shards, "--out", out),
+        *("--standalone", "--nproc-per-node", str(section.processes)),
+        *trainer_arguments(section_path, shards, out),
     ]
 
 
 def train(
     section: TrainSection, shards: str, out: str, on_progress: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
-    """Train on the mix at the URL ``shards``, on from the last checkpoint in the local folder ``out``; the result.
+    """Train on the mix at the URL ``shards``, on from the last checkpoint at the URL ``out``; the result.
 
     ``on_progress`` is given a row of the metrics with ``steps``, ``tokens_per_s`` and perhaps ``mfu`` every
     ``log_every`` steps (``step`` counts from 0). The result is ``{"steps", "sequences", "tokens", "first_loss",
@@ -46,14 +55,28 @@ def train(
     """
     if find_spec("torch") is None or find_spec("safetensors") is None:
         raise InputError("training needs PyTorch and safetensors: pip install 'gristmill[train]'")
-    if not storage.is_local(out):
-        raise InputError(f"checkpoints are written to local folders only: give one in place of {out}")
     with TemporaryDirectory(prefix="gristmill-") as folder:
         section_path = Path(folder, "section.json")
-        section_path.write_text(section.model_dump_json())
+        section_path.write_text(section_json(section))
         _follow(torchrun_command(section, str(section_path), shards, out), on_progress)
-    result: dict[str, Any] = json.loads(Path(out, "result.json").read_bytes())
+    result = finished(out)
+    if result is None:
+        raise RunError(f"training left no result in {out}: run again to go on")
     return result
+
+
+def finished(out: str) -> dict[str, Any] | None:
+    """The result of the run in the folder at the URL ``out``; None where it is not done."""
+    try:
+        result: dict[str, Any] = json.loads(storage.read_bytes(storage.join(out, "result.json")))
+    except FileNotFoundError:
+        return None
+    return result
+
+
+def section_json(section: TrainSection) -> str:
+    """What the trainer is given: the section without where it is started."""
+    return section.model_dump_json(exclude={"launch"})
 
 
 def _follow(command: list[str], on_progress: Callable[[dict[str, Any]], None]) -> None:

@@ -1,9 +1,10 @@
 """The training loop.
 
-A run's folder is local (with several hosts, on a file system that all of them see) and belongs to one section and one
-mix. In it: ``run.json`` (which ones), ``checkpoints/``, ``metrics.jsonl``, ``speed.jsonl``, ``model/`` and, last of
-all, ``result.json``. A run that was killed goes on from its last complete checkpoint, and its losses are to the bit
-those of a run that was not.
+A run's folder is local or on an object store (with several hosts, one that all of them see) and belongs to one
+section and one mix. In it: ``run.json`` (which ones), ``checkpoints/``, ``metrics.jsonl``, ``speed.jsonl``, ``model/``
+and, last of all, ``result.json``. A run that was killed goes on from its last complete checkpoint, and its losses are
+to the bit those of a run that was not. On an object store metrics appear with each checkpoint, and nothing keeps a
+second run out of the folder while one is at work in it: there are no locks.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from gristmill.corpus import storage
 from gristmill.corpus.errors import InputError, RunError
 from gristmill.corpus.keys import key_of, pretty, section_slice
-from gristmill.training.checkpoint import Checkpoints, write_durably
+from gristmill.training.checkpoint import Checkpoints
 from gristmill.training.data import Sequences, batches, planned_steps
 from gristmill.training.distributed import World, joined, sharded_model
 from gristmill.training.export import export, llama_config
+from gristmill.training.folder import Folder, opened, write_durably
 from gristmill.training.journal import Journal, Report
 from gristmill.training.schedule import learning_rate
 from gristmill.training.section import TrainSection
@@ -34,18 +37,19 @@ PATIENCE = 30
 """Seconds to wait for another run in the same folder to end: what a killed launcher leaves behind dies soon."""
 
 
-def train(section: TrainSection, sequences: Sequences, out: Path, report: Report) -> None:
+def train(section: TrainSection, sequences: Sequences, out: str, report: Report) -> None:
     """Train to the last step; the leading process gives ``report`` a row of figures every ``log_every`` steps.
 
-    Raises InputError if the mix is too short or ``out`` belongs to another run, RunError if a loss is not finite.
+    ``out`` is the URL of the run's folder. Raises InputError if the mix is too short or ``out`` belongs to another run,
+    RunError if a loss is not finite.
     """
     steps = planned_steps(section, len(sequences))
-    with joined(section) as world, claimed(out, section, sequences.digest, world):
+    with joined(section) as world, opened(out) as folder, claimed(folder, section, sequences.digest, world):
         model = sharded_model(section, sequences.vocab_size, world)
         optimizer = adamw(model, section, world)
-        checkpoints = Checkpoints(out / "checkpoints", section.keep_checkpoints, world)
+        checkpoints = Checkpoints(folder.at("checkpoints"), section.keep_checkpoints, world)
         first = checkpoints.restore(model, optimizer)
-        journal = Journal(out, first, steps, section, sequences, world, report) if world.leads else None
+        journal = Journal(folder, first, steps, section, sequences, world, report) if world.leads else None
         data = batches(sequences, section.batch_sequences, first, steps, world.rank, world.size)
         for step, tokens in enumerate(data, first):
             lr = learning_rate(step, steps, section.lr, section.warmup_steps, section.min_lr_ratio)
@@ -58,42 +62,45 @@ def train(section: TrainSection, sequences: Sequences, out: Path, report: Report
                 if journal:
                     journal.sync()
                 checkpoints.save(step + 1, model, optimizer)
-        export(model, llama_config(section.model, sequences), out / "model", world)
+        export(model, llama_config(section.model, sequences), folder, world)
         if journal:
-            write_durably(out / "result.json", pretty(journal.result()))
+            write_durably(folder.at("result.json"), pretty(journal.result()))
 
 
 @contextmanager
-def claimed(out: Path, section: TrainSection, mix: str, world: World) -> Iterator[None]:
-    """``out`` for this run alone: no other run works in it now, and what lies there is of the same section and mix."""
+def claimed(out: Folder, section: TrainSection, mix: str, world: World) -> Iterator[None]:
+    """``out`` for this run: what lies there is of the same section and mix; on a disk, no other run works in it."""
     if not world.leads:
         world.barrier()
         yield
         return
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / ".lock", "wb") as lock:
-        _lock(lock, out)
+    with _locked(out.local):
         identity = {"section": section_slice(section), "mix": mix}
         identity["key"] = key_of(identity)
-        path = out / "run.json"
-        if not path.exists():
-            write_durably(path, pretty(identity))
-        elif json.loads(path.read_bytes())["key"] != identity["key"]:
+        url = out.at("run.json")
+        if not storage.exists(url):
+            write_durably(url, pretty(identity))
+        elif json.loads(storage.read_bytes(url))["key"] != identity["key"]:
             raise InputError(
-                f"{out} holds a run of another train section or mix (its run.json says which): "
+                f"{out.url} holds a run of another train section or mix (its run.json says which): "
                 "give another folder, or delete it"
             )
         world.barrier()
         yield
 
 
-def _lock(lock: Any, out: Path) -> None:
-    for _ in range(PATIENCE):
-        try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(1)
-    raise InputError(f"another run is at work in {out}: wait for it, or give another folder")
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    with open(out / ".lock", "wb") as lock:
+        for _ in range(PATIENCE):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(1)
+        else:
+            raise InputError(f"another run is at work in {out}: wait for it, or give another folder")
+        yield
 
 
 def adamw(model: Any, section: TrainSection, world: World) -> Any:

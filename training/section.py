@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from gristmill.corpus.section import RuntimeMark, Section
+from gristmill.training.launch_section import AnyLaunch, CommandLaunch, LocalLaunch
 
 FFN_ROUNDING = 64
 
@@ -89,6 +90,9 @@ class TrainSection(Section):
     )
     keep_checkpoints: Annotated[int, RuntimeMark()] = Field(2, ge=1, description="Older checkpoints are deleted.")
     log_every: Annotated[int, RuntimeMark()] = Field(10, ge=1, description="Steps between lines of progress.")
+    launch: Annotated[AnyLaunch, RuntimeMark()] = Field(
+        LocalLaunch(), discriminator="kind", description="Where the trainer is started; the result is the same."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> TrainSection:
@@ -97,4 +101,18 @@ class TrainSection(Section):
                 f"batch_sequences ({self.batch_sequences}) must be a multiple of processes × micro_batch "
                 f"({self.processes} × {self.micro_batch})"
             )
+        self._check_layout()
         return self
+
+    def _check_layout(self) -> None:
+        launch = self.launch
+        if isinstance(launch, LocalLaunch):
+            return
+        if isinstance(launch, CommandLaunch):
+            if self.processes % launch.nodes:
+                raise ValueError(f"processes ({self.processes}) must be a multiple of launch.nodes ({launch.nodes})")
+        elif self.processes != launch.nodes * launch.gpus_per_node:
+            raise ValueError(
+                f"processes ({self.processes}) must be launch.nodes × launch.gpus_per_node "
+                f"({launch.nodes} × {launch.gpus_per_node})"
+            )

@@ -1,28 +1,28 @@
-"""``train``: shards to a model, by torchrun on this host."""
+"""``train``: shards to a model, by torchrun on this host or by a job that is handed over."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from gristmill.corpus import storage
 from gristmill.corpus.books import Books
-from gristmill.corpus.errors import InputError
 from gristmill.corpus.keys import key_of, section_slice
 from gristmill.corpus.stage import Receipt, StageDirectory
 from gristmill.mixing.reader import MixedShards
 from gristmill.pipelines.recipe import Recipe, load_recipe, parse_section
-from gristmill.pipelines.stage import Launch, Mill
-from gristmill.training.launch import train
+from gristmill.pipelines.stage import Launch, Mill, UnderWay
+from gristmill.training.launch import finished, train
+from gristmill.training.launch_section import LocalLaunch
 from gristmill.training.section import TrainSection
+from gristmill.training.submit import check, follow, require_at_work, standing, submit
 from gristmill.transforms.units import Task
 
 Watch = Callable[[dict[str, Any]], None]
 
 
 class TrainWork(NamedTuple):
-    """The shards to train on, and the local folder of checkpoints, metrics and the model."""
+    """The shards to train on, and the folder of checkpoints, metrics and the model."""
 
     shards: str
     out: str
@@ -41,6 +41,10 @@ class Train(Launch):
     def slice(self, recipe: Recipe) -> Any:
         return section_slice(recipe.train)
 
+    def check(self, mill: Mill) -> None:
+        if not self.directory(mill).standing():
+            check(mill.recipe.train.launch, mill.work)
+
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         mix = mill.directories["mix"]
         digest = storage.content_hash(mix.manifest_url)
@@ -57,17 +61,36 @@ class Train(Launch):
             def watch(row: Mapping[str, Any], unit: str = task.unit) -> None:
                 directory.beat(unit, (row["step"] + 1) * section.batch_sequences, f"loss {row['loss']:.3f}")
 
-            result = train(section, work.shards, _local(work.out), watch)
-            trained = result["sequences"]
-            left = {"not_reached": work.sequences - trained} if work.sequences > trained else {}
+            result = trained(section, work, task.unit, watch)
+            sequences = result["sequences"]
+            left = {"not_reached": work.sequences - sequences} if work.sequences > sequences else {}
             with directory.attempt(task.unit) as attempt:
-                metrics = Path(_local(work.out), "metrics.jsonl").read_bytes()
+                metrics = storage.read_bytes(storage.join(work.out, "metrics.jsonl"))
                 attempt.payload("metrics", ".jsonl").write(metrics, result["steps"])
-                books = Books(work.sequences, trained, left, {}, work.sequences, work.sequences)
+                books = Books(work.sequences, sequences, left, {}, work.sequences, work.sequences)
                 attempt.commit(task.input, books, {**result, "out": f"runs/{task.unit}"})
 
     def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
         return receipts[0].facts
+
+
+def trained(section: TrainSection, work: TrainWork, unit: str, watch: Watch) -> dict[str, Any]:
+    """The run's result, however it was started. Raises UnderWay where it is handed over and not done yet."""
+    if result := finished(work.out):
+        return result
+    launch, record = section.launch, standing(work.out)
+    if record is None and isinstance(launch, LocalLaunch):
+        return train(section, work.shards, work.out, watch)
+    if record is None:
+        record = submit(section, work.shards, work.out, unit)
+        result = finished(work.out)  # the command may have trained and ended
+    else:
+        require_at_work(launch, record, work.out)
+    if not isinstance(launch, LocalLaunch) and launch.wait and record.job is not None:
+        result = follow(launch, record, work.out, watch)
+    if result is None:
+        raise UnderWay(record.sentence())
+    return result
 
 
 def train_on(shards: str, out: str, recipe: str | None, overrides: Iterable[str], watch: Watch) -> dict[str, Any]:
@@ -75,12 +98,3 @@ def train_on(shards: str, out: str, recipe: str | None, overrides: Iterable[str]
     section = load_recipe(recipe, overrides).train if recipe else parse_section(TrainSection, overrides)
     MixedShards.open(shards)  # says what is wrong with them before processes are started
     return train(section, shards, out, watch)
-
-
-def _local(url: str) -> str:
-    if not storage.is_local(url):
-        raise InputError(
-            f"checkpoints are written to local folders only, not to {url}: run with --until mix, then "
-            "`gristmill train SHARDS --out DIR` on the machine that trains"
-        )
-    return str(storage.url_to_fs(url)[1])

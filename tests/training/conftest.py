@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.training.fakes import Fakes
+
 LENGTH, VOCABULARY, SEQUENCES = 17, 32, 80
 
 
@@ -32,3 +34,9 @@ def write_mix(root: Path, payload: bytes) -> str:
     manifest = {"stage": "mix", "facts": {**facts, "sequences": SEQUENCES}, "units": [unit]}
     (root / "manifest.json").write_text(json.dumps(manifest))
     return str(root)
+
+
+@pytest.fixture
+def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
+    """Commands of a cluster that the test makes up."""
+    return Fakes(tmp_path / "bin", monkeypatch)

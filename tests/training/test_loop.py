@@ -46,7 +46,7 @@ def run(section: TrainSection, mix: str, out: Path, until: int | None = None) ->
         if until is not None and row["step"] >= until:
             raise CutOffError
 
-    train(section, MixedShards.open(mix), out, report)
+    train(section, MixedShards.open(mix), str(out), report)
     return reports
 
 
@@ -187,7 +187,7 @@ def test_the_exported_model_is_a_llama(mix: str, tmp_path: Path, tied: bool) -> 
     loss = -np.take_along_axis(log_probabilities, tokens[:, 1:, None], -1).mean()
     with joined(section) as world:
         model = sharded_model(section, 32, world)
-        loop.Checkpoints(tmp_path / "checkpoints", 1, world).restore(model, adamw(model, section, world))
+        loop.Checkpoints(str(tmp_path / "checkpoints"), 1, world).restore(model, adamw(model, section, world))
         assert loop.summed_loss(model, torch.from_numpy(tokens)).item() / 64 == pytest.approx(loss, rel=1e-5)
 
 

@@ -1,0 +1,31 @@
+"""Render the examples of this folder anew: ``python deploy/trainer/render.py [DIR]``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import yaml
+
+from gristmill.training.job import Job
+from gristmill.training.section import TrainSection
+from gristmill.training.submit import order
+
+HERE = Path(__file__).parent
+EXAMPLES = {
+    "kubernetes-values.yaml": ("s3://corpus/work", "kubernetes.yaml"),
+    "kubernetes-volume-values.yaml": ("/corpus/work", "kubernetes-volume.yaml"),
+    "slurm-values.yaml": ("/shared/work", "slurm.sh"),
+}
+
+
+def main(target: Path) -> None:
+    for values, (work, rendered) in EXAMPLES.items():
+        section = TrainSection.model_validate(yaml.safe_load((HERE / values).read_text()))
+        run = f"{work}/train-0123456789abcdef/runs/fedcba9876543210"
+        job = Job("gristmill-fedcba9876543210", f"{run}.section.json", f"{work}/mix-0123456789abcdef", run)
+        (target / rendered).write_text(order(section, job).stdin or "")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)

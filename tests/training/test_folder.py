@@ -1,0 +1,83 @@
+"""A run's folder on an object store: the same bytes as on a disk, and a killed run goes on from there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="TORCH MISSING: pip install 'gristmill[train]'")
+
+from gristmill.corpus import storage
+from gristmill.corpus.errors import InputError
+from gristmill.mixing.reader import MixedShards
+from gristmill.training.launch import train as launch_train
+from gristmill.training.loop import train
+from gristmill.training.section import ModelSection, TrainSection
+
+SECTION = TrainSection(
+    model=ModelSection(dim=16, layers=2, heads=2),
+    batch_sequences=4,
+    micro_batch=2,
+    lr=0.02,
+    warmup_steps=2,
+    checkpoint_every=4,
+    log_every=1,
+)
+OUTCOME = ("metrics.jsonl", "result.json", "run.json", "model/config.json", "model/model.safetensors")
+
+
+class CutOffError(Exception):
+    """Stands for whatever ends a run."""
+
+
+def run(mix: str, out: str, until: int | None = None, section: TrainSection = SECTION) -> list[int]:
+    """Train, or up to the report of step ``until``; the steps that were reported."""
+    steps: list[int] = []
+
+    def report(row: dict[str, Any]) -> None:
+        steps.append(row["step"])
+        if row["step"] == until:
+            raise CutOffError
+
+    train(section, MixedShards.open(mix), out, report)
+    return steps
+
+
+def test_a_run_goes_on_from_a_store_and_ends_as_on_a_disk(mix: str, tmp_path: Path, storage_root: str) -> None:
+    run(mix, str(tmp_path / "whole"))
+    out = storage.join(storage_root, "runs", "a")
+    with pytest.raises(CutOffError):
+        run(mix, out, until=9)
+    assert [path for path, _ in storage.glob(out, "checkpoints/*/complete.json")] == [
+        f"checkpoints/step-{step:08}/complete.json" for step in (4, 8)
+    ]
+    stale = storage.join(out, "checkpoints", "step-00000009", "__0_0.distcp")
+    storage.create(stale, b"half")  # a checkpoint that was not finished
+    assert not storage.exists(storage.join(out, "result.json"))
+    assert run(mix, out) == list(range(8, 20))
+    assert not storage.exists(stale)
+    for name in OUTCOME:
+        assert storage.read_bytes(storage.join(out, name)) == (tmp_path / "whole" / name).read_bytes()
+    speeds = storage.read_bytes(storage.join(out, "speed.jsonl")).splitlines()
+    assert [json.loads(line)["step"] for line in speeds][-12:] == list(range(8, 20))
+    assert len(storage.glob(out, "checkpoints/*/complete.json")) == 2
+    with pytest.raises(InputError, match=r"/runs/a holds a run of another train section or mix"):
+        run(mix, out, section=SECTION.model_copy(update={"seed": 1}))
+
+
+@pytest.mark.slow
+def test_two_processes_train_from_a_store_onto_it(mix: str, tmp_path: Path, s3_server: Any) -> None:
+    section = SECTION.model_copy(update={"processes": 2, "steps": 5})
+    bucket = s3_server.new_bucket()
+    for name in ("manifest.json", "shards/all.bin"):
+        storage.create(f"{bucket}/mix/{name}", Path(mix, name).read_bytes())
+    out = f"{bucket}/run"
+    remote = launch_train(section, f"{bucket}/mix", out, lambda row: None)
+    assert remote == launch_train(section, mix, str(tmp_path / "run"), lambda row: None)
+    files = {path.rpartition("/")[2] for path, _ in storage.glob(out, "checkpoints/step-00000005/*")}
+    assert files == {".metadata", "__0_0.distcp", "__1_0.distcp", "complete.json"}
+    for name in OUTCOME:
+        assert storage.read_bytes(storage.join(out, name)) == (tmp_path / "run" / name).read_bytes()
