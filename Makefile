@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo real test test-slow check format bench schema clean
+.PHONY: setup demo real test test-slow test-runners test-faults flink-local flink-local-stop spark-local spark-local-stop check format bench schema clean
 
 setup: $(STAMP)
 
@@ -19,15 +19,34 @@ demo: setup
 	$(BIN)/gristmill demo --work work/demo
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not runners and not faults" -n 2 --dist loadfile
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# The Google Cloud client, 140 packages, is only for the tests that translate Dataflow's job graphs.
+$(VENV)/.gcp: $(STAMP)
+	$(BIN)/python -m pip install --quiet --progress-bar off -c constraints.txt -e ".[gcp]"
+	touch $@
+
+test-runners: setup $(VENV)/.gcp
+	$(BIN)/python -m pytest -m runners -s
+
+flink-local spark-local: setup
+	$(BIN)/python -m deploy.local start $(@:-local=)
+
+flink-local-stop spark-local-stop: setup
+	$(BIN)/python -m deploy.local stop $(@:-local-stop=)
+
+test-faults: setup
+	$(BIN)/python -m pytest -m faults -s
 
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy -p deploy.local
+	$(BIN)/mypy deploy/trainer/render.py deploy/dataflow/flex.py
 	$(BIN)/lint-imports
 
 format: setup

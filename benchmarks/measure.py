@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -45,16 +45,22 @@ def alone(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> tuple
 
 def tree_bytes(pid: int) -> int:
     """Resident bytes of a process and its descendants, as they are now."""
+    return sum(processes({pid}).values())
+
+
+def processes(roots: Set[int]) -> dict[int, int]:
+    """Resident bytes of each process of ``roots`` and of all of their descendants, by number, as they are now."""
     alive = _alive()
-    total, generation = 0, {pid} & alive.keys()
+    found: dict[int, int] = {}
+    generation = roots & alive.keys()
     while generation:
-        total += sum(alive[one].resident for one in generation)
+        found |= {one: alive[one].resident for one in generation}
         generation = {
             child
             for child, process in alive.items()
             if process.parent in generation and process.stack != alive[process.parent].stack
         }
-    return total
+    return found
 
 
 class _Process(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
 import signal
@@ -22,7 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import EmbeddedPythonEnvironment, SubprocessSDKEnvironment
 
-from gristmill.pipelines.runners.engine import Build, Engine
+from gristmill.pipelines.runners.engine import Build, Engine, quiet
 from gristmill.pipelines.runners.faults import fault
 
 
@@ -41,7 +40,6 @@ def _run(build: Build, workers: int) -> None:
     where that is what a worker raised, else RunError, with the cause in one sentence; what worker processes said is
     then kept in a log that the sentence names.
     """
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL + 1)  # its tracebacks come to us as exceptions
     with NamedTemporaryFile(prefix="gristmill-workers-", suffix=".log", delete=False) as file:
         log = Path(file.name)
     kept = False
@@ -49,7 +47,7 @@ def _run(build: Build, workers: int) -> None:
     pipeline = beam.Pipeline(runner=FnApiRunner(_environment(workers, log)), options=options)
     hook, threading.excepthook = threading.excepthook, partial(_to_log, log)  # Beam's threads that watch the workers
     try:
-        with _interruptible(log):
+        with quiet(), _interruptible(log):
             build(pipeline)
             pipeline.run().wait_until_finish()
     except Exception as error:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
 from typing import Any
 
 import apache_beam as beam
@@ -15,6 +18,29 @@ Build = Callable[[beam.Pipeline], Any]
 
 class WorkersLostError(RunError):
     """A job failed not for what our code raised but because something under it went away; trying again may help."""
+
+
+def jobs_of(work: str) -> str:
+    """What the names of all jobs of a work directory begin with, so that a run finds what a killed one left running."""
+    return f"gristmill-{blake2b(work.encode(), digest_size=4).hexdigest()}"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Beam logs what it also raises, its portable runner even to the root logger."""
+    root, beams = logging.getLogger(), logging.getLogger("apache_beam")
+    before = beams.level
+    beams.setLevel(logging.CRITICAL + 1)
+    root.addFilter(_is_news)
+    try:
+        yield
+    finally:
+        root.removeFilter(_is_news)
+        beams.setLevel(before)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return record.module != "portable_runner"
 
 
 class Engine(ABC):

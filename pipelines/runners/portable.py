@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
-from hashlib import blake2b
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import NamedTuple
@@ -18,7 +16,7 @@ from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineState
 
 from gristmill.corpus.errors import InputError, RunError
-from gristmill.pipelines.runners.engine import Build, Engine, WorkersLostError
+from gristmill.pipelines.runners.engine import Build, Engine, WorkersLostError, jobs_of, quiet
 from gristmill.pipelines.runners.faults import fault
 from gristmill.pipelines.runners.probe import probing
 
@@ -56,13 +54,8 @@ class PortableEngine(Engine):
             shutil.rmtree(self._folder, ignore_errors=True)
 
     @cached_property
-    def _prefix(self) -> str:
-        """Names the jobs of this work directory, so that a run can find what an earlier one left on the cluster."""
-        return f"gristmill-{blake2b(self.work.encode(), digest_size=4).hexdigest()}"
-
-    @cached_property
     def _service(self) -> Service:
-        service = self.start(self._prefix, self._stack, self._folder)
+        service = self.start(jobs_of(self.work), self._stack, self._folder)
         with probing(self.work) as probe:
             self._wait(service, "probe", partial(probe.pipeline, service.workers), service.workers, _PROBE_SECONDS)
         return service
@@ -72,9 +65,9 @@ class PortableEngine(Engine):
 
     def _wait(self, service: Service, name: str, build: Build, units: int, seconds: int | None) -> None:
         workers = min(service.workers, units)
-        options = [*service.options(workers), f"--job_name={self._prefix}-{name}", "--no_pipeline_type_check"]
+        options = [*service.options(workers), f"--job_name={jobs_of(self.work)}-{name}", "--no_pipeline_type_check"]
         pipeline = beam.Pipeline(runner=service.runner(), options=PipelineOptions(options))
-        with _quiet():
+        with quiet():
             build(pipeline)
             result = pipeline.run()
             try:
@@ -111,21 +104,3 @@ class PortableEngine(Engine):
         except (InputError, RunError):
             self._failed = True
             raise
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Beam logs what it also raises, its portable runner even to the root logger."""
-    root, ours = logging.getLogger(), logging.getLogger("apache_beam")
-    before = ours.level
-    ours.setLevel(logging.CRITICAL + 1)
-    root.addFilter(_not_of_beam)
-    try:
-        yield
-    finally:
-        root.removeFilter(_not_of_beam)
-        ours.setLevel(before)
-
-
-def _not_of_beam(record: logging.LogRecord) -> bool:
-    return record.module != "portable_runner"

@@ -39,6 +39,8 @@ class WorkerPool(fn_api_grpc.BeamFnExternalWorkerPoolServicer):  # type: ignore[
         except OSError as error:
             return fn_api.StartWorkerResponse(error=f"no worker could be started: {error}")
         with self._lock:
+            for other in self._workers.values():
+                other.poll()  # reaps what has ended by itself
             self._workers[request.worker_id] = worker
         return fn_api.StartWorkerResponse()
 

@@ -1,0 +1,146 @@
+"""Flink on this machine: one JobManager and one TaskManager, with every part of their memory bounded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.local.plan import ADD_OPENS, HOST, Folder, Plan, Process, free_ports, worker_pool
+
+PORTS = ("rest", "jobmanager", "blob", "taskmanager", "data", "pool")
+
+# MiB of a TaskManager with two slots, 2.5 GiB in all. Python's memory is not in it: workers belong to the pool.
+# Flink's own scripts would compute the parts from a total; they are not in the package.
+TASKMANAGER = {
+    "framework.heap.size": 128,  # Flink's own objects
+    "task.heap.size": 1024,  # bundles on their way to Python, and what comes back
+    "framework.off-heap.size": 128,  # Flink's own direct memory
+    "task.off-heap.size": 256,  # gRPC's buffers between Flink and Python (Netty's direct memory)
+    "managed.size": 512,  # sorting of groups; spills to disk beyond
+    "network.min": 128,  # shuffle buffers; min = max, so that it never grows
+    "network.max": 128,
+    "jvm-metaspace.size": 320,  # Beam's classes, once per job until they are collected
+    "jvm-overhead.min": 128,  # threads' stacks, code cache
+    "jvm-overhead.max": 128,
+}
+
+# MiB of the JobManager: graphs of jobs, no data.
+JOBMANAGER_HEAP = 512
+JOBMANAGER_METASPACE = 256
+
+_JOBMANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+_TASKMANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+
+_LOGGING = """\
+rootLogger.level = INFO
+rootLogger.appenderRef.console.ref = Console
+appender.console.name = Console
+appender.console.type = CONSOLE
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %-5p %c{1} - %m%n
+"""
+
+
+def cluster(folder: Folder, home: Path, jar: Path, java: str, slots: int) -> Plan:
+    """A session cluster from the libraries in ``home``, with ``slots`` slots, and the pool for its Python workers."""
+    ports = free_ports(PORTS)
+    return Plan(
+        processes=[*processes(folder, home, java), worker_pool(ports["pool"])],
+        files={
+            "config.yaml": yaml.safe_dump(configuration(folder, ports, slots), sort_keys=False),
+            "log4j.properties": _LOGGING,
+        },
+        profile={
+            "runner": "flink",
+            "master": f"{HOST}:{ports['rest']}",
+            "version": "1.19",
+            "jar": str(jar),
+            "java": java,
+            "java_options": ["-Xmx1g", *ADD_OPENS],
+            "worker_pool": f"{HOST}:{ports['pool']}",
+        },
+        health=f"http://{HOST}:{ports['rest']}/overview",
+        slots=slots_of,
+        pool=ports["pool"],
+    )
+
+
+def slots_of(overview: Any) -> int:
+    """Slots in the JobManager's ``/overview``."""
+    return int(overview["slots-total"])
+
+
+def configuration(folder: Folder, ports: dict[str, int], slots: int) -> dict[str, Any]:
+    """Flink's ``config.yaml``, the same for both processes."""
+    return {
+        # Everything listens on this machine alone, at ports that stay the same when a process is started again.
+        "jobmanager.rpc.address": HOST,
+        "jobmanager.rpc.port": ports["jobmanager"],
+        "jobmanager.bind-host": HOST,
+        "rest.address": HOST,
+        "rest.port": ports["rest"],
+        "rest.bind-address": HOST,
+        "blob.server.port": ports["blob"],
+        "taskmanager.host": HOST,
+        "taskmanager.bind-host": HOST,
+        "taskmanager.rpc.port": ports["taskmanager"],
+        "taskmanager.data.port": ports["data"],
+        "io.tmp.dirs": str(folder.scratch),
+        "web.submit.enable": False,
+        # Memory.
+        "taskmanager.numberOfTaskSlots": slots,
+        "taskmanager.cpu.cores": float(slots),
+        **{f"taskmanager.memory.{part}": f"{size}m" for part, size in TASKMANAGER.items()},
+        # A lost TaskManager is noticed within seconds, and its tasks wait for the one that takes its place.
+        "heartbeat.interval": 3_000,  # ms
+        "heartbeat.timeout": 15_000,
+        "slot.request.timeout": 120_000,
+        "restart-strategy.type": "fixed-delay",
+        "restart-strategy.fixed-delay.attempts": 3,
+        "restart-strategy.fixed-delay.delay": "5 s",
+        # Ended jobs stay readable in the web interface for a while, no longer.
+        "jobstore.max-capacity": 50,
+    }
+
+
+def processes(folder: Folder, home: Path, java: str) -> list[Process]:
+    """The commands of JobManager and TaskManager."""
+    task = TASKMANAGER
+    direct = task["framework.off-heap.size"] + task["task.off-heap.size"] + task["network.max"]
+    return [
+        Process(
+            "jobmanager",
+            [
+                *_java(folder, home, java, JOBMANAGER_HEAP, JOBMANAGER_METASPACE),
+                *(_JOBMANAGER, "--configDir", str(folder.configuration), "--executionMode", "cluster"),
+            ],
+            {},
+        ),
+        Process(
+            "taskmanager",
+            [
+                *_java(
+                    folder, home, java, task["framework.heap.size"] + task["task.heap.size"], task["jvm-metaspace.size"]
+                ),
+                f"-XX:MaxDirectMemorySize={direct}m",
+                *(_TASKMANAGER, "--configDir", str(folder.configuration)),
+            ],
+            {},
+        ),
+    ]
+
+
+def _java(folder: Folder, home: Path, java: str, heap: int, metaspace: int) -> list[str]:
+    return [
+        java,
+        f"-Xmx{heap}m",
+        f"-XX:MaxMetaspaceSize={metaspace}m",
+        "-XX:-UsePerfData",  # it would leave files in the system's /tmp
+        "-XX:+ExitOnOutOfMemoryError",
+        f"-Djava.io.tmpdir={folder.scratch}",
+        f"-Dlog4j.configurationFile={folder.configuration / 'log4j.properties'}",
+        *ADD_OPENS,
+        *("-cp", str(home / "lib" / "*")),
+    ]

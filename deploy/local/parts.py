@@ -1,0 +1,136 @@
+"""The parts of a cluster, each made once and kept in a cache folder under a name that tells its version."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from gristmill.corpus.errors import InputError, RunError
+
+FLINK = "1.19.3"
+SPARK = "3.5.6"
+
+_POM = Path(__file__).parent.parent / "job-server" / "pom.xml"
+_JAVA = range(11, 18)  # Spark 3.5 and Flink 1.19 run on 8, 11 and 17; Beam's job server needs 11
+
+
+def default_cache() -> Path:
+    """``$GRISTMILL_CACHE``, or ``~/.cache/gristmill``."""
+    named = os.environ.get("GRISTMILL_CACHE")
+    return Path(named) if named else Path.home() / ".cache" / "gristmill"
+
+
+def java() -> str:
+    """Java as it is started here: ``$JAVA_HOME``'s or the one on the PATH. InputError where none runs the engines."""
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which("java", path=f"{home}/bin" if home else None)
+    if found is None:
+        raise InputError("no Java found: install a Java 17 runtime, or set JAVA_HOME to one")
+    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
+    if (major := java_major(said)) not in _JAVA:
+        raise InputError(f"{found} is Java {major or 'of an unknown version'}: set JAVA_HOME to a Java 11 or 17")
+    return found
+
+
+def java_major(said: str) -> int:
+    """Java's major version in the words of ``java -version``; 0 where there is none."""
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    return int(found[1]) if found else 0
+
+
+def job_server(engine: str, cache: Path) -> Path:
+    """Beam's job server for an engine, assembled by Maven."""
+    name = f"{engine}-job-server.jar"
+
+    def build(folder: Path, log: Path) -> None:
+        maven = _tool("mvn", "Maven, which assembles the job server (Debian: apt-get install maven)")
+        command = [maven, "--batch-mode", "--quiet", "--file", str(_POM), "--activate-profiles", engine]
+        _run([*command, f"-Dtarget.directory={folder}", "package"], log)
+
+    return _made(cache, f"{engine}-job-server-{_digest(_POM)}", build) / name
+
+
+def flink(cache: Path) -> Path:
+    """The folder of Flink's libraries."""
+    return _package("apache-flink-libraries", FLINK, cache) / "pyflink"
+
+
+def spark(cache: Path) -> Path:
+    """Spark's home."""
+    return _package("pyspark", SPARK, cache) / "pyspark"
+
+
+def prism(cache: Path) -> Path:
+    """Beam's Prism runner, of the version of Beam that is installed."""
+    beam = version("apache-beam")
+
+    def build(folder: Path, log: Path) -> None:
+        go = _tool("go", "Go, which builds Prism (https://go.dev/doc/install)")
+        module = f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{beam}"
+        _run([go, "install", module], log, {"GOBIN": str(folder)})
+
+    return _made(cache, f"prism-{beam}", build) / "prism"
+
+
+def _package(name: str, wanted: str, cache: Path) -> Path:
+    def install(folder: Path, log: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--progress-bar", "off", "--no-deps", "--no-compile"]
+        _run([*pip, "--target", str(folder), f"{name}=={wanted}"], log)
+
+    return _made(cache, f"{name}-{wanted}", install)
+
+
+def _made(cache: Path, name: str, build: Callable[[Path, Path], None]) -> Path:
+    """The folder ``name`` of the cache; made beside it and renamed, so that one that is there is whole."""
+    entry = cache / name
+    if entry.is_dir():
+        return entry
+    cache.mkdir(parents=True, exist_ok=True)
+    print(f"making {name} in {cache}", file=sys.stderr)
+    beside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache))
+    try:
+        build(beside, cache / f"{name}.log")
+        beside.chmod(0o755)
+        try:
+            beside.rename(entry)
+        except OSError:
+            if not entry.is_dir():  # else somebody made it meanwhile
+                raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return entry
+
+
+def _run(command: list[str], log: Path, environment: dict[str, str] | None = None) -> None:
+    """Run a command whose words go to ``log``. Raises RunError, naming it."""
+    with log.open("wb") as file:
+        done = subprocess.run(
+            command,
+            stdout=file,
+            stderr=file,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+            check=False,
+        )
+    if done.returncode:
+        raise RunError(f"{Path(command[0]).name} ended with {done.returncode}: see {log}")
+    log.unlink()
+
+
+def _tool(name: str, what: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise InputError(f"no {name} found: install {what}")
+    return found
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]

@@ -1,0 +1,142 @@
+"""Spark on this machine: a standalone master and one worker, with the memory of every JVM bounded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from deploy.local.plan import ADD_OPENS, HOST, Folder, Plan, Process, free_ports, worker_pool
+
+PORTS = ("master", "ui", "worker", "worker-ui", "pool")
+
+# MiB of the heaps. A stage's output of a whole partition lies on an executor's heap; Python's memory is the pool's.
+MASTER_HEAP = 384
+WORKER_HEAP = 384
+EXECUTOR_HEAP = 1536
+
+# Spark sets aside as much again for what is not heap, at least 384 MiB; the worker must be seen to have it.
+EXECUTOR_OVERHEAD = 384
+
+# Seconds without a word after which the master gives a worker up (Spark's own: 60).
+_LOST_SECONDS = 15
+
+# Every job is an application, whose folder holds a copy of the job server's jar; seconds until it is cleaned away.
+_KEPT_SECONDS = 60
+
+_LOGGING = """\
+rootLogger.level = info
+rootLogger.appenderRef.file.ref = log
+appender.file.type = {kind}
+appender.file.name = log
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{{yyyy-MM-dd HH:mm:ss,SSS}} %pid %-5p %c{{1}} - %m%n
+"""
+
+
+def cluster(folder: Folder, home: Path, jar: Path, java: str, cores: int) -> Plan:
+    """A standalone cluster from the PySpark in ``home``, with ``cores`` cores, and the pool for its Python workers."""
+    ports = free_ports(PORTS)
+    executor_log = f"appender.file.fileName = {folder.log('executor')}\nappender.file.append = true\n"
+    return Plan(
+        processes=[*processes(folder, home, java, ports, cores), worker_pool(ports["pool"])],
+        files={
+            "log4j2.properties": _LOGGING.format(kind="Console"),
+            "executor-log4j2.properties": _LOGGING.format(kind="File") + executor_log,
+        },
+        profile={
+            "runner": "spark",
+            "master": f"spark://{HOST}:{ports['master']}",
+            "ui": f"{HOST}:{ports['ui']}",
+            "jar": str(jar),
+            "java": java,
+            "java_options": ["-Xmx1g", *ADD_OPENS],
+            "worker_pool": f"{HOST}:{ports['pool']}",
+            "properties": properties(folder, cores),
+        },
+        health=f"http://{HOST}:{ports['ui']}/json/",
+        slots=cores_of,
+        pool=ports["pool"],
+    )
+
+
+def cores_of(state: Any) -> int:
+    """Cores of the living workers in the master's ``/json/``."""
+    return sum(int(worker["cores"]) for worker in state["workers"] if worker["state"] == "ALIVE")
+
+
+def properties(folder: Folder, cores: int) -> dict[str, str]:
+    """What a run's driver, and through it its executors, must be told."""
+    executor = [
+        *ADD_OPENS,
+        "-XX:-UsePerfData",
+        f"-Djava.io.tmpdir={folder.scratch}",
+        f"-Dlog4j2.configurationFile={folder.configuration / 'executor-log4j2.properties'}",
+    ]
+    return {
+        "spark.driver.host": HOST,
+        "spark.driver.bindAddress": HOST,
+        "spark.cores.max": str(cores),
+        "spark.executor.cores": str(cores),
+        "spark.executor.memory": f"{EXECUTOR_HEAP}m",
+        "spark.executor.extraJavaOptions": " ".join(executor),
+        "spark.default.parallelism": str(cores),
+        "spark.task.maxFailures": "4",
+        "spark.network.timeout": "60s",
+        "spark.executor.heartbeatInterval": "5s",
+        "spark.ui.enabled": "false",
+    }
+
+
+def processes(folder: Folder, home: Path, java: str, ports: dict[str, int], cores: int) -> list[Process]:
+    """The commands of master and worker; executors are the worker's children, one for each application."""
+    master = f"spark://{HOST}:{ports['master']}"
+    environment = {
+        "SPARK_HOME": str(home),
+        "SPARK_SCALA_VERSION": "2.12",  # of PySpark's jars; the script that finds it out is not used
+        "SPARK_CONF_DIR": str(folder.configuration),
+        "SPARK_LOCAL_IP": HOST,
+        "SPARK_LOCAL_DIRS": str(folder.scratch),
+        "JAVA_HOME": str(Path(java).resolve().parent.parent),
+    }
+    cleaning = [
+        "-Dspark.worker.cleanup.enabled=true",
+        f"-Dspark.worker.cleanup.interval={_KEPT_SECONDS}",
+        f"-Dspark.worker.cleanup.appDataTtl={_KEPT_SECONDS}",
+    ]
+    return [
+        Process(
+            "master",
+            [
+                *_java(folder, home, java, MASTER_HEAP),
+                *("org.apache.spark.deploy.master.Master", "--host", HOST),
+                *("--port", str(ports["master"]), "--webui-port", str(ports["ui"])),
+            ],
+            environment,
+        ),
+        Process(
+            "worker",
+            [
+                *_java(folder, home, java, WORKER_HEAP),
+                *cleaning,
+                *("org.apache.spark.deploy.worker.Worker", "--host", HOST),
+                *("--port", str(ports["worker"]), "--webui-port", str(ports["worker-ui"])),
+                *("--cores", str(cores), "--memory", f"{EXECUTOR_HEAP + EXECUTOR_OVERHEAD}m"),
+                *("--work-dir", str(folder.scratch / "work"), master),
+            ],
+            environment,
+        ),
+    ]
+
+
+def _java(folder: Folder, home: Path, java: str, heap: int) -> list[str]:
+    return [
+        java,
+        f"-Xmx{heap}m",
+        "-XX:-UsePerfData",  # it would leave files in the system's /tmp
+        "-XX:+ExitOnOutOfMemoryError",
+        f"-Djava.io.tmpdir={folder.scratch}",
+        f"-Dlog4j2.configurationFile={folder.configuration / 'log4j2.properties'}",
+        f"-Dspark.worker.timeout={_LOST_SECONDS}",
+        *ADD_OPENS,
+        *("-cp", str(home / "jars" / "*")),
+    ]

@@ -1,0 +1,147 @@
+"""``deploy/dataflow``: what of it can be held against a definition without Google Cloud."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gristmill.pipelines.recipe import load_recipe
+from gristmill.pipelines.runners.profile import Dataflow, load_profile
+from gristmill.pipelines.stage import BeamStage
+from gristmill.pipelines.stages import STAGES
+from tests.pipelines.conftest import Milled, mill, milled, sample  # noqa: F401 - fixtures
+from tests.pipelines.offline_dataflow import Cloud, cut_off, require
+
+pytestmark = pytest.mark.runners
+
+FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "dataflow"
+METADATA = FOLDER / "metadata.json"
+TEMPLATE = "gs://bucket/temp/template_launches/job/job_object"
+LAUNCHED = [
+    "--runner=DataflowRunner",
+    "--project=some-project",
+    "--region=us-central1",
+    "--job_name=gristmill-crawl",
+    "--temp_location=gs://bucket/temp",
+    "--staging_location=gs://bucket/staging",
+    f"--template_location={TEMPLATE}",
+    "--sdk_container_image=registry/gristmill:1",
+    "--max_num_workers=7",
+]
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    """Dataflow cut off, and a local work directory let through."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gristmill.pipelines.runners.dataflow.check", lambda work: None)
+        yield cut_off(patch)
+
+
+def _launch(recipe: Path, work: Path | str, *more: str) -> str:
+    from deploy.dataflow.flex import launch
+
+    return launch([*LAUNCHED, f"--recipe={recipe}", f"--work={work}", *more])
+
+
+def _parameters() -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in json.loads(METADATA.read_text())["parameters"]}
+
+
+def test_the_profile_loads() -> None:
+    assert isinstance(load_profile(str(FOLDER / "runner.yaml"), ["region=us-east1"]), Dataflow)
+
+
+def test_the_profile_s_further_lines_load_too(tmp_path: Path) -> None:
+    profile = tmp_path / "runner.yaml"
+    profile.write_text(re.sub(r"^# (\w+: )", r"\1", (FOLDER / "runner.yaml").read_text(), flags=re.MULTILINE))
+    loaded = load_profile(str(profile))
+    assert isinstance(loaded, Dataflow)
+    assert loaded.beam
+    assert loaded.service_account
+    assert loaded.subnetwork
+
+
+def test_the_metadata_have_the_form_that_dataflow_s_own_client_defines() -> None:
+    require()
+    from google.cloud.dataflow_v1beta3 import types
+    from google.protobuf import json_format
+
+    data = json.loads(METADATA.read_text())
+    kinds = {name: one.pop("paramType") for name, one in zip(_parameters(), data["parameters"], strict=True)}
+    parsed = json_format.ParseDict(data, types.TemplateMetadata.pb()())  # raises on a key or type that is not defined
+    assert all(one.name and one.label and one.help_text for one in parsed.parameters)
+    # GCS_READ_FOLDER and GCS_WRITE_FOLDER are in the REST reference, not in this client yet
+    known = {kind.name for kind in types.ParameterType} | {"GCS_WRITE_FOLDER"}
+    assert set(kinds.values()) <= known
+
+
+def test_the_parameters_are_those_of_the_launcher() -> None:
+    asked = {name for name, one in _parameters().items() if not one.get("isOptional")}
+    assert asked == {"recipe", "work", "sdk_container_image"}
+    for name in ("recipe", "work"):
+        (pattern,) = _parameters()[name]["regexes"]
+        assert re.match(pattern, "gs://bucket/folder/recipe.yaml")
+        assert not re.match(pattern, "/home/me/recipe.yaml")
+    stages = [stage.name for stage in STAGES if isinstance(stage, BeamStage)]
+    assert [one["value"] for one in _parameters()["until"]["enumOptions"]] == stages
+    assert _parameters()["until"]["defaultValue"] == stages[-1]
+
+
+def test_the_workflow_launches_with_the_template_s_parameters() -> None:
+    require()
+    from google.cloud.dataflow_v1beta3 import types
+    from google.protobuf import json_format
+
+    steps = yaml.safe_load((FOLDER / "workflow.yaml").read_text())["main"]["steps"]
+    named = {name: body for step in steps for name, body in step.items()}
+    parameter = named["launch"]["args"]["body"]["launchParameter"]
+    assert set(parameter["parameters"]) == set(_parameters())
+    parameter["environment"]["maxWorkers"] = 5  # an expression, known when it runs
+    json_format.ParseDict(parameter, types.LaunchFlexTemplateParameter.pb()())
+    jumps = set(re.findall(r"next: (\w+)", (FOLDER / "workflow.yaml").read_text()))
+    assert jumps <= set(named)
+
+
+def test_a_launch_makes_the_job_of_the_first_stage_that_has_units_left(
+    cloud: Cloud,
+    sample: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    recipe = sample / "recipe.yaml"
+    assert _launch(recipe, tmp_path).startswith("extract: the job over ")
+    done = mill(load_recipe(str(recipe)), tmp_path, until="extract")
+    assert done.worked_on()["extract"]  # nothing was done by the launch itself
+    assert _launch(recipe, tmp_path).startswith("signals: the job over ")
+    assert not cloud.jobs  # Dataflow starts a template's job itself, from the file
+    job = json.loads(cloud.files[TEMPLATE])
+    assert job["name"] == "gristmill-crawl"
+    assert job["labels"]["gristmill-stage"] == "signals"
+    (pool,) = job["environment"]["workerPools"]
+    assert pool["autoscalingSettings"]["maxNumWorkers"] == 7
+    assert pool["workerHarnessContainerImage"] == "registry/gristmill:1"
+
+
+def test_a_launch_when_all_is_done_makes_no_job_and_writes_the_ledger(
+    cloud: Cloud,
+    sample: Path,  # noqa: F811
+    milled: Milled,  # noqa: F811
+) -> None:
+    ledger = Path(milled.work) / "ledger.json"
+    ledger.unlink()
+    assert _launch(sample / "recipe.yaml", milled.work) == "nothing is left to do up to mix: no job is made"
+    assert json.loads(ledger.read_text())["stages"][-1]["stage"] == "mix"
+    assert not cloud.files
+
+
+def test_the_launcher_s_image_holds_what_the_template_needs() -> None:
+    lines = (FOLDER / "Dockerfile.flex").read_text().splitlines()
+    assert "ENV FLEX_TEMPLATE_PYTHON_PY_FILE=/template/flex.py" in lines
+    (copied,) = [line.split()[1:] for line in lines if line.endswith("/template/flex.py") and line.startswith("COPY")]
+    assert (FOLDER / copied[0]).is_file()
