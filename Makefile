@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo real test test-slow test-runners test-faults flink-local flink-local-stop spark-local spark-local-stop check format bench schema clean
+.PHONY: setup demo real test test-slow test-runners test-faults flink-local flink-local-stop spark-local spark-local-stop check format bench manifests schema clean
 
 setup: $(STAMP)
 
@@ -38,8 +38,9 @@ flink-local spark-local: setup
 flink-local-stop spark-local-stop: setup
 	$(BIN)/python -m deploy.local stop $(@:-local-stop=)
 
+# `make test-faults KILLED_IN=extract` takes one of the five stages.
 test-faults: setup
-	$(BIN)/python -m pytest -m faults -s
+	$(BIN)/python -m pytest -m faults -s -k "$(KILLED_IN)"
 
 check: setup
 	$(BIN)/ruff check .
@@ -60,6 +61,10 @@ real: setup
 
 bench: setup
 	$(BIN)/python benchmarks/mill.py
+
+# Needs helm. What is rendered is committed, so that nothing else does.
+manifests: setup
+	$(BIN)/python deploy/kubernetes/render.py
 
 schema: setup
 	$(BIN)/gristmill schema > docs/recipe.schema.json

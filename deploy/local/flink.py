@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from deploy.local.plan import ADD_OPENS, HOST, Folder, Plan, Process, free_ports, worker_pool
+from deploy.local.plan import HOST, Folder, Plan, Process, free_ports, gc_log, worker_pool
+from gristmill.pipelines.runners.checks import ADD_OPENS
 
 PORTS = ("rest", "jobmanager", "blob", "taskmanager", "data", "pool")
 
@@ -58,7 +59,7 @@ def cluster(folder: Folder, home: Path, jar: Path, java: str, slots: int) -> Pla
             "version": "1.19",
             "jar": str(jar),
             "java": java,
-            "java_options": ["-Xmx1g", *ADD_OPENS],
+            "java_options": ["-Xmx1g", gc_log(folder, "job-server")],
             "worker_pool": f"{HOST}:{ports['pool']}",
         },
         health=f"http://{HOST}:{ports['rest']}/overview",
@@ -108,12 +109,13 @@ def configuration(folder: Folder, ports: dict[str, int], slots: int) -> dict[str
 def processes(folder: Folder, home: Path, java: str) -> list[Process]:
     """The commands of JobManager and TaskManager."""
     task = TASKMANAGER
+    heap = task["framework.heap.size"] + task["task.heap.size"]
     direct = task["framework.off-heap.size"] + task["task.off-heap.size"] + task["network.max"]
     return [
         Process(
             "jobmanager",
             [
-                *_java(folder, home, java, JOBMANAGER_HEAP, JOBMANAGER_METASPACE),
+                *_java(folder, home, java, "jobmanager", JOBMANAGER_HEAP, JOBMANAGER_METASPACE),
                 *(_JOBMANAGER, "--configDir", str(folder.configuration), "--executionMode", "cluster"),
             ],
             {},
@@ -121,9 +123,7 @@ def processes(folder: Folder, home: Path, java: str) -> list[Process]:
         Process(
             "taskmanager",
             [
-                *_java(
-                    folder, home, java, task["framework.heap.size"] + task["task.heap.size"], task["jvm-metaspace.size"]
-                ),
+                *_java(folder, home, java, "taskmanager", heap, task["jvm-metaspace.size"]),
                 f"-XX:MaxDirectMemorySize={direct}m",
                 *(_TASKMANAGER, "--configDir", str(folder.configuration)),
             ],
@@ -132,11 +132,12 @@ def processes(folder: Folder, home: Path, java: str) -> list[Process]:
     ]
 
 
-def _java(folder: Folder, home: Path, java: str, heap: int, metaspace: int) -> list[str]:
+def _java(folder: Folder, home: Path, java: str, role: str, heap: int, metaspace: int) -> list[str]:
     return [
         java,
         f"-Xmx{heap}m",
         f"-XX:MaxMetaspaceSize={metaspace}m",
+        gc_log(folder, role),
         "-XX:-UsePerfData",  # it would leave files in the system's /tmp
         "-XX:+ExitOnOutOfMemoryError",
         f"-Djava.io.tmpdir={folder.scratch}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,12 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gristmill.corpus.errors import InputError, RunError
+from gristmill.pipelines.runners.checks import check_java
 
 FLINK = "1.19.3"
 SPARK = "3.5.6"
 
 _POM = Path(__file__).parent.parent / "job-server" / "pom.xml"
-_JAVA = range(11, 18)  # Spark 3.5 and Flink 1.19 run on 8, 11 and 17; Beam's job server needs 11
 
 
 def default_cache() -> Path:
@@ -29,21 +28,13 @@ def default_cache() -> Path:
 
 
 def java() -> str:
-    """Java as it is started here: ``$JAVA_HOME``'s or the one on the PATH. InputError where none runs the engines."""
+    """Java as it is started here: ``$JAVA_HOME``'s or the one on the PATH. InputError where it runs no engine."""
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=f"{home}/bin" if home else None)
     if found is None:
         raise InputError("no Java found: install a Java 17 runtime, or set JAVA_HOME to one")
-    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
-    if (major := java_major(said)) not in _JAVA:
-        raise InputError(f"{found} is Java {major or 'of an unknown version'}: set JAVA_HOME to a Java 11 or 17")
+    check_java(found)
     return found
-
-
-def java_major(said: str) -> int:
-    """Java's major version in the words of ``java -version``; 0 where there is none."""
-    found = re.search(r'version "(?:1\.)?(\d+)', said)
-    return int(found[1]) if found else 0
 
 
 def job_server(engine: str, cache: Path) -> Path:

@@ -20,23 +20,6 @@ POOL = "worker-pool"
 # while it is being started again.
 _PORTS = range(20_000, 32_000)
 
-# What Java 17 must be told, once for each package, by whoever starts a JVM with Beam, Flink or Spark in it.
-ADD_OPENS = tuple(
-    f"--add-opens=java.base/{package}=ALL-UNNAMED"
-    for package in (
-        "java.lang",
-        "java.lang.invoke",
-        "java.lang.reflect",
-        "java.io",
-        "java.net",
-        "java.nio",
-        "java.time",
-        "java.util",
-        "java.util.concurrent",
-        "sun.nio.ch",
-    )
-)
-
 
 class Process(NamedTuple):
     """One process of a cluster: the part that it plays, its command, and what it needs in its environment."""
@@ -120,6 +103,11 @@ def free_ports(names: Sequence[str], candidates: Sequence[int] = _PORTS) -> dict
             f"fewer than {len(names)} of the ports {candidates[0]} to {candidates[-1]} are free: end what uses them"
         )
     return dict(zip(names, found, strict=True))
+
+
+def gc_log(folder: Folder, role: str) -> str:
+    """The option that notes every garbage collection of a JVM: what its heap held before and after."""
+    return f"-Xlog:gc:file={folder.logs / role}-gc-%p.log:uptime:filecount=0"
 
 
 def worker_pool(port: int) -> Process:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from deploy.local.plan import ADD_OPENS, HOST, Folder, Plan, Process, free_ports, worker_pool
+from deploy.local.plan import HOST, Folder, Plan, Process, free_ports, gc_log, worker_pool
+from gristmill.pipelines.runners.checks import ADD_OPENS
 
 PORTS = ("master", "ui", "worker", "worker-ui", "pool")
 
@@ -49,7 +50,7 @@ def cluster(folder: Folder, home: Path, jar: Path, java: str, cores: int) -> Pla
             "ui": f"{HOST}:{ports['ui']}",
             "jar": str(jar),
             "java": java,
-            "java_options": ["-Xmx1g", *ADD_OPENS],
+            "java_options": ["-Xmx1g", gc_log(folder, "job-server")],
             "worker_pool": f"{HOST}:{ports['pool']}",
             "properties": properties(folder, cores),
         },
@@ -68,6 +69,7 @@ def properties(folder: Folder, cores: int) -> dict[str, str]:
     """What a run's driver, and through it its executors, must be told."""
     executor = [
         *ADD_OPENS,
+        gc_log(folder, "executor"),
         "-XX:-UsePerfData",
         f"-Djava.io.tmpdir={folder.scratch}",
         f"-Dlog4j2.configurationFile={folder.configuration / 'executor-log4j2.properties'}",
@@ -75,12 +77,9 @@ def properties(folder: Folder, cores: int) -> dict[str, str]:
     return {
         "spark.driver.host": HOST,
         "spark.driver.bindAddress": HOST,
-        "spark.cores.max": str(cores),
         "spark.executor.cores": str(cores),
         "spark.executor.memory": f"{EXECUTOR_HEAP}m",
         "spark.executor.extraJavaOptions": " ".join(executor),
-        "spark.default.parallelism": str(cores),
-        "spark.task.maxFailures": "4",
         "spark.network.timeout": "60s",
         "spark.executor.heartbeatInterval": "5s",
         "spark.ui.enabled": "false",
@@ -107,7 +106,7 @@ def processes(folder: Folder, home: Path, java: str, ports: dict[str, int], core
         Process(
             "master",
             [
-                *_java(folder, home, java, MASTER_HEAP),
+                *_java(folder, home, java, "master", MASTER_HEAP),
                 *("org.apache.spark.deploy.master.Master", "--host", HOST),
                 *("--port", str(ports["master"]), "--webui-port", str(ports["ui"])),
             ],
@@ -116,7 +115,7 @@ def processes(folder: Folder, home: Path, java: str, ports: dict[str, int], core
         Process(
             "worker",
             [
-                *_java(folder, home, java, WORKER_HEAP),
+                *_java(folder, home, java, "worker", WORKER_HEAP),
                 *cleaning,
                 *("org.apache.spark.deploy.worker.Worker", "--host", HOST),
                 *("--port", str(ports["worker"]), "--webui-port", str(ports["worker-ui"])),
@@ -128,10 +127,11 @@ def processes(folder: Folder, home: Path, java: str, ports: dict[str, int], core
     ]
 
 
-def _java(folder: Folder, home: Path, java: str, heap: int) -> list[str]:
+def _java(folder: Folder, home: Path, java: str, role: str, heap: int) -> list[str]:
     return [
         java,
         f"-Xmx{heap}m",
+        gc_log(folder, role),
         "-XX:-UsePerfData",  # it would leave files in the system's /tmp
         "-XX:+ExitOnOutOfMemoryError",
         f"-Djava.io.tmpdir={folder.scratch}",

@@ -8,10 +8,9 @@ in turns, under Python's lock.
 
 from __future__ import annotations
 
-import json
 import sys
+import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterable
 from contextlib import ExitStack
 from math import ceil
@@ -26,7 +25,7 @@ from apache_beam.runners.portability.prism_runner import PrismJobServer, PrismRu
 from apache_beam.runners.portability.spark_runner import SparkJarJobServer, SparkRunner
 
 from gristmill.corpus.errors import InputError
-from gristmill.pipelines.runners import checks
+from gristmill.pipelines.runners import checks, flink_jobs
 from gristmill.pipelines.runners.portable import Service
 from gristmill.pipelines.runners.processes import free_port, serving
 from gristmill.pipelines.runners.profile import Flink, Prism, Spark
@@ -34,6 +33,7 @@ from gristmill.pipelines.runners.profile import Flink, Prism, Spark
 _FLINK = ["--number_of_execution_retries=0"]  # a lost worker is the launcher's to answer, an error of ours nobody's
 _SPARK = ["--environment_cache_millis=600000"]  # or Python starts anew between the stages of a job
 _PARTITIONS_A_WORKER = 4
+_FREED_SECONDS = 60
 
 
 def start_prism(profile: Prism, workers: int | None, prefix: str, stack: ExitStack, folder: Path) -> Service:
@@ -47,10 +47,7 @@ def start_prism(profile: Prism, workers: int | None, prefix: str, stack: ExitSta
 
 def start_flink(profile: Flink, workers: int | None, prefix: str, stack: ExitStack, folder: Path) -> Service:
     """A Flink cluster, or a small one inside the job server."""
-    slots = None
-    if profile.master != "[local]":
-        slots = checks.flink_slots(profile.master, profile.version)
-        _cancel_left_over(profile.master, prefix)
+    slots = None if profile.is_local else _flink_slots(profile, prefix)
     workers = _workers(workers, slots, f"the Flink cluster at {profile.master}")
     master = [f"--flink_master={profile.master}", f"--flink_version={profile.version}"]
     options = _portable(profile, "Flink", FlinkJarJobServer, master, "--flink_job_server_jar", stack, folder)
@@ -82,6 +79,19 @@ def start_spark(profile: Spark, workers: int | None, prefix: str, stack: ExitSta
         return [*options, *_SPARK, f"--sdk_worker_parallelism={_processes(profile, units, hosts)}"]
 
     return Service(SparkRunner, workers, of_job)
+
+
+def _flink_slots(profile: Flink, prefix: str) -> checks.Slots:
+    """What the cluster offers, once it has ended what an earlier run of this work directory left running there."""
+    slots = checks.flink_slots(profile.master, profile.version)
+    if not flink_jobs.cancel(profile.master, prefix):
+        return slots
+    for _ in range(_FREED_SECONDS):
+        if slots.free == slots.total:
+            break
+        time.sleep(1)
+        slots = checks.flink_slots(profile.master, profile.version)
+    return slots
 
 
 def _portable(
@@ -139,7 +149,7 @@ def _python(profile: Flink | Spark, engine: str, stack: ExitStack, folder: Path)
 def own_workers(stack: ExitStack, folder: Path) -> list[str]:
     port = free_port()
     pool = [sys.executable, "-m", "gristmill.pipelines.runners.worker_pool", "--port", str(port)]
-    endpoint = f"localhost:{port}"
+    endpoint = f"127.0.0.1:{port}"
     stack.enter_context(serving("the worker pool", pool, endpoint, folder / "workers.log"))
     return ["--environment_type=EXTERNAL", f"--environment_config={endpoint}"]
 
@@ -158,13 +168,3 @@ def _processes(profile: Flink | Spark, units: int, hosts: int) -> int:
 
 def _jvm(options: Iterable[str]) -> list[str]:
     return [f"--job_server_jvm_properties={option}" for option in options]
-
-
-def _cancel_left_over(master: str, prefix: str) -> None:
-    """End what an earlier run of the same work directory, killed since, has left running on a Flink cluster."""
-    with urllib.request.urlopen(f"http://{master}/jobs/overview") as answer:
-        jobs = json.load(answer)["jobs"]
-    for job in jobs:
-        if job["name"].startswith(prefix) and job["state"] not in {"FINISHED", "CANCELED", "FAILED"}:
-            request = urllib.request.Request(f"http://{master}/jobs/{job['jid']}?mode=cancel", method="PATCH")
-            urllib.request.urlopen(request).close()

@@ -61,11 +61,14 @@ class WorkerPool(fn_api_grpc.BeamFnExternalWorkerPoolServicer):  # type: ignore[
 
 
 def serve(port: int) -> tuple[WorkerPool, grpc.Server, int]:
-    """A pool that listens on ``port`` (0: a free one) of every interface; the port."""
+    """A pool that listens on ``port`` (0: a free one) of this host, and the port.
+
+    Of no other interface: whoever can reach a pool can have it run his code, and a cluster's worker is beside it.
+    """
     # Clusters ping an idle pool as often as they like.
     options = [("grpc.http2.max_pings_without_data", 0), ("grpc.http2.max_ping_strikes", 0), ("grpc.so_reuseport", 0)]
     server = grpc.server(shared_unbounded_instance(), options=options)
-    bound = server.add_insecure_port(f"[::]:{port}")
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
     pool = WorkerPool()
     fn_api_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
     server.start()
@@ -93,7 +96,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, ended)
     signal.signal(signal.SIGINT, ended)
     pool, server, port = serve(arguments.port)
-    print(f"listening on localhost:{port}", flush=True)
+    print(f"listening on 127.0.0.1:{port}", flush=True)
     over.wait()
     server.stop(0)
     pool.close()

@@ -16,10 +16,11 @@ import pytest
 import yaml
 
 from deploy.local import cluster, flink, marks, parts, spark
-from deploy.local.plan import ADD_OPENS, HOST, POOL, Folder, Plan, Process, free_ports
+from deploy.local.plan import HOST, POOL, Folder, Plan, Process, free_ports
 from deploy.local.supervisor import pause
 from gristmill.corpus.errors import InputError, RunError
 from gristmill.pipelines.runners import profile
+from gristmill.pipelines.runners.checks import ADD_OPENS
 
 SLEEP = "import time; time.sleep(600)"
 LISTEN = """
@@ -131,7 +132,7 @@ def test_sparks_worker_offers_what_one_executor_takes(tmp_path: Path) -> None:
     ports = {name: 20_000 + number for number, name in enumerate(spark.PORTS)}
     told = spark.properties(Folder(tmp_path), 3)
     worker = spark.processes(Folder(tmp_path), tmp_path, "java", ports, 3)[1].command
-    assert told["spark.executor.cores"] == told["spark.cores.max"] == worker[worker.index("--cores") + 1] == "3"
+    assert told["spark.executor.cores"] == worker[worker.index("--cores") + 1] == "3"
     offered = int(worker[worker.index("--memory") + 1].removesuffix("m"))
     taken = int(told["spark.executor.memory"].removesuffix("m"))
     assert taken < offered < 2 * taken
@@ -156,7 +157,7 @@ def test_the_profile_is_one_that_a_run_accepts(engine: Any, kind: Any, tmp_path:
     read = kind.model_validate(yaml.safe_load(yaml.safe_dump(made.profile)))
     assert read.jar == str(tmp_path / "a.jar")
     assert read.worker_pool == f"{HOST}:{made.pool}"
-    assert set(ADD_OPENS) <= set(read.java_options)
+    assert "-Xmx1g" in read.java_options
     master = read.master.removeprefix("spark://")
     assert master.startswith(f"{HOST}:")
     if kind is profile.Spark:
@@ -167,19 +168,6 @@ def test_slots_are_read_from_the_engines_state() -> None:
     assert flink.slots_of({"taskmanagers": 1, "slots-total": 2, "slots-available": 1}) == 2
     workers = [{"state": "DEAD", "cores": 2}, {"state": "ALIVE", "cores": 3}, {"state": "ALIVE", "cores": 1}]
     assert spark.cores_of({"workers": workers}) == 4
-
-
-@pytest.mark.parametrize(
-    ("said", "major"),
-    [
-        ('openjdk version "17.0.15" 2025-04-15', 17),
-        ('java version "1.8.0_401"', 8),
-        ('openjdk version "21" 2023-09-19', 21),
-        ("no such thing", 0),
-    ],
-)
-def test_javas_version_is_read(said: str, major: int) -> None:
-    assert parts.java_major(said) == major
 
 
 @pytest.mark.parametrize(("major", "fit"), [(8, False), (11, True), (17, True), (21, False)])
@@ -194,7 +182,7 @@ def test_a_java_that_does_not_run_the_engines_is_refused(
     if fit:
         assert parts.java() == str(java)
     else:
-        with pytest.raises(InputError, match="Java 11 or 17"):
+        with pytest.raises(InputError, match="Java 11 to 17"):
             parts.java()
 
 
