@@ -37,6 +37,7 @@ PROGRESS = "progress"
 _ATTEMPT = re.compile(rf"\.[0-9a-f]{{{HASH_DIGITS}}}\.json$")
 ROW_GROUP_BYTES = 16 * 2**20
 _BEAT_SECONDS = 1.0
+_REMOTE_BEAT_SECONDS = 30.0  # a put has its price
 
 T = TypeVar("T")
 
@@ -212,6 +213,7 @@ class Attempt:
         self._sinks: list[TableSink | BytesSink] = []
         self._number = uuid.uuid4().hex[:HASH_DIGITS]
         self._documents = 0
+        self._pause = _BEAT_SECONDS if storage.is_local(stage.work) else _REMOTE_BEAT_SECONDS
         self._beat()
 
     def table(self, kind: str, schema: pa.Schema, suffix: str = ".parquet", beside: str | None = None) -> TableSink:
@@ -227,9 +229,9 @@ class Attempt:
         return sink
 
     def progress(self, documents: int) -> None:
-        """``StageDirectory.beat``, at most once a second."""
+        """``StageDirectory.beat``, now and then."""
         self._documents = documents
-        if time.monotonic() - self._beaten > _BEAT_SECONDS:
+        if time.monotonic() - self._beaten > self._pause:
             self._beat()
 
     def _beat(self) -> None:

@@ -112,19 +112,24 @@ def _work(step: Step, mill: Mill, engine: Engine) -> None:
         case Launch() as stage:
             stage.launch(step.pending, mill, step.directory)
         case BeamStage() as stage:
-            _run(stage, step, mill, engine, engine.tries)
+            _run(stage, step, mill, engine)
 
 
-def _run(stage: BeamStage, step: Step, mill: Mill, engine: Engine, tries: int) -> None:
-    """Run a stage's pipeline, and again over what is still pending where workers are lost under it."""
-    try:
-        engine.run(stage.name, partial(graph, stage, step, mill), len(step.pending))
-    except WorkersLostError:
-        if tries == 1:
-            raise
-        left = prepare(stage, mill)
-        if left.pending:
-            _run(stage, left, mill, engine, tries - 1)
+def _run(stage: BeamStage, step: Step, mill: Mill, engine: Engine) -> None:
+    """Run a stage's pipeline, and again over what is still pending where workers are lost under it.
+
+    ``engine.tries`` bounds how often that may happen in a row without a unit being done.
+    """
+    tries = engine.tries
+    while step.pending:
+        try:
+            engine.run(stage.name, partial(graph, stage, step, mill), len(step.pending))
+            return
+        except WorkersLostError:
+            before, step = len(step.pending), prepare(stage, mill)
+            tries = engine.tries if len(step.pending) < before else tries - 1
+            if not tries:
+                raise
 
 
 def graph(stage: BeamStage, step: Step, mill: Mill, pipeline: beam.Pipeline) -> Any:

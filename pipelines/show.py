@@ -26,8 +26,10 @@ def stage_line(done: Done) -> str:
     counts = step.stage.counts
     kept = f"kept {books.kept:,} of {books.records:,} {counts}"
     line = f"[bold]{step.stage.name:<11}[/]{kept:<38}{worked:<21}{done.seconds:7.1f} s"
-    vain = done.vain
-    return line + (f"  ({vain.attempts} attempts in vain, {vain.documents:,} {counts})" if vain.attempts else "")
+    attempts, documents = done.vain
+    if not attempts:
+        return line
+    return f"{line}  ({attempts} {'attempt' if attempts == 1 else 'attempts'} in vain, {documents:,} {counts})"
 
 
 def ledger_table(books: Mapping[str, Any]) -> Table:

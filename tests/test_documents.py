@@ -33,5 +33,4 @@ def test_every_dependency_is_named_and_pinned() -> None:
     documented = (REPOSITORY / "docs" / "dependencies.md").read_text()
     pinned = (REPOSITORY / "constraints.txt").read_text().lower().replace("_", "-")
     assert {name for name in names if name not in documented} == set()
-    optional = {"gcsfs"}  # Dataflow's extra is not installed by the checks
-    assert {name for name in names - optional if f"{name.lower().replace('_', '-')}==" not in pinned} == set()
+    assert {name for name in names if f"{name.lower().replace('_', '-')}==" not in pinned} == set()

@@ -100,7 +100,7 @@ def configuration(folder: Folder, ports: dict[str, int], slots: int) -> dict[str
         "slot.request.timeout": 120_000,
         "restart-strategy.type": "fixed-delay",
         "restart-strategy.fixed-delay.attempts": 3,
-        "restart-strategy.fixed-delay.delay": "5 s",
+        "restart-strategy.fixed-delay.delay": "2 s",
         # Ended jobs stay readable in the web interface for a while, no longer.
         "jobstore.max-capacity": 50,
     }

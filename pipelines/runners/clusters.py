@@ -30,7 +30,9 @@ from gristmill.pipelines.runners.portable import Service
 from gristmill.pipelines.runners.processes import free_port, serving
 from gristmill.pipelines.runners.profile import Flink, Prism, Spark
 
-_FLINK = ["--number_of_execution_retries=0"]  # a lost worker is the launcher's to answer, an error of ours nobody's
+# Exchanges that are finished before what reads them starts: a lost TaskManager then costs what it had under way, not the
+# whole job. How often a job is tried again is the cluster's restart strategy.
+_FLINK = ["--execution_mode_for_batch=BATCH_FORCED"]
 _SPARK = ["--environment_cache_millis=600000"]  # or Python starts anew between the stages of a job
 _PARTITIONS_A_WORKER = 4
 _FREED_SECONDS = 60

@@ -47,7 +47,7 @@ class Engine(ABC):
     """Used as a context: what it started for its pipelines ends with it."""
 
     tries: int = 1
-    """Times that a pipeline may be submitted when workers are lost under it."""
+    """Times in a row that a pipeline is submitted, and loses its workers, without a unit being done."""
 
     @abstractmethod
     def run(self, name: str, build: Build, units: int) -> None:

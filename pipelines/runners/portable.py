@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
+import grpc
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineState
 
 from gristmill.corpus.errors import InputError, RunError
 from gristmill.pipelines.runners.engine import Build, Engine, WorkersLostError, jobs_of, quiet
-from gristmill.pipelines.runners.faults import fault
+from gristmill.pipelines.runners.faults import GOES_ON, fault
 from gristmill.pipelines.runners.probe import probing
 
-_PROBE_SECONDS = 180
+PROBE_SECONDS = 300
 
 
 class Service(NamedTuple):
@@ -45,8 +46,11 @@ class PortableEngine(Engine):
         self._failed = False
 
     def run(self, name: str, build: Build, units: int) -> None:
-        with self._kept_where_it_fails():
-            self._submit(name, build, units)
+        try:
+            self._submit(self._service, name, build, units)
+        except (InputError, RunError):
+            self._failed = True
+            raise
 
     def close(self) -> None:
         self._stack.close()
@@ -55,37 +59,33 @@ class PortableEngine(Engine):
 
     @cached_property
     def _service(self) -> Service:
-        service = self.start(jobs_of(self.work), self._stack, self._folder)
-        with probing(self.work) as probe:
-            self._wait(service, "probe", partial(probe.pipeline, service.workers), service.workers, _PROBE_SECONDS)
+        with ExitStack() as stack:
+            service = self.start(jobs_of(self.work), stack, self._folder)
+            with probing(self.work) as probe:
+                small = partial(probe.pipeline, service.workers)
+                self._submit(service, "probe", small, service.workers, PROBE_SECONDS)
+            self._stack = stack.pop_all()
         return service
 
-    def _submit(self, name: str, build: Build, units: int) -> None:
-        self._wait(self._service, name, build, units, None)
-
-    def _wait(self, service: Service, name: str, build: Build, units: int, seconds: int | None) -> None:
+    def _submit(self, service: Service, name: str, build: Build, units: int, seconds: int | None = None) -> None:
         workers = min(service.workers, units)
         options = [*service.options(workers), f"--job_name={jobs_of(self.work)}-{name}", "--no_pipeline_type_check"]
         pipeline = beam.Pipeline(runner=service.runner(), options=PipelineOptions(options))
         with quiet():
             build(pipeline)
-            result = pipeline.run()
             try:
-                state = result.wait_until_finish(seconds and seconds * 1000)
-            except RuntimeError as error:
+                state = _end_of(pipeline.run(), seconds)
+            except (RuntimeError, grpc.RpcError) as error:
                 raise self._told(error) from error
-            except BaseException:
-                result.cancel()
-                raise
-            if state != PipelineState.DONE:
-                result.cancel()
-                raise InputError(
-                    f"a small job did not end within {seconds} s: see that the cluster has free slots, and that its "
-                    "worker pool (or image) starts a python that has Gristmill in it; what was said is in "
-                    f"{self._folder}"
-                )
+        if state != PipelineState.DONE:
+            raise InputError(
+                f"a small job did not end within {seconds} s: see that the cluster has free slots, and that its worker "
+                f"pool (or image) starts a python that has Gristmill in it; what was said is in {self._folder}"
+            )
 
-    def _told(self, error: RuntimeError) -> InputError | RunError:
+    def _told(self, error: Exception) -> InputError | RunError:
+        if isinstance(error, grpc.RpcError):
+            return RunError(f"the job server has ended or does not answer; {GOES_ON} (what it said: {self._folder})")
         said = str(error)
         if "No module named 'gristmill'" in said:
             return InputError(
@@ -97,10 +97,14 @@ class PortableEngine(Engine):
             return told
         return WorkersLostError(str(told))
 
-    @contextmanager
-    def _kept_where_it_fails(self) -> Iterator[None]:
-        try:
-            yield
-        except (InputError, RunError):
-            self._failed = True
-            raise
+
+def _end_of(result: Any, seconds: int | None) -> Any:
+    """The state of a job at its end, or after so many seconds. A job that is not done when we leave is cancelled."""
+    state = None
+    try:
+        state = result.wait_until_finish(seconds and seconds * 1000)
+    finally:
+        if state != PipelineState.DONE:
+            with suppress(grpc.RpcError):
+                result.cancel()
+    return state

@@ -63,7 +63,7 @@ class JobServerSection(Section):
         None, ge=1, description="Python processes beside each TaskManager or executor; without it, one for each slot."
     )
     jobs_tried: int = Field(
-        3, ge=1, description="Times that a stage is submitted again when workers are lost under it."
+        3, ge=1, description="Times in a row that a stage is submitted, and loses workers, without a unit being done."
     )
     beam: list[str] = Field([], description="Further options of Beam, as they are.")
 

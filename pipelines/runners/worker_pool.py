@@ -60,8 +60,8 @@ class WorkerPool(fn_api_grpc.BeamFnExternalWorkerPoolServicer):  # type: ignore[
             _end(worker)
 
 
-def serve(port: int) -> tuple[WorkerPool, grpc.Server, int]:
-    """A pool that listens on ``port`` (0: a free one) of this host, and the port.
+def serve(pool: WorkerPool, port: int) -> tuple[grpc.Server, int]:
+    """Have a pool listen on ``port`` (0: a free one) of this host; the server, and the port.
 
     Of no other interface: whoever can reach a pool can have it run his code, and a cluster's worker is beside it.
     """
@@ -69,10 +69,9 @@ def serve(port: int) -> tuple[WorkerPool, grpc.Server, int]:
     options = [("grpc.http2.max_pings_without_data", 0), ("grpc.http2.max_ping_strikes", 0), ("grpc.so_reuseport", 0)]
     server = grpc.server(shared_unbounded_instance(), options=options)
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
-    pool = WorkerPool()
     fn_api_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
     server.start()
-    return pool, server, bound
+    return server, bound
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:
@@ -95,7 +94,8 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, ended)
     signal.signal(signal.SIGINT, ended)
-    pool, server, port = serve(arguments.port)
+    pool = WorkerPool()
+    server, port = serve(pool, arguments.port)
     print(f"listening on 127.0.0.1:{port}", flush=True)
     over.wait()
     server.stop(0)

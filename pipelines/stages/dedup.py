@@ -21,7 +21,7 @@ class Dedup(BeamStage):
     """Removals, row-aligned with the documents. One document more can change any unit's, so units go together."""
 
     name = "dedup"
-    version = 1
+    version = 2
     takes_from = "judge"
     whole = True
 
@@ -30,7 +30,7 @@ class Dedup(BeamStage):
 
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         extracted, judged, signed = (by_document(mill, stage) for stage in ("extract", "judge", "signatures"))
-        world = [[document, signed[document].file("fingerprints").sha256] for document in sorted(extracted)]
+        world = key_of([[document, signed[document].file("fingerprints").sha256] for document in sorted(extracted)])
         tasks = []
         for document in sorted(extracted):
             entries = {

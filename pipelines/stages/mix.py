@@ -50,7 +50,7 @@ class Mix(BeamStage):
     """Shards of a fixed number of tokens, the sources interleaved by the plan; ``in`` and ``kept`` count sequences."""
 
     name = "mix"
-    version = 1
+    version = 2
     counts: ClassVar[str] = "sequences"
 
     def slice(self, recipe: Recipe) -> Any:
@@ -59,7 +59,7 @@ class Mix(BeamStage):
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         plan = _plan(mill)
         tokens = sorted(entry.sha256 for entry in mill.manifest("tokenize").files("tokens"))
-        world = [plan.model_dump(mode="json"), tokens]
+        world = key_of(plan.model_dump(mode="json"), tokens)
         return [
             Task(
                 f"shard-{number:05d}-{key_of(directory.key, world, number)}",
@@ -163,7 +163,7 @@ def _bucket(units: tuple[TokenUnit, ...], bucket: int) -> pa.Table:
         with storage.open_input(unit.documents) as file:
             return read_bucket(file, bucket)
 
-    return join_units(enumerate(map(rows, units)))
+    return join_units(enumerate(storage.threaded(rows, units)))
 
 
 def _plan(mill: Mill) -> Plan:

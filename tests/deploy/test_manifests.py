@@ -214,7 +214,8 @@ def test_pool_listens_where_the_profile_says_and_has_a_core_and_memory_for_every
     pool = container(workers(engine), "worker-pool")
     slots = VALUES["workers"]["slots"]
     assert pool["command"][-2:] == ["--port", str(POOL_PORT)]
-    assert pool["ports"][0]["containerPort"] == POOL_PORT
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert f"'127.0.0.1', {POOL_PORT}" in pool[probe]["exec"]["command"][-1]
     assert pool["resources"]["requests"]["cpu"] == str(slots)
     assert mebibytes(pool["resources"]["limits"]["memory"]) > slots * VALUES["workers"]["python"]
 

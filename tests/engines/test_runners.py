@@ -48,3 +48,17 @@ def test_every_manifest_is_that_of_the_embedded_runner(
         verdict = "equal" if found[stage] == wanted[stage] else "DIFFERS"
         print(f"{recipe:<6}{engine:<10}{stage:<12}{found[stage][:32]}  {verdict}")
     assert found == wanted
+
+
+@pytest.mark.parametrize("engine", ["flink", "spark"])
+def test_an_error_on_a_worker_is_one_sentence(
+    engine: str, recipes: Callable[[str], Path], start_cluster: Callable[[str], Cluster], tmp_path: Path
+) -> None:
+    recipe, cluster = recipes("demo"), start_cluster(engine)
+    finish(start_run(recipe, tmp_path, "embedded", until="extract"))
+    damaged = next(tmp_path.glob("extract-*/documents/*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    run = start_run(recipe, tmp_path, cluster.profile, until="signals")
+    said = run.communicate()[1].splitlines()[-1]
+    assert run.returncode == 1
+    assert said.startswith(f"error: {damaged} is missing or damaged: delete it and ")

@@ -26,9 +26,10 @@ from gristmill.transforms.dedup.section import DedupSection
 from gristmill.transforms.dedup.shingles import UInt32s, UInt64s, shingle_set
 from gristmill.transforms.dedup.signature_file import (
     BAND_SCHEMA,
+    band_rows,
     fingerprint_table,
+    join_partition,
     partition_tables,
-    read_partition,
     sign,
 )
 
@@ -87,7 +88,7 @@ def _through_files(texts: list[str]) -> tuple[Members, pa.Table, UInt64s]:
             for table in partition_tables(rows, signed.bands, SECTION.partitions):
                 writer.write_table(table, row_group_size=max(table.num_rows, 1))
         files.append(pq.ParquetFile(buffer))
-    parts = [shared(*read_partition(files, p)) for p in range(SECTION.partitions)]
+    parts = [shared(*join_partition([band_rows(file, p) for file in files])) for p in range(SECTION.partitions)]
     return Members(*map(np.concatenate, zip(*parts, strict=True))), pa.concat_tables(prints), np.concatenate(nodes)
 
 

@@ -17,10 +17,11 @@ from gristmill.transforms.dedup.shingles import text_hash, text_shingles
 from gristmill.transforms.dedup.signature_file import (
     BAND_SCHEMA,
     FINGERPRINT_SCHEMA,
+    band_rows,
     fingerprint_table,
+    join_partition,
     node,
     partition_tables,
-    read_partition,
     sign,
 )
 
@@ -49,7 +50,7 @@ def test_every_row_is_in_the_partition_of_its_top_bits(bands: list[list[int]], p
     expected = sorted((band, row + 5) for row, pair in enumerate(bands) for band in pair)
     found = []
     for partition in range(partitions):
-        band, nodes = read_partition([file], partition)
+        band, nodes = join_partition([band_rows(file, partition)])
         assert all(int(b) * partitions >> 64 == partition for b in band)
         found += list(zip(band.tolist(), nodes.tolist(), strict=True))
     assert found == expected
@@ -59,7 +60,7 @@ def test_several_files_are_told_apart() -> None:
     bands = np.array([[1, 2**63]], np.uint64)
     files = [_file(partition_tables(np.array([row], np.uint32), bands, 2)) for row in (3, 4)]
     for partition, band in enumerate((1, 2**63)):
-        found, nodes = read_partition(files, partition)
+        found, nodes = join_partition([band_rows(file, partition) for file in files])
         assert found.tolist() == [band, band]
         assert nodes.tolist() == [3, (1 << 32) + 4]
 
@@ -68,11 +69,11 @@ def test_files_of_other_partitions_are_refused() -> None:
     bands = np.array([[1, 2**63]], np.uint64)
     files = [_file(partition_tables(np.array([0], np.uint32), bands, count)) for count in (2, 4)]
     with pytest.raises(ValueError, match=r"file 1 has 4 partitions.*dedup\.partitions"):
-        read_partition(files, 0)
+        join_partition([band_rows(file, 0) for file in files])
 
 
 def test_no_files_no_rows() -> None:
-    band, nodes = read_partition([], 0)
+    band, nodes = join_partition([])
     assert len(band) == len(nodes) == 0
 
 

@@ -122,21 +122,32 @@ def partition_tables(rows: UInt32s, bands: UInt64s, partitions: int) -> list[pa.
     return [table.slice(begin, end - begin) for begin, end in pairwise(cuts)]
 
 
-def read_partition(files: Sequence[pq.ParquetFile], partition: int) -> tuple[UInt64s, UInt64s]:
+class BandRows(NamedTuple):
+    """A partition of one bands file: how many there are in it, and the band hashes and rows of this one."""
+
+    partitions: int
+    band: UInt64s
+    row: UInt32s
+
+
+def band_rows(file: pq.ParquetFile, partition: int) -> BandRows:
+    table = file.read_row_group(partition)
+    return BandRows(file.num_row_groups, table["band"].to_numpy(), table["row"].to_numpy())
+
+
+def join_partition(files: Sequence[BandRows]) -> tuple[UInt64s, UInt64s]:
     """(band hashes, nodes) of a partition from every bands file; a file's number is its place in ``files``.
 
     Raises ValueError where a file has another number of partitions than the first.
     """
-    bands, nodes = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
     for number, file in enumerate(files):
-        if file.num_row_groups != files[0].num_row_groups:
+        if file.partitions != files[0].partitions:
             raise ValueError(
-                f"signature file {number} has {file.num_row_groups} partitions and the first has "
-                f"{files[0].num_row_groups}; sign both with the same `dedup.partitions`"
+                f"signature file {number} has {file.partitions} partitions and the first has {files[0].partitions}; "
+                "sign both with the same `dedup.partitions`"
             )
-        table = file.read_row_group(partition)
-        bands.append(table["band"].to_numpy())
-        nodes.append(node(number, table["row"].to_numpy()))
+    bands = [np.empty(0, np.uint64), *(file.band for file in files)]
+    nodes = [np.empty(0, np.uint64), *(node(number, file.row) for number, file in enumerate(files))]
     return np.concatenate(bands), np.concatenate(nodes)
 
 

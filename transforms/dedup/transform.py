@@ -34,9 +34,11 @@ from gristmill.transforms.dedup.shingles import UInt32s, UInt64s, text_shingles
 from gristmill.transforms.dedup.signature_file import (
     BAND_SCHEMA,
     FINGERPRINT_SCHEMA,
+    BandRows,
+    band_rows,
     fingerprint_table,
+    join_partition,
     partition_tables,
-    read_partition,
     sign,
 )
 from gristmill.transforms.parcels import Parcel
@@ -155,12 +157,13 @@ def _signer(section: DedupSection) -> Any:
 
 
 def _shared_buckets(partition: int, units: Parcel) -> Members:
-    files = [open_table(unit.bands) for unit in units.open()]
-    try:
-        return shared(*read_partition(files, partition))
-    finally:
-        for file in files:
-            file.close(force=True)
+    """Members of a partition's shared buckets, from every unit's file; only as many are open as are being read."""
+
+    def read(unit: SignedUnit) -> BandRows:
+        with open_table(unit.bands) as file:
+            return band_rows(file, partition)
+
+    return shared(*join_partition(storage.threaded(read, units.open())))
 
 
 def _component_batches(_: int, parts: Iterable[Members]) -> Iterator[Members]:

@@ -78,12 +78,12 @@ command: [python, -m, gristmill.pipelines.runners.worker_pool, --port, "50000"]
 env:
 - {name: HOME, value: /tmp}
 {{- include "gristmill.credentials" . }}
-ports:
-- {name: pool, containerPort: 50000}
+# It listens to nobody but its own pod, so the probes must look from inside.
 readinessProbe:
-  tcpSocket: {port: pool}
+  exec: {command: [python, -c, "import socket; socket.create_connection(('127.0.0.1', 50000), 5)"]}
+  timeoutSeconds: 10
 livenessProbe:
-  tcpSocket: {port: pool}
+  exec: {command: [python, -c, "import socket; socket.create_connection(('127.0.0.1', 50000), 5)"]}
   initialDelaySeconds: 60
   timeoutSeconds: 10
   failureThreshold: 6

@@ -14,14 +14,16 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.portability.api import beam_fn_api_pb2 as fn_api
 from apache_beam.runners.portability.portable_runner import PortableRunner
 
 from gristmill.corpus.errors import InputError, RunError
-from gristmill.pipelines.runners import clusters
+from gristmill.pipelines.runners import clusters, portable
 from gristmill.pipelines.runners.portable import PortableEngine, Service
 from gristmill.pipelines.runners.probe import Probe
 from gristmill.pipelines.runners.processes import answers, free_port, serving
 from gristmill.pipelines.runners.tether import tethered
+from gristmill.pipelines.runners.worker_pool import WorkerPool, serve
 
 
 def start_embedded(prefix: str, stack: ExitStack, folder: Path) -> Service:
@@ -75,6 +77,29 @@ def test_errors_of_workers_are_one_sentence(
     assert type(caught.value) is raised
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+class IdlePool(WorkerPool):
+    """Says that it starts workers, as Beam's does where its python has no Beam."""
+
+    def StartWorker(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+        return fn_api.StartWorkerResponse()
+
+
+def test_workers_that_never_come_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portable, "PROBE_SECONDS", 5)
+    server, port = serve(IdlePool(), 0)
+    options = ["--job_endpoint=embed", "--environment_type=EXTERNAL", f"--environment_config=127.0.0.1:{port}"]
+
+    def start(prefix: str, stack: ExitStack, folder: Path) -> Service:
+        return Service(PortableRunner, 1, lambda units: options)
+
+    with (
+        PortableEngine(start, str(tmp_path), 1) as engine,
+        pytest.raises(InputError, match=r"did not end within 5 s: see that .* a python that has Gristmill in it"),
+    ):
+        engine.run("one", numbers(abs), 3)
+    server.stop(0)
 
 
 def test_nothing_is_started_before_the_first_pipeline(tmp_path: Path) -> None:

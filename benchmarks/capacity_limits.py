@@ -1,0 +1,164 @@
+"""What a launcher does alone, and what grows with the input until it breaks: the largest input for which each holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from capacity_model import Figures, Settings, Size, Step, steps
+
+ONE_PLACE_MEMORY = 64e9
+"""Of the one process that a step of one task runs in."""
+
+
+def launcher_seconds(given: Figures, settings: Settings) -> float:
+    """What a launcher does alone, all stages together: planning, keys, receipts."""
+    size, of, storage = Size.of(given, settings), given["launcher"], given["storage"]
+    planning = 4 * settings.files * storage["latency"] / of["threads"]
+    if size.units > settings.files:  # each archive's beginning is read, one after another
+        planning += settings.files * (2 * storage["latency"] + storage["block"] / storage["bandwidth"])
+    receipts = 8 * (size.units + size.shards) * storage["latency"] / of["threads"]
+    return float(planning + receipts + key_seconds(given, settings))
+
+
+def key_seconds(given: Figures, settings: Settings) -> float:
+    """Of naming units of dedup and mix: each name hashes the list of all units."""
+    size, of = Size.of(given, settings), given["launcher"]
+    return float(size.units**2 * of["dedup_key_seconds"] + size.units * size.shards * of["mix_key_seconds"])
+
+
+class Limit(NamedTuple):
+    """What grows with the input until it breaks: its value for settings, and the value that it may have."""
+
+    what: str
+    most: float
+    unit: str
+    scale: float
+    remedy: str
+    value: Callable[[Settings], float]
+
+
+def limits(given: Figures) -> list[Limit]:
+    """What does not scale, in the order of a run."""
+    memory = given["machines"]["worker_memory"]
+
+    def named(settings: Settings, stage: str, name: str = "") -> Step:
+        return next(step for step in steps(given, settings) if (step.stage, step.name) == (stage, name))
+
+    def by_extract(stage: str, name: str = "") -> Callable[[Settings], float]:
+        return lambda s: named(s, stage, name).seconds / named(s, "extract").seconds
+
+    def size(settings: Settings) -> Size:
+        return Size.of(given, settings)
+
+    place = "components, one place"
+    return [
+        Limit(
+            "files open at once on a local or shared disk (`ulimit -n` is 1,024 by default): a task of dedup opens the "
+            "bands of all units",
+            1000,
+            "files",
+            1,
+            "raise the limit; open them one after another",
+            lambda s: size(s).units,
+        ),
+        Limit(
+            "memory of a task of dedup, shared buckets: rows of a partition, and all bands files open",
+            memory,
+            "GB",
+            1e9,
+            "more partitions do not help: footers grow with them; open files one after another",
+            lambda s: named(s, "dedup", "shared buckets").memory,
+        ),
+        Limit(
+            "memory of dedup's one place: all members of shared buckets, in one process of 64 GB",
+            ONE_PLACE_MEMORY,
+            "GB",
+            1e9,
+            "contract components in rounds before they come together",
+            lambda s: named(s, "dedup", place).memory,
+        ),
+        Limit(
+            "one partition's members are one element between workers: 2 GiB of a protobuf message",
+            2**31,
+            "GB",
+            1e9,
+            "more partitions, or blocks",
+            lambda s: 16 * size(s).members / s.partitions,
+        ),
+        Limit(
+            "dedup, shared buckets: worker time by that of extract (a request for each unit and partition)",
+            1.0,
+            "×",
+            1,
+            "bands files of many units; requests side by side",
+            by_extract("dedup", "shared buckets"),
+        ),
+        Limit(
+            "dedup, decide: worker time by that of extract (whole row groups are read for single documents)",
+            1.0,
+            "×",
+            1,
+            "requests side by side; smaller row groups, or shingles beside the bands",
+            by_extract("dedup", "decide"),
+        ),
+        Limit(
+            "tokenizer: hours of its one task, which looks at every row group's ids",
+            2.0,
+            "h",
+            1,
+            "pin a tokenizer (`tokenizer.path`), or sample from the first units only",
+            lambda s: named(s, "tokenizer", "one task").seconds / 3600,
+        ),
+        Limit(
+            "memory of a worker of mix: eight buckets of the source",
+            memory,
+            "GB",
+            1e9,
+            "`tokenize.buckets`: at most a million documents each",
+            lambda s: named(s, "mix").memory,
+        ),
+        Limit(
+            "mix: worker time by that of extract (every unit's index and payload for each shard)",
+            1.0,
+            "×",
+            1,
+            "requests side by side; token files of many units",
+            by_extract("mix"),
+        ),
+        Limit(
+            "launcher, keys of dedup and mix: hours, in the square of the units",
+            1.0,
+            "h",
+            1,
+            "hash the list of units once",
+            lambda s: key_seconds(given, s) / 3600,
+        ),
+        Limit(
+            "launcher, all that it does alone: hours",
+            2.0,
+            "h",
+            1,
+            "`unit_size: 1GiB`, so that archives are not split",
+            lambda s: launcher_seconds(given, s) / 3600,
+        ),
+        Limit(
+            "launcher, memory of a manifest",
+            4e9,
+            "GB",
+            1e9,
+            "`unit_size: 1GiB`",
+            lambda s: size(s).units * given["bytes"]["manifest_memory"],
+        ),
+    ]
+
+
+def largest(limit: Limit, settings: Settings, most: int = 10_000_000) -> int:
+    """The largest number of archives for which a limit holds; ``most`` where it always does, 0 where it never does."""
+    low, high = 0, most
+    if limit.value(settings._replace(files=most)) <= limit.most:
+        return most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if limit.value(settings._replace(files=middle)) <= limit.most else (low, middle)
+    return low
