@@ -4,7 +4,7 @@ Mills web pages and reference documents up to the shards on the embedded runner,
 of ``deploy.local``), in turns, and prints seconds of each stage and the peak of memory by part. Start-up is apart: what
 an empty pipeline takes on each engine is taken off every stage, and told by itself.
 
-    python benchmarks/runners.py                # twenty minutes on two cores
+    python benchmarks/runners.py                # a quarter of an hour on two cores
     python benchmarks/runners.py --quick        # a small input, once: it only shows that all runs
 """
 
@@ -52,7 +52,7 @@ class Scale(NamedTuple):
     rounds: int
 
 
-FULL = Scale(2000, 8000, 3)
+FULL = Scale(1200, 6000, 3)
 QUICK = Scale(60, 400, 1)
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import sys
 import time
 import urllib.error
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from math import ceil
 from os import cpu_count
 from pathlib import Path
@@ -30,8 +31,8 @@ from gristmill.pipelines.runners.portable import Service
 from gristmill.pipelines.runners.processes import free_port, serving
 from gristmill.pipelines.runners.profile import Flink, Prism, Spark
 
-# Exchanges that are finished before what reads them starts: a lost TaskManager then costs what it had under way, not the
-# whole job. How often a job is tried again is the cluster's restart strategy.
+# Exchanges are finished before what reads them starts, so that a lost TaskManager costs what it had under way, not the
+# whole job (each reader of such an exchange is a region of its own). How often, the cluster's restart strategy says.
 _FLINK = ["--execution_mode_for_batch=BATCH_FORCED"]
 _SPARK = ["--environment_cache_millis=600000"]  # or Python starts anew between the stages of a job
 _PARTITIONS_A_WORKER = 4
@@ -49,7 +50,12 @@ def start_prism(profile: Prism, workers: int | None, prefix: str, stack: ExitSta
 
 def start_flink(profile: Flink, workers: int | None, prefix: str, stack: ExitStack, folder: Path) -> Service:
     """A Flink cluster, or a small one inside the job server."""
-    slots = None if profile.is_local else _flink_slots(profile, prefix)
+    slots = None
+    if not profile.is_local:
+        look = partial(checks.flink_slots, profile.master, profile.version)
+        look()  # says what is wrong with the cluster before anything is asked of it
+        flink_jobs.cancel(profile.master, prefix)
+        slots = _freed(look, workers)
     workers = _workers(workers, slots, f"the Flink cluster at {profile.master}")
     master = [f"--flink_master={profile.master}", f"--flink_version={profile.version}"]
     options = _portable(profile, "Flink", FlinkJarJobServer, master, "--flink_job_server_jar", stack, folder)
@@ -64,7 +70,7 @@ def start_flink(profile: Flink, workers: int | None, prefix: str, stack: ExitSta
 
 def start_spark(profile: Spark, workers: int | None, prefix: str, stack: ExitStack, folder: Path) -> Service:
     """A Spark cluster, or a small one inside the job server."""
-    slots = checks.spark_slots(profile.ui) if profile.ui else None
+    slots = _freed(partial(checks.spark_slots, profile.ui), workers) if profile.ui else None
     workers = _workers(workers, slots, f"the Spark cluster at {profile.master}")
     url = f"local[{workers}]" if profile.master == "local" else profile.master
     properties = {
@@ -81,19 +87,6 @@ def start_spark(profile: Spark, workers: int | None, prefix: str, stack: ExitSta
         return [*options, *_SPARK, f"--sdk_worker_parallelism={_processes(profile, units, hosts)}"]
 
     return Service(SparkRunner, workers, of_job)
-
-
-def _flink_slots(profile: Flink, prefix: str) -> checks.Slots:
-    """What the cluster offers, once it has ended what an earlier run of this work directory left running there."""
-    slots = checks.flink_slots(profile.master, profile.version)
-    if not flink_jobs.cancel(profile.master, prefix):
-        return slots
-    for _ in range(_FREED_SECONDS):
-        if slots.free == slots.total:
-            break
-        time.sleep(1)
-        slots = checks.flink_slots(profile.master, profile.version)
-    return slots
 
 
 def _portable(
@@ -149,11 +142,23 @@ def _python(profile: Flink | Spark, engine: str, stack: ExitStack, folder: Path)
 
 
 def own_workers(stack: ExitStack, folder: Path) -> list[str]:
+    """A pool of this host that ends with the stack."""
     port = free_port()
     pool = [sys.executable, "-m", "gristmill.pipelines.runners.worker_pool", "--port", str(port)]
     endpoint = f"127.0.0.1:{port}"
     stack.enter_context(serving("the worker pool", pool, endpoint, folder / "workers.log"))
     return ["--environment_type=EXTERNAL", f"--environment_config={endpoint}"]
+
+
+def _freed(look: Callable[[], checks.Slots], workers: int | None) -> checks.Slots:
+    """What a cluster offers; waits a while for places that a run which was killed is about to free."""
+    slots = look()
+    for _ in range(_FREED_SECONDS):
+        if slots.free >= min(workers or slots.total, slots.total):
+            break
+        time.sleep(1)
+        slots = look()
+    return slots
 
 
 def _workers(asked: int | None, slots: checks.Slots | None, where: str) -> int:

@@ -9,12 +9,11 @@ _ENDED = {"FINISHED", "CANCELED", "FAILED"}
 _SECONDS = 10.0
 
 
-def cancel(master: str, prefix: str) -> int:
-    """Cancel the jobs under way whose names begin with ``prefix``; how many there were."""
+def cancel(master: str, prefix: str) -> None:
+    """Cancel the jobs under way whose names begin with ``prefix``."""
     with urllib.request.urlopen(f"http://{master}/jobs/overview", timeout=_SECONDS) as answer:
         jobs = json.load(answer)["jobs"]
     left = [job["jid"] for job in jobs if job["name"].startswith(prefix) and job["state"] not in _ENDED]
     for job in left:
         request = urllib.request.Request(f"http://{master}/jobs/{job}?mode=cancel", method="PATCH")
         urllib.request.urlopen(request, timeout=_SECONDS).close()
-    return len(left)
