@@ -28,7 +28,7 @@ from capacity_model import (
     page_seconds,
     steps,
 )
-from capacity_runs import LANE, Compared, Outcome, check, outcome, slowdown
+from capacity_runs import LANE, Compared, Outcome, check, outcome, slowdown, speed
 from simulation import longer
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "capacity.md"
@@ -88,7 +88,7 @@ def report(given: Figures, runs: int) -> tuple[str, dict[str, float]]:
         _outcome_table(outcomes),
         f"\n## What moves it ({HEADLINE[0]}, {HEADLINE[1]:,} workers)\n",
         _sensitivity_table(given, settings, mill),
-        f"\n## Lost workers, {LANE} in a job\n",
+        f"\n## Lost machines, {LANE} workers in a job, {given['machines']['processes']} on a machine\n",
         _loss_table(given, settings, slower),
         "\n## What does not scale today\n",
         _limit_table(given),
@@ -106,8 +106,7 @@ def _summary(given: Figures, settings: Settings, every: list[Step], outcomes: di
         for (runner, number), made in outcomes.items()
         if number == (workers if given["runners"][runner]["most"] >= workers else WORKERS[0])
     ]
-    whole = [largest(limit, Settings(1, 2**30)) for limit in limits(given)]
-    fits = [largest(limit, Settings(1)) for limit in limits(given)]
+    small, large = (min(largest(limit, Settings(1, size)) for limit in limits(given)) for size in (2**28, 2**30))
     memory = max(step.memory for step in every if step.tasks > 1) / 1e9
     place = max(step.memory for step in every if step.tasks == 1) / 1e9
     return "\n".join(
@@ -119,9 +118,9 @@ def _summary(given: Figures, settings: Settings, every: list[Step], outcomes: di
             f"{slices * sum(step.read for step in every) / 1e12:,.0f} TB read, "
             f"{slices * sum(step.shuffled for step in every) / 1e12:,.2f} TB through the engines' own shuffles",
             f"- {memory:.1f} GB in a Python process, and {place:.0f} GB in the one that finds components\n",
-            f"One run over everything does **not** work today. A run holds up to about {min(fits):,} archives with the "
-            f"defaults and {min(whole):,} with units of 1 GiB; what breaks first, and what then, is in the last two "
-            "tables.",
+            f"One run over everything does **not** work today. Up to about {small // 100 * 100:,} archives with the "
+            f"defaults, and {large // 100 * 100:,} with units of 1 GiB, a run stays within all bounds; which it leaves "
+            "first, and which then, is in the last two tables.",
         ]
     )
 
@@ -196,12 +195,18 @@ def _sensitivity_table(given: Figures, settings: Settings, mill: Any) -> str:
         "workers of one speed": (changed("machines", speed_spread=0.0), settings),
         "workers' speeds differ by 15 %": (changed("machines", speed_spread=0.15), settings),
         "units of 256 MiB": (given, settings._replace(unit_bytes=2**28)),
-        "progress told every 30 s": (changed("storage", beat_seconds=30.0), settings),
         "storage that answers in 1 ms": (changed("storage", latency=0.001), settings),
         "duplicates as in the benchmark": (given, settings._replace(duplicates="measured")),
         "slices of 100 archives": (given, settings._replace(files=100)),
         "extractor resiliparse": (given, settings._replace(extractor="resiliparse")),
-        "as fast as the embedded runner": (changed("runners", **{runner: {**of, "ratio": 1.0}}), settings),
+        **{
+            f"{100 * ratio:.0f} % of the embedded runner's speed": (
+                changed("runners", **{runner: {**of, "ratio": ratio}}),
+                settings,
+            )
+            for ratio in (0.7, 1.0)
+            if ratio != speed(of)
+        },
     }
     rows = []
     for name, (figures, with_) in cases.items():
@@ -215,8 +220,8 @@ def _loss_table(given: Figures, settings: Settings, slower: float) -> str:
     page = page_seconds(given, settings.extractor) * slower
     rows = []
     for name, of in given["runners"].items():
-        hours = size.pages / size.units * page / of["ratio"] / 3600
-        together = LANE if of["falls"] == "job" else 1
+        hours = size.pages / size.units * page / speed(of) / 3600
+        together = LANE // given["machines"]["processes"] if of["falls"] == "job" else 1
         factors = [longer(losses, hours, together) for losses in given["machines"]["losses"].values()]
         rows.append([name, f"{60 * hours:.0f}", *(f"{factor:,.2f} ×" for factor in factors)])
     return _table(["runner", "a unit, minutes", *given["machines"]["losses"]], rows)

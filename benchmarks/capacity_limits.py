@@ -13,18 +13,12 @@ ONE_PLACE_MEMORY = 64e9
 
 def launcher_seconds(given: Figures, settings: Settings) -> float:
     """What a launcher does alone, all stages together: planning, keys, receipts."""
-    size, of, storage = Size.of(given, settings), given["launcher"], given["storage"]
-    planning = 4 * settings.files * storage["latency"] / of["threads"]
+    size, storage = Size.of(given, settings), given["storage"]
+    planning = 4 * settings.files * storage["latency"] / storage["threads"]
     if size.units > settings.files:  # each archive's beginning is read, one after another
         planning += settings.files * (2 * storage["latency"] + storage["block"] / storage["bandwidth"])
-    receipts = 8 * (size.units + size.shards) * storage["latency"] / of["threads"]
-    return float(planning + receipts + key_seconds(given, settings))
-
-
-def key_seconds(given: Figures, settings: Settings) -> float:
-    """Of naming units of dedup and mix: each name hashes the list of all units."""
-    size, of = Size.of(given, settings), given["launcher"]
-    return float(size.units**2 * of["dedup_key_seconds"] + size.units * size.shards * of["mix_key_seconds"])
+    receipts = 8 * (size.units + size.shards) * storage["latency"] / storage["threads"]
+    return float(planning + receipts)
 
 
 class Limit(NamedTuple):
@@ -54,20 +48,11 @@ def limits(given: Figures) -> list[Limit]:
     place = "components, one place"
     return [
         Limit(
-            "files open at once on a local or shared disk (`ulimit -n` is 1,024 by default): a task of dedup opens the "
-            "bands of all units",
-            1000,
-            "files",
-            1,
-            "raise the limit; open them one after another",
-            lambda s: size(s).units,
-        ),
-        Limit(
-            "memory of a task of dedup, shared buckets: rows of a partition, and all bands files open",
+            "memory of a task of dedup, shared buckets: rows of a partition",
             memory,
             "GB",
             1e9,
-            "more partitions do not help: footers grow with them; open files one after another",
+            "`dedup.partitions`: one for every four million documents that `judge` kept",
             lambda s: named(s, "dedup", "shared buckets").memory,
         ),
         Limit(
@@ -85,14 +70,6 @@ def limits(given: Figures) -> list[Limit]:
             1e9,
             "more partitions, or blocks",
             lambda s: 16 * size(s).members / s.partitions,
-        ),
-        Limit(
-            "dedup, shared buckets: worker time by that of extract (a request for each unit and partition)",
-            1.0,
-            "×",
-            1,
-            "bands files of many units; requests side by side",
-            by_extract("dedup", "shared buckets"),
         ),
         Limit(
             "dedup, decide: worker time by that of extract (whole row groups are read for single documents)",
@@ -123,16 +100,8 @@ def limits(given: Figures) -> list[Limit]:
             1.0,
             "×",
             1,
-            "requests side by side; token files of many units",
+            "payloads side by side, as indices are; token files of many units",
             by_extract("mix"),
-        ),
-        Limit(
-            "launcher, keys of dedup and mix: hours, in the square of the units",
-            1.0,
-            "h",
-            1,
-            "hash the list of units once",
-            lambda s: key_seconds(given, s) / 3600,
         ),
         Limit(
             "launcher, all that it does alone: hours",

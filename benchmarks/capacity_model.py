@@ -104,9 +104,10 @@ class Traffic(NamedTuple):
     def gets(self, storage: Figures) -> float:
         return 2 * self.opened + self.asked + self.read / storage["block"]
 
-    def wait(self, storage: Figures) -> float:
+    def wait(self, storage: Figures, together: int = 1) -> float:
+        """Seconds, with so many requests side by side; they share the bandwidth."""
         requests = self.gets(storage) + self.files
-        return requests * storage["latency"] + (self.read + self.written) / storage["bandwidth"]
+        return requests * storage["latency"] / together + (self.read + self.written) / storage["bandwidth"]
 
 
 def load_figures(path: Path = FIGURES) -> Figures:
@@ -205,8 +206,10 @@ def _dedup(given: Figures, settings: Settings, size: Size) -> list[Step]:
     base = given["dedup_peak_mb"] * 1e6
     shuffle = 16 * size.members
 
-    def step(name: str, tasks: int, cpu: float, traffic: Traffic, shuffled: float, memory: float) -> Step:
-        wait, gets = traffic.wait(storage), traffic.gets(storage)
+    def step(
+        name: str, tasks: int, cpu: float, traffic: Traffic, shuffled: float, memory: float, together: int = 1
+    ) -> Step:
+        wait, gets = traffic.wait(storage, together), traffic.gets(storage)
         return Step(
             "dedup",
             name,
@@ -226,7 +229,8 @@ def _dedup(given: Figures, settings: Settings, size: Size) -> list[Step]:
     file_bytes = size.judged * each["bands"] / size.units
     footer = settings.partitions * of["footer_partition_bytes"]
     read_ahead = min(storage["block"], (file_bytes + footer) / 2)  # what is fetched beside the row group
-    held = size.units * settings.partitions * of["open_partition_bytes"]
+    together = min(storage["threads"], size.units)
+    held = together * (read_ahead + settings.partitions * of["open_partition_bytes"])
     buckets = step(
         "shared buckets",
         settings.partitions,
@@ -234,6 +238,7 @@ def _dedup(given: Figures, settings: Settings, size: Size) -> list[Step]:
         Traffic(opens * (footer + read_ahead), opens, opens),
         shuffle,
         rows / settings.partitions * of["bucket_row_bytes"] + held,
+        together,
     )
     place = step(
         "components, one place",
@@ -314,34 +319,34 @@ def _mix(given: Figures, settings: Settings, size: Size) -> Step:
     loads = size.shards * min(settings.buckets, 1 + shard / bucket)
     opens = loads * size.units
     index_file = size.final * each["token_index"] / size.units + settings.buckets * of["index_footer_bytes"]
-    index_read = settings.buckets * of["index_footer_bytes"] + min(storage["block"], index_file / 2)
+    read_ahead = min(storage["block"], index_file / 2)
+    index_read = settings.buckets * of["index_footer_bytes"] + read_ahead
+    together = min(storage["threads"], size.units)
     documents = shard * size.final / size.tokens
     stretch = size.tokens / size.units / settings.buckets  # a bucket's tokens in a unit lie together
     reads = min(documents, distinct(documents, size.units) * max(1.0, stretch / of["read_gap_tokens"])) * size.shards
     payload = size.tokens / size.units * given["token_bytes"]
     token_read = min(payload, storage["block"] + min(stretch, size.tokens / reads) * given["token_bytes"])
     rows = size.final / settings.buckets
-    traffic = Traffic(
-        opens * index_read + reads * token_read,
-        opens + reads / 2,
-        opens + reads,
-        size.tokens * (given["token_bytes"] + each["piece_index"]),
-        4.0 * size.shards,
-    )
+    indices = Traffic(opens * index_read, opens, opens)
+    shards = size.tokens * (given["token_bytes"] + each["piece_index"])
+    payloads = Traffic(reads * token_read, reads / 2, reads, shards, 4.0 * size.shards)
+    wait = indices.wait(storage, together) + payloads.wait(storage)
     cpu = size.tokens * item_seconds(given, "mix") / 512 + loads * rows * of["row_seconds"]
     cpu += opens * of["index_open_seconds"] * settings.buckets / 64
     held = min(of["cached_buckets"], settings.buckets) * of["row_bytes"] + of["sort_bytes"]
     memory = given["stages"]["mix"]["peak_mb"] * 1e6 + rows * held + 3 * shard * given["token_bytes"]
+    memory += together * read_ahead
     return Step(
         "mix",
         "",
         size.shards,
         cpu,
-        traffic.wait(storage),
-        traffic.read,
-        traffic.written,
-        traffic.gets(storage),
-        traffic.files + (cpu + traffic.wait(storage)) / storage["beat_seconds"],
+        wait,
+        indices.read + payloads.read,
+        payloads.written,
+        indices.gets(storage) + payloads.gets(storage),
+        payloads.files + (cpu + wait) / storage["beat_seconds"],
         size.shards * each["task"],
         memory,
     )

@@ -76,6 +76,11 @@ def _check_units(given: Figures, stage: str) -> list[float]:
     return sorted((item_seconds(given, stage, size) for size in sizes), reverse=True)
 
 
+def speed(runner: Figures) -> float:
+    """Of processors under a runner, by the embedded one's; a ratio above 1 is noise, or that runner's own overhead."""
+    return min(float(runner["ratio"]), 1.0)
+
+
 def slowdown(compared: list[Compared]) -> float:
     """How much longer the check's stages took, all together, than was simulated: put upon every processor second."""
     return sum(one.measured for one in compared) / sum(one.simulated for one in compared)
@@ -112,7 +117,7 @@ def slice_seconds(given: Figures, settings: Settings, runner: str, workers: int,
         measured = given["stages"].get(stage)
         seconds += of["job_s"] + (start_and_item(measured)[0] if measured else 0.0)
         for step in group:
-            seconds += makespan(_costs(given, settings, step, slower / of["ratio"], rng), speeds, of["assignment"])
+            seconds += makespan(_costs(given, settings, step, slower / speed(of), rng), speeds, of["assignment"])
     return float(seconds)
 
 

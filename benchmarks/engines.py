@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ENGINES = ("embedded", "flink", "spark")
 
 _LOOK_SECONDS = 0.25
-_WORKER = re.compile(r"gristmill\.pipelines\.runners\.(pool_)?worker ")
+_WORKER = re.compile(r"gristmill\.pipelines\.runners\.(pool|embedded)_worker ")
 
 
 class Cluster(NamedTuple):

@@ -70,11 +70,12 @@ def lanes(runs: Sequence[float], count: int) -> float:
     return dynamic(np.array(runs), np.ones(count))
 
 
-def longer(losses: float, hours: float, together: int) -> float:
-    """How many times as long a unit of ``hours`` takes when a worker is lost ``losses`` times an hour.
+def longer(losses: float, hours: float, together: int = 1) -> float:
+    """How many times as long a unit of ``hours`` takes when a machine is lost ``losses`` times an hour.
 
-    A unit begins anew when any of the ``together`` workers whose work falls with one of them is lost: of exponential
-    lifetimes, (e^x - 1) / x at x losses in the unit's time. An upper bound, since units do not all begin at once.
+    A unit begins anew when its machine is lost, or any of the ``together`` whose work falls with one of them: of
+    exponential lifetimes, (e^x - 1) / x at x losses in the unit's time. An upper bound, since units do not all begin at
+    once.
     """
     x = losses * hours * together
     return expm1(x) / x if x else 1.0

@@ -31,8 +31,9 @@ from gristmill.pipelines.runners.portable import Service
 from gristmill.pipelines.runners.processes import free_port, serving
 from gristmill.pipelines.runners.profile import Flink, Prism, Spark
 
-# Exchanges are finished before what reads them starts, so that a lost TaskManager costs what it had under way, not the
-# whole job (each reader of such an exchange is a region of its own). How often, the cluster's restart strategy says.
+# Exchanges are finished before what reads them starts, so that a task that fails while its TaskManager stays is tried
+# again alone, as often as the cluster's restart strategy says. A lost TaskManager takes its part of the exchange with
+# it: then the whole job begins again, and what has a receipt is left out.
 _FLINK = ["--execution_mode_for_batch=BATCH_FORCED"]
 _SPARK = ["--environment_cache_millis=600000"]  # or Python starts anew between the stages of a job
 _PARTITIONS_A_WORKER = 4
@@ -43,7 +44,7 @@ def start_prism(profile: Prism, workers: int | None, prefix: str, stack: ExitSta
     """Prism on this machine; its Python is one process, whatever the number of workers."""
     workers = workers or cpu_count() or 1
     given = [f"--prism_location={profile.location}"] if profile.location else []
-    endpoint = profile.job_endpoint or _job_server("Prism", PrismJobServer, given, stack, folder)
+    endpoint = profile.job_endpoint or _job_server("Prism", "location", PrismJobServer, given, stack, folder)
     options = [*given, f"--job_endpoint={endpoint}", *own_workers(stack, folder)]
     return Service(PrismRunner, workers, lambda units: options)
 
@@ -107,12 +108,12 @@ def _portable(
         checks.check_java(profile.java)
         jvm = _jvm([*checks.ADD_OPENS, *profile.java_options])
         java = [f"--job_server_java_launcher={profile.java}", *jvm]
-        endpoint = _job_server(f"{engine}'s job server", server, [*jar, *master, *java], stack, folder)
+        endpoint = _job_server(f"{engine}'s job server", "jar", server, [*jar, *master, *java], stack, folder)
     return [*jar, *master, f"--job_endpoint={endpoint}", *_python(profile, engine, stack, folder), *profile.beam]
 
 
 def _job_server(
-    what: str, server: type[SubprocessJobServer], options: list[str], stack: ExitStack, folder: Path
+    what: str, key: str, server: type[SubprocessJobServer], options: list[str], stack: ExitStack, folder: Path
 ) -> str:
     """Start a job server by Beam's own mechanism, which fetches what it needs; its endpoint."""
     artifacts = f"--artifacts_dir={folder / 'artifacts'}"
@@ -120,8 +121,8 @@ def _job_server(
         command, endpoint = server(PipelineOptions([*options, artifacts])).subprocess_cmd_and_endpoint()
     except (urllib.error.URLError, OSError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"{what} cannot be fetched ({error}): give the path of one with --option jar=… (location=… for Prism), or "
-            "a running one with --option job_endpoint=host:port"
+            f"{what} cannot be fetched ({error}): give the path of one with --option {key}=…, or a running one "
+            "with --option job_endpoint=host:port"
         ) from error
     stack.enter_context(serving(what, command, endpoint, folder / "job-server.log"))
     return str(endpoint)

@@ -89,5 +89,5 @@ def _environment(workers: int, log: Path) -> Any:
     if workers == 1:
         return EmbeddedPythonEnvironment.default()
     place = shlex.quote(str(log))
-    worker = f"{shlex.quote(sys.executable)} -m gristmill.pipelines.runners.worker {os.getpid()} {place}"
+    worker = f"{shlex.quote(sys.executable)} -m gristmill.pipelines.runners.embedded_worker {os.getpid()} {place}"
     return SubprocessSDKEnvironment.from_command_string(f"trap '' INT; exec {worker} 2>>{place}")

@@ -54,7 +54,7 @@ class PortableEngine(Engine):
 
     def close(self) -> None:
         self._stack.close()
-        if not self._failed:
+        if not self._failed or not any(log.stat().st_size for log in self._folder.glob("*.log")):
             shutil.rmtree(self._folder, ignore_errors=True)
 
     @cached_property

@@ -58,12 +58,12 @@ class Mix(BeamStage):
 
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         plan = _plan(mill)
-        tokens = sorted(entry.sha256 for entry in mill.manifest("tokenize").files("tokens"))
+        tokens = key_of(sorted(entry.sha256 for entry in mill.manifest("tokenize").files("tokens")))
         world = key_of(plan.model_dump(mode="json"), tokens)
         return [
             Task(
                 f"shard-{number:05d}-{key_of(directory.key, world, number)}",
-                {"source": None, "shard": number, "sha256": {"tokenize": key_of(tokens)}},
+                {"source": None, "shard": number, "sha256": {"tokenize": tokens}},
                 plan.shard_range(number)[1],
                 number,
             )

@@ -1,5 +1,6 @@
-"""``python -m gristmill.pipelines.runners.worker PID LOG``: a worker process of the embedded runner: Beam's own, but
-it ends with its launcher, process ``PID``, and when that takes the file ``LOG`` away.
+"""``python -m gristmill.pipelines.runners.embedded_worker PID LOG``: a worker process of the embedded runner.
+
+Beam's own, but it ends with its launcher, process ``PID``, and when that takes the file ``LOG`` away.
 
 Beam's workers notice a launcher that was killed only when they next speak to it, and some never do. And before they
 tell the launcher of an error they print it: where that fails, on a full disk, the launcher waits for ever.
