@@ -39,7 +39,7 @@ ENGINES = ("flink", "spark")
 STAGES = ("dedup", "mix")
 DOCUMENTS = 40_000
 QUICK_DOCUMENTS = 800
-_PRINT = Console(highlight=False)
+_PRINT = Console(highlight=False, width=150)
 _SPAWN = get_context("spawn")
 _PAUSE = re.compile(r" (\d+)M->(\d+)M\(\d+M\)")
 

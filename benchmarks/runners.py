@@ -39,7 +39,7 @@ from gristmill.pipelines.workdir import current, read_ledger
 
 WORK = REPOSITORY / "work" / "bench" / "runners"
 MEASURED = ("extract", "signals", "judge", "signatures", "dedup", "mix")
-_PRINT = Console(highlight=False)
+_PRINT = Console(highlight=False, width=150)
 _SPAWN = get_context("spawn")
 _EMPTY_RUNS = 3
 

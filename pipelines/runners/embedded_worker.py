@@ -14,14 +14,14 @@ import sys
 from contextlib import suppress
 from functools import partial
 
-from apache_beam.runners.worker import sdk_worker_main
-
 from gristmill.pipelines.runners.tether import end_with
 
 
 def main() -> None:
     sys.stderr = _Stderr()
     end_with(int(sys.argv[1]), partial(os.path.exists, sys.argv[2]))
+    from apache_beam.runners.worker import sdk_worker_main  # takes seconds, in which the launcher may end
+
     sdk_worker_main.main(sys.argv[:1])
 
 
