@@ -292,7 +292,7 @@ def _mill(
             return watch(step.directory, weights, step.stage.counts, density, progress)
 
         def done(finished: Done) -> None:
-            _SAY.print(show.stage_line(finished))
+            _SAY.print(show.stage_line(finished), soft_wrap=True)
 
         try:
             books = run(recipe, work, engine, until, watched, done)
