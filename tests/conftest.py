@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from gristmill.pipelines.runners.processes import free_port
+
 settings.register_profile("house", deadline=None)  # tests are never timed
 settings.load_profile("house")
 
@@ -51,9 +53,7 @@ def s3_server() -> Iterator[S3Server]:
     """A server process with moto: real HTTP, so that worker processes share it as they would a real store."""
     from fsspec.config import conf, set_conf_env
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     environment = {
         "AWS_ACCESS_KEY_ID": "test",

@@ -9,9 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gristmill.training.section import ModelSection, TrainSection
 from tests.training.fakes import Fakes
 
 LENGTH, VOCABULARY, SEQUENCES = 17, 32, 80
+
+TINY = TrainSection(
+    model=ModelSection(dim=16, layers=2, heads=2),
+    batch_sequences=4,
+    micro_batch=2,
+    lr=0.02,
+    warmup_steps=2,
+    log_every=1,
+)
 
 
 @pytest.fixture

@@ -15,17 +15,10 @@ from gristmill.corpus.errors import InputError
 from gristmill.mixing.reader import MixedShards
 from gristmill.training.launch import train as launch_train
 from gristmill.training.loop import train
-from gristmill.training.section import ModelSection, TrainSection
+from gristmill.training.section import TrainSection
+from tests.training.conftest import TINY
 
-SECTION = TrainSection(
-    model=ModelSection(dim=16, layers=2, heads=2),
-    batch_sequences=4,
-    micro_batch=2,
-    lr=0.02,
-    warmup_steps=2,
-    checkpoint_every=4,
-    log_every=1,
-)
+SECTION = TINY.model_copy(update={"checkpoint_every": 4})
 OUTCOME = ("metrics.jsonl", "result.json", "run.json", "model/config.json", "model/model.safetensors")
 
 

@@ -18,17 +18,9 @@ from gristmill.mixing.reader import MixedShards
 from gristmill.training.__main__ import main
 from gristmill.training.launch import cause, torchrun_command, train
 from gristmill.training.loop import train as train_here
-from gristmill.training.section import ModelSection, TrainSection
+from tests.training.conftest import TINY
 
-SECTION = TrainSection(
-    model=ModelSection(dim=16, layers=2, heads=2),
-    batch_sequences=4,
-    micro_batch=2,
-    lr=0.02,
-    warmup_steps=2,
-    checkpoint_every=3,
-    log_every=1,
-)
+SECTION = TINY.model_copy(update={"checkpoint_every": 3})
 
 LAUNCHER = """
 import os, signal, sys

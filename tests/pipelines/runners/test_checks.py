@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -22,6 +21,7 @@ from gristmill.pipelines.runners.checks import (
     flink_slots,
     spark_slots,
 )
+from gristmill.pipelines.runners.processes import free_port
 
 OVERVIEW = {"taskmanagers": 2, "slots-total": 8, "slots-available": 6, "flink-version": "1.19.3"}
 JVM = {"version": "OpenJDK 64-Bit Server VM - Debian - 17/17.0.15+6", "options": list(ADD_OPENS)}
@@ -59,9 +59,7 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def nobody() -> str:
     """A ``host:port`` at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 def java(folder: Path, version: str, status: int = 0) -> str:
