@@ -46,10 +46,21 @@ def have_data() -> bool:
     return (DATA / "warc").is_dir()
 
 
+def require_data() -> None:
+    """Raises SystemExit without the folder of real data."""
+    if not have_data():
+        raise SystemExit(f"REAL DATA MISSING: no folder {DATA}; set GRISTMILL_DATA")
+
+
+def real_archives() -> list[Path]:
+    """The archives that hold the 2,000 real pages."""
+    return sorted((DATA / "warc").glob("pages-*.warc.gz"))
+
+
 def build_inputs(target: Path, pages: int, documents: int) -> Inputs:
     """Write at most ``pages`` pages and ``documents`` documents below ``target``."""
     if have_data():
-        archives = sorted((DATA / "warc").glob("pages-*.warc.gz"))
+        archives = real_archives()
         texts: Iterator[bytes] = chain.from_iterable(
             _lines(DATA / "text" / f"{name}.jsonl.gz", documents * share // 16) for name, share in _SHARES.items()
         )
@@ -60,7 +71,7 @@ def build_inputs(target: Path, pages: int, documents: int) -> Inputs:
         texts = _lines(target / "sample" / "prose" / "docstrings.jsonl.gz", documents)
         benchmarks = [str(target / "sample" / "benchmark.jsonl")]
     inputs = Inputs(str(target / "pages"), str(target / "documents"), benchmarks)
-    records = islice(chain.from_iterable(map(_pages, archives)), pages)
+    records = islice(chain.from_iterable(map(stored_pages, archives)), pages)
     _deal(records, Path(inputs.pages), "warc.gz", partial(open, mode="wb"))
     _deal(texts, Path(inputs.documents), "jsonl.gz", partial(gzip.open, mode="wb", compresslevel=1))
     return inputs
@@ -81,7 +92,7 @@ def _deal(items: Iterable[bytes], folder: Path, suffix: str, create: Callable[[P
             files[number % FILES].write(item)
 
 
-def _pages(archive: Path) -> Iterator[bytes]:
+def stored_pages(archive: Path) -> Iterator[bytes]:
     """The stored bytes of each page in an archive that is compressed record by record."""
     data = archive.read_bytes()
     section = SourceSection(name="pages", format="warc", root=str(archive.parent), paths=(archive.name,))

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Set
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence, Set
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,6 +24,7 @@ T = TypeVar("T")
 
 _LOOK_SECONDS = 0.1
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
 _FORK = get_context("fork")
 
 
@@ -41,6 +44,34 @@ def alone(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> tuple
     finally:
         process.join()
     return result, max(peak, own) / 1e6
+
+
+class Cost(NamedTuple):
+    """What a command took: seconds of wall time, seconds of all processors, and the peak of resident memory in MB."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def command(words: Sequence[str], environment: Mapping[str, str], log: Path) -> Cost:
+    """Run a command whose output goes to ``log``. Raises SystemExit where it fails.
+
+    Seconds of processors are those of the command and all of its descendants as they were last seen, ten times a
+    second; of a process that ends, what it did since then is missing.
+    """
+    begun = time.monotonic()
+    peak = 0
+    spent: dict[int, float] = {}
+    with log.open("wb") as file:
+        process = subprocess.Popen(words, env={**os.environ, **environment}, stdout=file, stderr=subprocess.STDOUT)
+        while process.poll() is None:
+            peak = max(peak, tree_bytes(process.pid))
+            spent |= _cpu_seconds(process.pid)
+            time.sleep(_LOOK_SECONDS)
+    if process.returncode:
+        raise SystemExit(f"{Path(words[0]).name} ended with {process.returncode}: see {log}")
+    return Cost(time.monotonic() - begun, sum(spent.values()), peak / 1e6)
 
 
 def tree_bytes(pid: int) -> int:
@@ -63,9 +94,21 @@ def processes(roots: Set[int]) -> dict[int, int]:
     return found
 
 
+def _cpu_seconds(root: int) -> dict[int, float]:
+    """Seconds of processors that a process and each of its descendants took until now, forked ones included."""
+    alive = _alive()
+    found: dict[int, float] = {}
+    generation = {root} & alive.keys()
+    while generation:
+        found |= {one: alive[one].cpu_seconds for one in generation}
+        generation = {child for child, process in alive.items() if process.parent in generation}
+    return found
+
+
 class _Process(NamedTuple):
     parent: int
     resident: int
+    cpu_seconds: float
     stack: str
     """Where its stack begins: another place in each program that is run, the same in a forked process."""
 
@@ -78,7 +121,9 @@ def _alive() -> dict[int, _Process]:
         except OSError:  # it ended meanwhile
             continue
         fields = stat.rpartition(")")[2].split()  # from the third field of proc(5) on
-        found[int(name)] = _Process(int(fields[1]), int(fields[21]) * _PAGE, fields[25])
+        found[int(name)] = _Process(
+            int(fields[1]), int(fields[21]) * _PAGE, (int(fields[11]) + int(fields[12])) / _TICKS, fields[25]
+        )
     return found
 
 

@@ -39,7 +39,7 @@ class Raw(NamedTuple):
 
 
 def extract(archives: list[str]) -> Raw:
-    """FastWARC and trafilatura with the options of the mill's default: from stored pages to text in memory."""
+    """FastWARC and trafilatura without comments, as most pipelines have it: from stored pages to text in memory."""
     import trafilatura
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 

@@ -1,6 +1,6 @@
-"""Files by URL, on any fsspec filesystem: local paths, ``s3://``, ``gs://``, …
+"""Files by URL, on any fsspec filesystem: local paths, ``s3://``, ``gs://``, ``https://`` (to read), …
 
-Three ways of writing, and no other:
+Reads of what is not local are tried again where that may help (``corpus.remote``). Three ways of writing, and no other:
 
 - ``create``: a small object, only where none is (a link on local disks, a conditional put on object stores).
 - ``put_file``: a finished local file under a name that holds its content's hash; who comes second has the same bytes.
@@ -15,7 +15,7 @@ import os
 import posixpath
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import blake2b, sha256
@@ -23,9 +23,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, TypeVar
 
+from fsspec.core import has_magic
 from fsspec.core import url_to_fs as _url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from gristmill.corpus import remote
 from gristmill.corpus.errors import InputError
 
 _FINGERPRINT_BLOCK = 64 * 1024
@@ -56,26 +58,32 @@ def open_input(url: str) -> IO[bytes]:
     filesystem, path = url_to_fs(url)
     if isinstance(filesystem, LocalFileSystem):
         return open(path, "rb")
-    return filesystem.open(path, "rb", block_size=4 * 2**20)  # type: ignore[no-any-return]
+    return remote.open_remote(filesystem, path)
 
 
 def read_bytes(url: str) -> bytes:
     filesystem, path = url_to_fs(url)
-    return filesystem.cat_file(path)  # type: ignore[no-any-return]
+    if isinstance(filesystem, LocalFileSystem):
+        return filesystem.cat_file(path)  # type: ignore[no-any-return]
+    return remote.read_whole(filesystem, path)
 
 
 def exists(url: str) -> bool:
     filesystem, path = url_to_fs(url)
-    filesystem.invalidate_cache()
-    return filesystem.exists(path)  # type: ignore[no-any-return]
+    return bool(_look(filesystem, lambda: filesystem.exists(path), url))
 
 
 def glob(root: str, pattern: str) -> list[tuple[str, int]]:
     """Files below ``root`` that match ``pattern``: (path relative to ``root``, size in bytes), sorted by path."""
     filesystem, base = url_to_fs(root)
     base = base.rstrip("/")
-    filesystem.invalidate_cache()
-    found = filesystem.glob(posixpath.join(base, pattern), detail=True)
+    if not has_magic(pattern) and not isinstance(filesystem, LocalFileSystem):  # one file: no folder is listed
+        try:
+            return [(posixpath.normpath(pattern), remote.size(filesystem, posixpath.join(base, pattern)))]
+        except FileNotFoundError:
+            return []
+    full = posixpath.join(base, pattern)
+    found = _look(filesystem, lambda: filesystem.glob(full, detail=True), posixpath.join(root, pattern))
     return sorted(
         (posixpath.relpath(path, base), info["size"]) for path, info in found.items() if info["type"] == "file"
     )
@@ -91,9 +99,8 @@ def split_pattern(url: str) -> tuple[str, str]:
 def listing(url: str) -> dict[str, int]:
     """Names and sizes of the files right under a folder; empty where there is no such folder."""
     filesystem, path = url_to_fs(url)
-    filesystem.invalidate_cache()
     try:
-        entries = filesystem.ls(path, detail=True)
+        entries = _look(filesystem, lambda: filesystem.ls(path, detail=True), url)
     except FileNotFoundError:
         return {}
     return {posixpath.basename(e["name"]): e["size"] for e in entries if e["type"] == "file"}
@@ -105,13 +112,17 @@ def fingerprint(url: str, size: int) -> str:
     It identifies an input without reading terabytes of it before work starts.
     """
     digest = blake2b(size.to_bytes(8, "little"), digest_size=16)
-    with open_input(url) as file:
-        if size <= 3 * _FINGERPRINT_BLOCK:
-            digest.update(file.read())
-        else:
-            for offset in (0, (size - _FINGERPRINT_BLOCK) // 2, size - _FINGERPRINT_BLOCK):
-                file.seek(offset)
-                digest.update(file.read(_FINGERPRINT_BLOCK))
+    ends = [0, (size - _FINGERPRINT_BLOCK) // 2, size - _FINGERPRINT_BLOCK]
+    ranges = [(0, size)] if size <= 3 * _FINGERPRINT_BLOCK else [(at, at + _FINGERPRINT_BLOCK) for at in ends]
+    filesystem, path = url_to_fs(url)
+    if isinstance(filesystem, LocalFileSystem):
+        with open(path, "rb") as file:
+            for start, end in ranges:
+                file.seek(start)
+                digest.update(file.read(end - start))
+    else:
+        for start, end in ranges:
+            digest.update(remote.read_range(filesystem, path, start, end))
     return digest.hexdigest()
 
 
@@ -192,6 +203,16 @@ def threaded(function: Any, items: Iterable[T]) -> list[Any]:
     """``[function(item) for item in items]`` with many requests in flight: storage waits, processors do not."""
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(function, items))
+
+
+def _look(filesystem: Any, look: Callable[[], Any], url: str) -> Any:
+    """What ``look`` finds now, and not when it last looked."""
+
+    def anew() -> Any:
+        filesystem.invalidate_cache()
+        return look()
+
+    return look() if isinstance(filesystem, LocalFileSystem) else remote.patiently(anew, url)
 
 
 @contextmanager

@@ -26,6 +26,15 @@ _SAY = Console(stderr=True, highlight=False)
 
 _work = click.option("--work", required=True, metavar="DIR", help="Work directory: a path or URL that all workers see.")
 _set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the recipe.")
+_recipe = click.argument("recipe", required=False)
+_crawls = click.option(
+    "--crawl",
+    "crawls",
+    multiple=True,
+    metavar="CC-MAIN-YYYY-WW",
+    help="Also mill a crawl of Common Crawl; a recipe is not needed then.",
+)
+_sample = click.option("--sample", metavar="N", type=click.IntRange(1), help="Only N files of each --crawl.")
 _workers = click.option(
     "--workers",
     show_default="processors, or a cluster's slots",
@@ -94,7 +103,9 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("recipe")
+@_recipe
+@_crawls
+@_sample
 @_work
 @_runner
 @_option
@@ -103,7 +114,9 @@ def main() -> None:
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
 @_told
 def run(
-    recipe: str,
+    recipe: str | None,
+    crawls: tuple[str, ...],
+    sample: int | None,
     work: str,
     runner: str,
     options: tuple[str, ...],
@@ -114,7 +127,7 @@ def run(
     """Mill RECIPE into a work directory. What stands there already is not done again."""
     from gristmill.pipelines.recipe import load_recipe
 
-    _mill(load_recipe(recipe, overrides), work, runner, options, workers, until)
+    _mill(load_recipe(recipe, overrides, crawls, sample), work, runner, options, workers, until)
 
 
 @main.command()
@@ -139,18 +152,27 @@ def demo(work: str, runner: str, options: tuple[str, ...], workers: int, overrid
 
 
 @main.command()
-@click.argument("recipe")
+@_recipe
+@_crawls
+@_sample
 @click.option("--work", metavar="DIR", help="Work directory: tells what stands there already.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @_set
 @_told
-def plan(recipe: str, work: str | None, as_json: bool, overrides: tuple[str, ...]) -> None:
+def plan(
+    recipe: str | None,
+    crawls: tuple[str, ...],
+    sample: int | None,
+    work: str | None,
+    as_json: bool,
+    overrides: tuple[str, ...],
+) -> None:
     """What a run of RECIPE would do, and about how long it would take, without running it."""
     from gristmill.pipelines import show
     from gristmill.pipelines.plan import plan_run
     from gristmill.pipelines.recipe import load_recipe
 
-    planned = plan_run(load_recipe(recipe, overrides), work)
+    planned = plan_run(load_recipe(recipe, overrides, crawls, sample), work)
     if as_json:
         print(json.dumps(planned, indent=2))
     else:

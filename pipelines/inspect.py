@@ -25,7 +25,7 @@ class Selection(NamedTuple):
         return (
             self.source in (None, row["source"])
             and (self.url is None or self.url in (row["url"] or ""))
-            and self.reason in (None, row["reason"])
+            and self.reason in (None, row["reason"], str(row["reason"]).partition(":")[0])
         )
 
 

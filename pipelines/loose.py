@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,13 @@ def extract_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[di
     """The text of HTML files; ``-`` reads JSONL with ``html`` and optional ``url``."""
     section = parse_section(ExtractSection, overrides)
     tools = Tools.load(section)
-    for name in names:
-        if name == "-":
-            for row in _lines(sys.stdin.buffer, name, "html", url=str):
-                yield _rest(row, "html") | extract_html(row["html"], row.get("url"), section, tools)
-        else:
-            yield {"file": name} | extract_html(_read(name), None, section, tools)
+    with closing(tools.engine):
+        for name in names:
+            if name == "-":
+                for row in _lines(sys.stdin.buffer, name, "html", url=str):
+                    yield _rest(row, "html") | extract_html(row["html"], row.get("url"), section, tools)
+            else:
+                yield {"file": name} | extract_html(_read(name), None, section, tools)
 
 
 def judge_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -143,6 +143,7 @@ def settle(step: Step, mill: Mill) -> Manifest:
     """Sum a stage's receipts into its manifest, and sweep what was only for its workers. Raises RunError."""
     manifest = step.directory.write_manifest((task.unit for task in step.tasks), partial(step.stage.facts, mill))
     mill.manifests[step.stage.name] = manifest
+    step.stage.settled(step.directory, manifest)
     for folder in (PROGRESS, PARCELS):
         leftovers = storage.join(step.directory.url, folder)
         storage.remove(storage.join(leftovers, name) for name in storage.listing(leftovers))

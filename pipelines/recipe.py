@@ -24,7 +24,7 @@ from gristmill.training.section import TrainSection
 from gristmill.transforms.dedup.section import DedupSection
 from gristmill.transforms.extract.section import ExtractSection
 from gristmill.transforms.judge.section import JudgeSection
-from gristmill.transforms.read.section import SourceSection
+from gristmill.transforms.read.section import SourceSection, crawl_source
 from gristmill.transforms.refine.section import RefineSection
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -72,11 +72,25 @@ class Recipe(Section):
         return next(source for source in self.sources if source.name == name)
 
 
-def load_recipe(url: str, overrides: Iterable[str] = ()) -> Recipe:
-    """The recipe at ``url`` with ``key=value`` overrides applied; raises InputError with a sentence for each fault."""
-    data = read_mapping(url, "recipe", "a mapping with at least `name` and `sources`")
+def load_recipe(
+    url: str | None, overrides: Iterable[str] = (), crawls: Iterable[str] = (), sample: int | None = None
+) -> Recipe:
+    """The recipe at ``url`` with ``crawls`` as sources and then ``key=value`` overrides; without ``url``, crawls alone.
+
+    Raises InputError with a sentence for each fault.
+    """
+    crawled = [crawl_source(crawl, sample) for crawl in crawls]
+    if not crawled and sample is not None:
+        raise InputError("--sample is of the files of a crawl: name one with --crawl")
+    if url is None and not crawled:
+        raise InputError("name what to mill: a recipe, or a crawl with --crawl CC-MAIN-YYYY-WW")
+    data = read_mapping(url, "recipe", "a mapping with at least `name` and `sources`") if url is not None else {}
+    if crawled:
+        _add_sources(data, crawled)
     for one in overrides:
         override(data, one, "--set")
+    if url is None:
+        return parse_recipe(data, os.getcwd(), "--crawl")
     base = os.path.dirname(url) if "://" in url else os.path.dirname(os.path.abspath(url))
     return parse_recipe(data, base, url)
 
@@ -97,6 +111,16 @@ def parse_section(kind: type[AnySection], assignments: Iterable[str]) -> AnySect
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe as validated, defaults filled in."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _add_sources(data: dict[str, Any], sources: list[dict[str, Any]]) -> None:
+    """Put ``sources`` behind those of the recipe, in place of its own of the same names."""
+    names = [source["name"] for source in sources]
+    standing = data.get("sources") or []
+    if isinstance(standing, list):  # else the recipe is wrong, and is told so
+        others = [one for one in standing if not (isinstance(one, dict) and one.get("name") in names)]
+        data["sources"] = [*others, *sources]
+    data.setdefault("name", names[0])
 
 
 def _validated(kind: type[AnySection], data: Any, name: str, base: str | None) -> AnySection:

@@ -115,9 +115,23 @@ def document_panel(document: Mapping[str, Any]) -> Panel:
 
 
 def _reasons(counts: Mapping[str, int]) -> str:
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    shown = [f"{reason} {count:,}" for reason, count in ranked[:_REASONS]]
+    """The most frequent reasons; those of one kind (``record_type:request``, …) together, each with its count."""
+    kinds: dict[str, dict[str, int]] = {}
+    for reason, count in counts.items():
+        kind, _, part = reason.partition(":")
+        kinds.setdefault(kind, {})[part] = count
+    ranked = _ranked({kind: sum(parts.values()) for kind, parts in kinds.items()})
+    shown = [f"{kind} {count:,}{_parts(kinds[kind])}" for kind, count in ranked[:_REASONS]]
     return "\n".join(shown + ([f"and {len(ranked) - _REASONS} more"] if len(ranked) > _REASONS else []))
+
+
+def _parts(counts: Mapping[str, int]) -> str:
+    named = [f"{part} {count:,}" for part, count in _ranked(counts) if part]
+    return f" ({', '.join(named)})" if named else ""
+
+
+def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _number(value: int | None) -> str:

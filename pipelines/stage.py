@@ -72,6 +72,10 @@ class Stage(ABC):
         """What the manifest says of the whole stage. Raises RunError where it does not add up."""
         return {}
 
+    def settled(self, directory: StageDirectory, manifest: Manifest) -> None:
+        """Leave beside the manifest what people need of it."""
+        return
+
     def directory(self, mill: Mill) -> StageDirectory:
         key = key_of(self.name, self.version, library_versions(self.libraries), self.slice(mill.recipe))
         return StageDirectory(mill.work, self.name, key)

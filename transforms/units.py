@@ -97,7 +97,10 @@ class ReadUnits(beam.PTransform):  # type: ignore[misc]
 
 
 class EachItem(beam.PTransform):  # type: ignore[misc]
-    """Apply a step to every item. ``load`` makes the step once in each worker, so that models need not be pickled."""
+    """Apply a step to every item. ``load`` makes the step once in each worker, so that models need not be pickled.
+
+    A step that holds what should be let go of has a method ``close``.
+    """
 
     def __init__(self, load: Callable[[], Callable[[Any], Any]]) -> None:
         super().__init__()
@@ -142,6 +145,11 @@ class _Each(beam.DoFn):  # type: ignore[misc]
     def process(self, element: tuple[str, Any]) -> Iterable[tuple[str, Any]]:
         unit, item = element
         yield element if isinstance(item, Closing) else (unit, self.step(item))
+
+    def teardown(self) -> None:
+        close = getattr(getattr(self, "step", None), "close", None)
+        if close:
+            close()
 
 
 @dataclass

@@ -11,6 +11,7 @@ import click
 
 from deploy.local import cluster, flink, parts, spark
 from deploy.local.plan import Folder
+from gristmill.corpus.cache import cache_folder
 from gristmill.corpus.errors import InputError, RunError
 
 _READY_SECONDS = 120
@@ -32,7 +33,7 @@ _folder = click.option(
 _cache = click.option(
     "--cache",
     type=click.Path(path_type=Path),
-    default=parts.default_cache,
+    default=cache_folder,
     show_default="$GRISTMILL_CACHE or ~/.cache/gristmill",
     help="Where parts are kept.",
 )

@@ -21,12 +21,6 @@ SPARK = "3.5.6"
 _POM = Path(__file__).parent.parent / "job-server" / "pom.xml"
 
 
-def default_cache() -> Path:
-    """``$GRISTMILL_CACHE``, or ``~/.cache/gristmill``."""
-    named = os.environ.get("GRISTMILL_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "gristmill"
-
-
 def java() -> str:
     """Java as it is started here: ``$JAVA_HOME``'s or the one on the PATH. InputError where it runs no engine."""
     home = os.environ.get("JAVA_HOME")

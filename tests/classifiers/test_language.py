@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -60,6 +61,13 @@ def test_long_texts_are_sampled_evenly() -> None:
     assert sample("a" * whole) == "a" * whole
     longer = "a" * PIECE_LENGTH + "b" * 8 * PIECE_LENGTH + "c" * PIECE_LENGTH
     assert sample(longer) == " ".join(c * PIECE_LENGTH for c in "abbc")
+
+
+def test_what_is_of_no_language_is_a_space() -> None:
+    every = "".join(map(chr, range(sys.maxunicode + 1)))
+    for start in range(0, len(every), PIECE_LENGTH):
+        text = every[start : start + PIECE_LENGTH]
+        assert sample(text) == language._NO_LANGUAGE.sub(lambda found: " " * len(found[0]), text)
 
 
 def test_a_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from gristmill.corpus.words import (
     _fold_table,
+    assigned,
     find_words,
     folded_code_points,
     normalise,
@@ -91,6 +93,13 @@ def test_hashes_follow_from_the_normal_form_word_by_word(text: str) -> None:
     assert [len(one) for one in alone] == [1] * len(alone)
     assert word_hashes(text).tolist() == [int(one[0]) for one in alone]
     assert find_words(text).lengths().tolist() == [len(word) for word in words(normalise(text))]
+
+
+def test_what_is_left_out_of_the_tables_is_no_text() -> None:
+    rest = set(map(chr, range(sys.maxunicode + 1))).difference(assigned())
+    assert {unicodedata.category(character) for character in rest} <= {"Cn", "Co"}
+    assert not any(map(str.isspace, rest))
+    assert not any(map(str.isnumeric, rest))
 
 
 def test_folding_by_table_equals_folding_by_strings() -> None:

@@ -62,7 +62,7 @@ def test_archives_without_pages(tmp_path: Path) -> None:
         tmp_path, "web", "warc", {"empty.warc.gz": b"", "empty.warc": b"", "info.warc.gz": gzip.compress(INFO)}
     )
     milled = mill(recipe(given), tmp_path / "work", until="extract")
-    assert books(milled) == (1, 0, {"record_type": 1}, {})
+    assert books(milled) == (1, 0, {"record_type:warcinfo": 1}, {})
     assert milled.worked_on() == {"extract": 3}
 
 

@@ -168,7 +168,7 @@ def test_inspect_selects(milled: Milled, documents: list[dict[str, Any]]) -> Non
     for reason in ("record_type", "words_min", "near_duplicate", "contaminated"):
         chosen = found("--reason", reason)
         assert chosen
-        assert chosen == [row for row in documents if row["reason"] == reason]
+        assert chosen == [row for row in documents if str(row["reason"]).partition(":")[0] == reason]
     assert len(rows(gristmill("inspect", milled.work, "--json", "-n", "3", "--source", "web"))) == 3
     assert len(rows(gristmill("inspect", milled.work, "--json"))) == 5
 
@@ -178,7 +178,7 @@ def test_inspect_shows_a_panel(milled: Milled, documents: list[dict[str, Any]]) 
     (one,) = [row for row in documents if "portgazette" in (row["url"] or "")][:1]
     assert one["id"] in shown
     assert one["url"] in shown
-    assert one["text"].splitlines()[0] in shown
+    assert one["text"][:40] in shown
 
 
 def test_inspect_finds_nothing(milled: Milled) -> None:

@@ -85,7 +85,7 @@ def test_pages_that_the_recipe_would_turn_away_are_told_with_the_reason(tmp_path
     (tmp_path / "deep.html").write_text("<div>" * 5000)
     (tmp_path / "empty.html").write_text("")
     deep, empty = extract_files([f"{tmp_path}/deep.html", f"{tmp_path}/empty.html"], [])
-    assert (deep["dropped"], empty["dropped"]) == ("too_deep", "no_text")
+    assert (deep["failed"], empty["dropped"]) == ("too_deep", "no_text")
 
 
 def test_lists_hold_for_lines_with_a_url(tmp_path: Path, pipe: Callable[..., None]) -> None:

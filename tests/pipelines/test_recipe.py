@@ -88,7 +88,7 @@ SOURCE_FAULTS = {
     "name: small": "sources is missing",
     "name: small\nsources: []": "sources: must have at least 1 item, not []",
     "name: small\nsources: {web: crawl}": "sources: must be a list, not {'web': 'crawl'}",
-    "name: small\nsources: [{name: web, format: warc}]": "sources.0.root is missing",
+    "name: small\nsources: [{name: web, format: warc}]": "sources.0: root is missing",
     "name: small\nsources: [{name: web, format: wrac, root: x}]": (
         "sources.0.format: no such choice, 'wrac'; did you mean 'warc'?"
     ),

@@ -88,6 +88,65 @@ def test_precedence(text: str, codec: str, transport: str | None, meta: str | No
     assert decode(page.encode(codec), transport) == page.removeprefix("\ufeff")
 
 
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", [RUSSIAN, CHINESE, JAPANESE, FRENCH, "", "<p>ÿþ"])
+@pytest.mark.parametrize("declared", [None, "utf-8", "utf-16", "utf-16le", "windows-1251"])
+def test_utf_16_shows_itself_without_a_mark(codec: str, text: str, declared: str | None) -> None:
+    page = f"<html><head><title>x</title></head><body><p>{text}</p></body></html>"
+    assert decode(page.encode(codec), declared) == page
+
+
+@pytest.mark.parametrize(("latin", "shows"), [(9, False), (10, True), (11, True)])
+def test_utf_16_needs_a_nul_in_twenty_bytes(latin: int, shows: bool) -> None:
+    text = "a" * latin + "汉" * (100 - latin)
+    assert (decode(text.encode("utf-16-le")) == text) is shows
+    assert (decode(text.encode("utf-16-be")) == text) is shows
+
+
+@pytest.mark.parametrize(("aside", "shows"), [(19, True), (20, True), (21, False)])
+def test_nuls_of_utf_16_stand_on_one_side(aside: int, shows: bool) -> None:
+    text = "a" * (100 - aside) + "一" * aside  # U+4E00
+    assert (decode(text.encode("utf-16-le")) == text) is shows
+
+
+@pytest.mark.parametrize(("length", "shows"), [(7, False), (8, True)])
+def test_utf_16_needs_eight_nuls(length: int, shows: bool) -> None:
+    assert (decode(("a" * length + "汉").encode("utf-16-be")) == "a" * length + "汉") is shows
+
+
+GREEK = "Άρθρο της ημέρας: Άλλη μια φορά η Ελλάδα και ο κόσμος. Ό,τι άλλαξε χθες. " * 8
+
+
+@pytest.mark.parametrize("codec", ["cp1253", "iso8859-7"])
+@pytest.mark.parametrize("text", [GREEK, GREEK.replace("Ά", "Α")])
+def test_the_charsets_of_greek_differ_in_one_letter(codec: str, text: str) -> None:
+    assert decode(text.encode(codec)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "codec", "declared"),
+    [
+        (JAPANESE, "iso2022_jp", None),
+        (JAPANESE, "iso2022_jp", "utf-8"),
+        (JAPANESE, "iso2022_jp", "iso-2022-jp"),
+        ("\x1b$" + FRENCH, "utf-8", None),
+        ("\x1b$\xa0 plain words", "utf-8", None),
+        ("\x1b[0m plain words", "utf-8", None),
+    ],
+)
+def test_escapes_of_iso_2022(text: str, codec: str, declared: str | None) -> None:
+    assert decode(text.encode(codec), declared) == text
+
+
+def test_nuls_in_other_text_are_dropped() -> None:
+    assert decode(b"a\0b" + "é".encode()) == "abé"
+    assert decode(b"\0" * 100 + b"<p>text") == "<p>text"
+
+
+def test_valid_utf_8_is_believed_with_its_replacement_characters() -> None:
+    assert decode("\ufffd é".encode(), "windows-1252") == "\ufffd é"
+
+
 def test_a_declared_utf_16_without_its_bytes_is_not_believed() -> None:
     assert decode(FRENCH.encode(), "utf-16") == FRENCH
 

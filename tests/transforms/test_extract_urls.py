@@ -12,23 +12,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.corpus.errors import InputError
+from gristmill.transforms.extract import urls
 from gristmill.transforms.extract.section import UrlSection
-from gristmill.transforms.extract.urls import MAX_SEGMENTS, UrlFilter, host_and_path, keys
+from gristmill.transforms.extract.urls import MAX_SEGMENTS, UrlFilter, hashes, host_and_path, keys
 
 FILTER = UrlFilter(
-    domains=[
-        b"# comment\n",
-        b"\n",
-        b"example.com\n",
-        b"deep.example.org\n",
-        b"WWW.Upper.Net\n",
-        "bücher.example\n".encode(),
-        b"1.2.3.4\n",
-        b"shared.host/~eve\n",
-        b"last.example",
-    ],
+    domains=hashes(
+        [
+            b"# comment\n",
+            b"\n",
+            b"example.com\n",
+            b"deep.example.org\n",
+            b"WWW.Upper.Net\n",
+            "bücher.example\n".encode(),
+            b"1.2.3.4\n",
+            b"shared.host/~eve\n",
+            b"last.example",
+        ]
+    ),
     words=[b"# comment\n", b"casino\n", b"#mong\n", b"two words\n", "größe\n".encode()],
 )
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRISTMILL_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize(
@@ -134,12 +142,37 @@ def test_lists_come_plain_gzipped_and_as_an_archive(tmp_path: Path) -> None:
     assert [lists.verdict(url) for url in [*listed, "http://three.example/"]] == [["url_domain"]] * 4 + [[]]
 
 
-@pytest.mark.parametrize("name", ["missing.txt", "broken.gz", "broken.tar.gz"])
-def test_a_list_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
-    if name != "missing.txt":
+@pytest.mark.parametrize("kind", ["domains", "words"])
+@pytest.mark.parametrize("name", ["missing.txt", "folder", "broken.gz", "broken.tar.gz"])
+def test_a_list_that_cannot_be_read_is_named(tmp_path: Path, name: str, kind: str) -> None:
+    if name == "folder":
+        (tmp_path / name).mkdir()
+    elif name != "missing.txt":
         (tmp_path / name).write_bytes(b"no archive")
     with pytest.raises(InputError, match=name):
-        UrlFilter.load(UrlSection(words=(str(tmp_path / name),)))
+        UrlFilter.load(UrlSection.model_validate({kind: [str(tmp_path / name)]}))
+
+
+def test_a_list_of_domains_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = tmp_path / "listed.txt"
+    listed.write_bytes(b"one.example\nb\xc3\xbccher.example\n")
+    section = UrlSection(domains=(str(listed),))
+    first = UrlFilter.load(section)
+    with monkeypatch.context() as patched:
+        patched.setattr(urls, "hashes", None)
+        again = UrlFilter.load(section)
+    for lists in (first, again):
+        assert lists.verdict("http://one.example") == lists.verdict("http://bücher.example") == ["url_domain"]
+        assert lists.verdict("http://two.example") == []
+
+
+def test_a_list_that_changed_is_hashed_anew(tmp_path: Path) -> None:
+    for name, verdict in (("one", ["url_domain"]), ("two", [])):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "listed.txt").write_bytes(f"{name}.example\n".encode())
+        lists = UrlFilter.load(UrlSection(domains=(str(folder / "listed.txt"),)))
+        assert lists.verdict("http://one.example") == verdict
 
 
 @pytest.mark.slow

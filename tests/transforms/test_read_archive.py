@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import zstandard
@@ -18,6 +20,7 @@ from warcio.archiveiterator import ArchiveIterator as WarcioIterator
 from warcio.exceptions import ArchiveLoadFailed
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
+from zlib_ng import zlib_ng
 
 from gristmill.corpus.record import Dropped, Failed, Raw, UnitEnd
 from gristmill.transforms.read.plan import plan_units
@@ -233,6 +236,27 @@ def test_a_damaged_member_costs_one_record(tmp_path: Path, contents: list[bytes]
     assert failure[0] == ("corrupt" if hit < len(stored) - 1 else failure[0])
 
 
+@properties
+@given(contents=bodies, step=st.sampled_from([1, 7, 100, 8192]), data=st.data())
+def test_members_are_inflated_as_zlib_inflates_them(contents: list[bytes], step: int, data: st.DataObject) -> None:
+    """The fast decoder gives the same bytes up to the same damage, wherever that is."""
+    stored = bytearray(member(b"".join(contents)) + b"behind")
+    at = data.draw(st.integers(0, len(stored) - 7))
+    stored[at] ^= data.draw(st.integers(0, 255))
+
+    def inflated(new: Callable[[int], Any], error: Any) -> tuple[list[bytes], bytes]:
+        decoder, chunks, position = new(31), [], 0
+        try:
+            while not decoder.eof and position < len(stored):
+                chunks.append(decoder.decompress(bytes(stored[position : position + step])))
+                position += step
+        except error:
+            return chunks, b"damaged"
+        return chunks, decoder.unused_data
+
+    assert inflated(zlib_ng.decompressobj, zlib_ng.error) == inflated(zlib.decompressobj, zlib.error)
+
+
 MAGICS = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18", b"\x04\x22\x4d\x18", b"\xfd7zXZ", b"BZh")
 garbage = st.binary(min_size=1, max_size=200).filter(
     lambda data: data.strip(b"\r\n") and not any(magic in data for magic in MAGICS)
@@ -301,9 +325,21 @@ def test_what_is_no_archive_at_all_is_one_failure(tmp_path: Path) -> None:
 
 GZIPPED = b"Content-Type: text/html\r\nContent-Encoding: gzip\r\n"
 CASES = [
-    (record(b"GET / HTTP/1.1\r\n\r\n", kind="request"), Dropped, "record_type"),
-    (record(b"x", kind="metadata"), Dropped, "record_type"),
-    (record(b"", kind="revisit"), Dropped, "record_type"),
+    (record(b"GET / HTTP/1.1\r\n\r\n", kind="request"), Dropped, "record_type:request"),
+    (record(b"x", kind="metadata"), Dropped, "record_type:metadata"),
+    (record(b"", kind="revisit"), Dropped, "record_type:revisit"),
+    (record(b"x", kind="continuation"), Dropped, "record_type:continuation"),
+    (record(b"x: y", kind="warcinfo"), Dropped, "record_type:warcinfo"),
+    (record(b"x", kind="novelty"), Dropped, "record_type:other"),
+    (record(b"x", kind="metadata").replace(b"WARC-Type: metadata", b"Type: x"), Dropped, "record_type:other"),
+    (record(b"words", kind="conversion", Content_Type="text/plain"), Raw, "text/plain"),
+    (record(b"{}", kind="conversion", Content_Type="application/json"), Dropped, "media_type"),
+    (record(b" ", kind="conversion", Content_Type="text/plain"), Dropped, "empty"),
+    (record(PAGE).replace(b"HTTP/1.1 200 OK", b"HTTP/2 200\r\nX:1"), Raw, "text/html"),
+    (record(PAGE).replace(b"HTTP/1.1 200", b"HTTP/2.0 200"), Raw, "text/html"),
+    (record(PAGE).replace(b"HTTP/1.1 200", b"http/3   200"), Raw, "text/html"),
+    (record(PAGE).replace(b"HTTP/1.1 200 OK", b"HTTP/3 404\r\nX:1"), Dropped, "http_status"),
+    (record(PAGE).replace(b"HTTP/1.1 200 OK", b"HTTP/1.1 2000 O"), Failed, "bad_http"),
     (record(PAGE, status="404 Not Found"), Dropped, "http_status"),
     (record(PAGE, status="206 Partial"), Dropped, "http_status"),
     (record(PAGE, status="200"), Raw, "text/html"),

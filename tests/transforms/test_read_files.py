@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -171,6 +172,18 @@ def test_normalise_date(text: str, date: str | None) -> None:
 
 TEXT = b"<p>" + b"words and more words " * 50
 
+BOMB = 50_000_000
+BOMBS = {
+    "gzip": gzip.compress(bytes(BOMB), mtime=0),
+    "deflate": zlib.compress(bytes(BOMB)),
+    "zstd": zstandard.compress(bytes(BOMB)),
+    "br": bytes.fromhex(
+        "cbffff3ff82700e2b14020f7fe8fffff7ff04f00c4611180eefd1fffffffe09f0088c30200ddfb3ffeffffc13f0110870500baf77ffcffff83"
+        "7f02200e0b0074effff20f5e0fff04401c1600e8a0eb01"
+    ),
+    "gzip, gzip": gzip.compress(gzip.compress(bytes(BOMB), mtime=0), mtime=0),
+    "gzip, deflate, zstd": zstandard.compress(zlib.compress(gzip.compress(bytes(BOMB), mtime=0))),
+}
 
 BROTLI = bytes.fromhex("1b1c04f8c5636c5d6bc87ba6486ec24a612900090ee1b4bed21bfe1d")
 """TEXT, compressed by Google's brotli 1.2."""
@@ -192,6 +205,10 @@ def raw_deflate(data: bytes) -> bytes:
         ("br", BROTLI),
         ("zstd", zstandard.compress(TEXT)),
         ("deflate, gzip", gzip.compress(zlib.compress(TEXT), mtime=0)),
+        ("gzip,br,identity", BROTLI),
+        ("zstd, deflate, gzip", gzip.compress(zlib.compress(zstandard.compress(TEXT)), mtime=0)),
+        ("gzip", gzip.compress(TEXT[:100], mtime=0) + gzip.compress(TEXT[100:], mtime=0)),
+        ("gzip", gzip.compress(TEXT, mtime=0) + b"garbage"),
         ("identity", TEXT),
         ("utf-8", TEXT),
         ("gzip", TEXT),
@@ -202,9 +219,33 @@ def test_content_encoding(encoding: str, stored: bytes) -> None:
     assert decode_body(Response(200, {"content-encoding": encoding}, stored), 10**6) == TEXT
 
 
-def test_decoding_stops_behind_the_limit() -> None:
-    body = gzip.compress(bytes(10**7))
-    assert len(decode_body(Response(200, {"content-encoding": "gzip"}, body), 1000)) == 1001
+@pytest.mark.parametrize("encoding", BOMBS)
+def test_decoding_stops_behind_the_limit_in_little_memory(encoding: str) -> None:
+    limit = 2**20
+    tracemalloc.start()
+    try:
+        body = decode_body(Response(200, {"content-encoding": encoding}, BOMBS[encoding]), limit)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(body) == limit + 1
+    assert not any(body)
+    assert peak < 4 * limit
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+@pytest.mark.parametrize(("limit", "found"), [(len(TEXT) - 1, len(TEXT)), (len(TEXT), len(TEXT)), (10**6, len(TEXT))])
+def test_the_limit_counts_decoded_bytes(encoding: str, limit: int, found: int) -> None:
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}[encoding]
+    assert len(decode_body(Response(200, {"content-encoding": encoding}, pack(TEXT)), limit)) == found
+
+
+def test_a_layer_that_was_cut_off_is_too_large_and_not_decoded_further() -> None:
+    """What is left of the outer layer is a little less than the limit when decoded, and would pass for whole."""
+    inner = gzip.compress(bytes(range(256)) * 100, compresslevel=0, mtime=0)
+    limit = len(inner) - 10
+    body = decode_body(Response(200, {"content-encoding": "gzip, gzip"}, gzip.compress(inner, mtime=0)), limit)
+    assert len(body) == limit + 1
 
 
 def test_a_body_that_breaks_off_gives_what_there_is() -> None:

@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from gristmill.transforms.dedup.buckets import Members
 from gristmill.transforms.dedup.shingles import UInt64s
@@ -28,6 +26,9 @@ def components(members: Members) -> Components:
 
     Nodes are numbered by rank among those present, so memory follows the members (about 60 bytes each), not the files.
     """
+    from scipy.sparse import coo_array  # here, for it takes 0.16 s, and most processes of a run have no use for it
+    from scipy.sparse.csgraph import connected_components
+
     nodes, number = np.unique(members.node, return_inverse=True)
     first = np.insert(members.bucket[1:] != members.bucket[:-1], 0, True)[: len(number)]
     head = number[first][np.cumsum(first) - 1]

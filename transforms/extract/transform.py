@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -42,7 +42,7 @@ class ExtractText(EachItem):
     """Raw records to documents with text and language, or to what became of them instead."""
 
     def __init__(self, section: ExtractSection) -> None:
-        super().__init__(partial(_load, section))
+        super().__init__(partial(_Extraction, section))
 
 
 class WriteDocuments(WriteUnits):
@@ -134,13 +134,18 @@ def rejects_table(rejects: list[Dropped | Failed]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=REJECTS_SCHEMA)
 
 
-def _load(section: ExtractSection) -> Callable[[Record], Record]:
-    tools = Tools.load(section)
+class _Extraction:
+    """The step of ``EachItem``; its extractor may hold a process, which ends with ``close``."""
 
-    def step(record: Record) -> Record:
-        return extract_record(record, section, tools) if isinstance(record, Raw) else record
+    def __init__(self, section: ExtractSection) -> None:
+        self.section = section
+        self.tools = Tools.load(section)
 
-    return step
+    def __call__(self, record: Record) -> Record:
+        return extract_record(record, self.section, self.tools) if isinstance(record, Raw) else record
+
+    def close(self) -> None:
+        self.tools.engine.close()
 
 
 def _fate(reject: Dropped | Failed) -> str:

@@ -7,7 +7,8 @@ most n / 2^64 for each of its keys: 2.5e-13 a key for that list, so about one wr
 A URL's keys are its host, each parent domain of it, and the host with each prefix of its path that ends at a segment.
 So ``a.b.example.com`` is met by ``b.example.com`` and ``example.com``, and ``example.com/~eve/x`` by
 ``example.com/~eve``, which is how squidGuard reads such lists. Nothing is asked of the network or of a public suffix
-list. Loading those 4.6 million entries takes 5 s and 85 MB at its peak; a verdict takes some 25 µs.
+list. Hashing those 4.6 million entries takes 5 s and 85 MB at its peak, once on a machine: the array is kept in the
+cache (``corpus.cache``) under a name that says what the lists hold. A verdict takes some 25 µs.
 
 In list files a line that starts with ``# `` is a comment (datatrove's word list has words that start with ``#``).
 """
@@ -15,10 +16,13 @@ In list files a line that starts with ``# `` is a comment (datatrove's word list
 from __future__ import annotations
 
 import gzip
+import posixpath
 import re
+import sys
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import accumulate, islice
 from typing import IO
@@ -28,7 +32,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gristmill.corpus import storage
+from gristmill.corpus.cache import kept
 from gristmill.corpus.errors import InputError
+from gristmill.corpus.keys import asset_hash, key_of
 from gristmill.transforms.extract.section import UrlSection
 
 MAX_SEGMENTS = 16
@@ -46,10 +52,10 @@ Hashes = npt.NDArray[np.uint64]
 
 
 class UrlFilter:
-    """Lists of domains and words, given as lines of UTF-8, and the verdict on a URL."""
+    """A list of domains, as ``hashes`` gives it, one of words, as lines of UTF-8, and the verdict on a URL."""
 
-    def __init__(self, domains: Iterable[bytes] = (), words: Iterable[bytes] = ()) -> None:
-        self._domains = _hashes(domains)
+    def __init__(self, domains: Hashes, words: Iterable[bytes] = ()) -> None:
+        self._domains = domains
         phrases = {phrase for line in words if (phrase := sub_words(_entry(line)))}
         self._words = frozenset(phrase[0] for phrase in phrases if len(phrase) == 1)
         self._phrases = tuple(sorted(f" {' '.join(phrase)} " for phrase in phrases if len(phrase) > 1))
@@ -57,7 +63,7 @@ class UrlFilter:
     @classmethod
     def load(cls, section: UrlSection) -> UrlFilter:
         """Reads the section's lists. Raises InputError for a list that cannot be read."""
-        return cls(_lines(section.domains), _lines(section.words))
+        return cls(_kept_hashes(section.domains), _lines(section.words))
 
     def verdict(self, url: str | None) -> list[str]:
         """All reasons to drop ``url``, of ``url_domain`` and ``url_word``; none for a record that has no URL."""
@@ -68,9 +74,9 @@ class UrlFilter:
         return ["url_domain"] * bool(listed) + ["url_word"] * bool(worded)
 
     def _lists_any(self, url_keys: list[str]) -> bool:
-        hashes = _hash_array([key.encode("utf-8", "surrogatepass") for key in url_keys])
-        places = np.searchsorted(self._domains, hashes)
-        return bool((self._domains[np.minimum(places, len(self._domains) - 1)] == hashes).any())
+        wanted = _hash_array([key.encode("utf-8", "surrogatepass") for key in url_keys])
+        places = np.searchsorted(self._domains, wanted)
+        return bool((self._domains[np.minimum(places, len(self._domains) - 1)] == wanted).any())
 
     def _holds_words(self, url: str) -> bool:
         parts = sub_words(unquote(url))
@@ -127,13 +133,16 @@ def _entry(line: bytes) -> str:
 
 def _lines(urls: Iterable[str]) -> Iterator[bytes]:
     for url in urls:
-        try:
-            with storage.open_input(url) as file:
-                yield from _file_lines(url, file)
-        except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-            raise InputError(
-                f"cannot read the list {url}: {error}; give a plain, .gz or .tar.gz file of lines"
-            ) from error
+        with _readable(url), storage.open_input(url) as file:
+            yield from _file_lines(url, file)
+
+
+@contextmanager
+def _readable(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        raise InputError(f"cannot read the list {url}: {error}; give a plain, .gz or .tar.gz file of lines") from error
 
 
 def _file_lines(url: str, file: IO[bytes]) -> Iterator[bytes]:
@@ -150,15 +159,27 @@ def _file_lines(url: str, file: IO[bytes]) -> Iterator[bytes]:
         yield from file
 
 
-def _hashes(lines: Iterable[bytes]) -> Hashes:
-    """The sorted hashes of a list's entries."""
+def _kept_hashes(urls: Sequence[str]) -> Hashes:
+    """``hashes`` of the lists, made once on a machine for what they hold, this module's code and Python's Unicode."""
+    if not urls:
+        return hashes([])
+    lists = []
+    for url in urls:
+        with _readable(url):
+            lists.append((posixpath.basename(url), asset_hash(url)))  # the name says how it is packed
+    key = key_of(storage.content_hash(__file__), sys.version, lists)
+    return np.frombuffer(kept(f"url-lists/{key}", lambda: hashes(_lines(urls)).tobytes()), dtype="<u8")
+
+
+def hashes(lines: Iterable[bytes]) -> Hashes:
+    """The sorted hashes of a list's entries: uint64 [entries]."""
     rest = iter(lines)
     blocks = [np.empty(0, np.uint64)]
     while block := list(islice(rest, _BLOCK_LINES)):
         blocks.append(_hash_array([key for line in block if (key := _entry_key(line))]))
-    hashes = np.concatenate(blocks)
-    hashes.sort()
-    return hashes
+    found = np.concatenate(blocks)
+    found.sort()
+    return found
 
 
 def _entry_key(line: bytes) -> bytes:

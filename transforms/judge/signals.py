@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gristmill.corpus.words import SOLO, UInt64s, Words, find_words
+from gristmill.corpus.words import SOLO, UInt64s, Words, assigned, code_points, find_words
 from gristmill.transforms.judge.repetition import REPETITION_SIGNALS, repetition
 from gristmill.transforms.judge.stopwords import stop_word_hashes
 
@@ -103,6 +103,10 @@ _SPACE, _SYMBOL, _DIGIT, _LETTER = range(4)
 @lru_cache(maxsize=1)
 def _level_table() -> NDArray[np.uint8]:
     """What each code point makes of the token that it stands in: uint8 [0x110000]."""
-    every = list(map(chr, range(sys.maxunicode + 1)))
-    space, digit, letter = (np.fromiter(map(test, every), bool) for test in (str.isspace, str.isnumeric, str.isalpha))
-    return np.select([space, letter, digit], [_SPACE, _LETTER, _DIGIT], _SYMBOL).astype(np.uint8)
+    characters = assigned()
+    space, digit, letter = (
+        np.fromiter(map(test, characters), bool) for test in (str.isspace, str.isnumeric, str.isalpha)
+    )
+    table = np.full(sys.maxunicode + 1, _SYMBOL, np.uint8)
+    table[code_points(characters)] = np.select([space, letter, digit], [_SPACE, _LETTER, _DIGIT], _SYMBOL)
+    return table

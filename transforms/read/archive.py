@@ -2,8 +2,14 @@
 
 The stored file is walked in *runs*: a run is a gzip member (zstd or LZ4 frame), with those behind it into which its
 last record goes on. In a file compressed record by record each run is one record; a file compressed as a whole is one
-run, or a few. A range of a file takes the runs between two members that begin a record. Between runs there may be
-garbage, a run may be damaged: either is a gap up to the next member that begins a record, and a gap is a named failure.
+run, or a few. Between runs there may be garbage, a run may be damaged: either is a gap up to the next member that
+begins a record, and a gap is a named failure.
+
+A range of a file takes the runs between two *boundaries*: members that begin a record and lead on, member by member,
+further than another archive's members could that lie in a record's payload, stored there as they are because they
+cannot be compressed again. Such a payload looks like members that begin records, for as long as its block lasts. An
+uncompressed archive has no boundaries but its ends: in a payload a whole archive may lie, of any length, that leads on
+to the next record as true ones do, and nothing but the way from the beginning tells the one from the other.
 
 Where does a record lie? One that is alone in its run, at the stored bytes of the run. One of several in a run at the
 run's offset plus its place in the run's decompressed bytes: for a file compressed as a whole, its place in the
@@ -21,11 +27,12 @@ from gristmill.transforms.read.codecs import Chunks, Codec, End, codec_of, membe
 from gristmill.transforms.read.content import Content, dropping
 from gristmill.transforms.read.dates import normalise_date
 from gristmill.transforms.read.page import page
-from gristmill.transforms.read.stored import Stored
+from gristmill.transforms.read.stored import Part, Stored
 from gristmill.transforms.read.warc import MAX_HEAD, Entry, begins_record, entries
 
 _PEEK = 256
 _SCAN = 2**16
+_FAR = 2**24
 
 
 class Span(NamedTuple):
@@ -44,7 +51,7 @@ def read_archive(
     covered, position = 0, first
     while position < stop:
         if codec is not None and not codec.at(stored, position):
-            after = boundary(stored, codec, position + 1)
+            after = _next_record(stored, codec, position + 1)
             gap = Origin(source, file, position, after - position)
             yield Failed(gap, "garbage", "no compressed member begins here")
             covered += after - position
@@ -58,17 +65,34 @@ def read_archive(
     return Span(covered, stop - first)
 
 
-def boundary(stored: Stored, codec: Codec | None, offset: int) -> int:
-    """The first member at or behind ``offset`` that begins a record, else the file's end; 0 is a boundary itself."""
+def boundary(stored: Stored, codec: Codec | None, offset: int, before: int | None = None) -> int:
+    """The first boundary at or behind ``offset`` and before ``before``, else the file's end. 0 is a boundary."""
     if offset <= 0:
         return 0
-    if codec is None:
-        return stored.size
-    while offset < stored.size:
+    while codec is not None and (found := _next_record(stored, codec, offset, before)) < stored.size:
+        broken = _broken(stored, codec, found)
+        if broken is None:
+            return found
+        offset = max(broken, found + 1)
+    return stored.size
+
+
+def splittable(stored: Stored, file: str, before: int) -> bool:
+    """Whether a file has a boundary in its first ``before`` bytes, and so may be read in ranges."""
+    codec = codec_of(stored, file, begins_record)
+    return boundary(stored, codec, 1, before) < stored.size
+
+
+def _next_record(stored: Stored, codec: Codec | None, offset: int, before: int | None = None) -> int:
+    """The first member at or behind ``offset`` that begins a record, and before ``before``; else the file's end."""
+    before = stored.size if before is None else before
+    while codec is not None and offset < before:
         window = stored.at(offset, _SCAN)
         found = [at for magic in codec.magics if (at := window.find(magic)) >= 0]
         if not found:
             offset += max(1, len(window) - 5)
+        elif offset + min(found) >= before:
+            break
         elif _member_begins_record(stored, codec, offset + min(found)):
             return offset + min(found)
         else:
@@ -76,10 +100,23 @@ def boundary(stored: Stored, codec: Codec | None, offset: int) -> int:
     return stored.size
 
 
-def splittable(stored: Stored, file: str) -> bool:
-    """Whether a file may be read in ranges: a second gzip member begins a record within ``stored``, its first bytes."""
-    codec = codec_of(stored, file, begins_record)
-    return codec is not None and codec.suffix == ".gz" and boundary(stored, codec, 1) < stored.size
+def _broken(stored: Stored, codec: Codec, offset: int) -> int | None:
+    """Where the row of sound members from ``offset`` breaks; None where it goes on for longer than ``codec.verbatim``,
+    or to the very end.
+
+    No more than ``_FAR`` bytes of a member are looked at: what breaks at a block's edge has shown by then.
+    """
+    at = offset
+    while at - offset <= codec.verbatim and at < stored.size:
+        if not codec.at(stored, at):
+            return at
+        end, sound = codec.walk(Part(stored, at + _FAR), at)
+        if end.damage and sound and at + _FAR < stored.size:
+            return None
+        if end.damage:
+            return at
+        at = end.offset
+    return None
 
 
 def _member_begins_record(stored: Stored, codec: Codec, offset: int) -> bool:
@@ -116,7 +153,7 @@ class _Run:
                 pending.clear()
             pending.append(entry)
         end = self.content.end or End(self._stored.size)
-        self.after = boundary(self._stored, self._codec, end.offset + 1) if end.damage else end.offset
+        self.after = _next_record(self._stored, self._codec, end.offset + 1) if end.damage else end.offset
         if end.damage or not self.spanned:
             pending = [self._lost(pending, end)]
         yield from self._placed(pending)

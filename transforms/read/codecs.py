@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import zlib
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import zstandard
 from fastwarc.stream_io import Lz4Reader
+from zlib_ng import zlib_ng
 
 from gristmill.transforms.read.stored import Stored
 
-_ERRORS = (zlib.error, zstandard.ZstdError, lzma.LZMAError, EOFError, OSError, ValueError)  # OSError, ValueError: bz2's
+_ZlibError: Any = zlib_ng.error
+_ERRORS = (_ZlibError, zstandard.ZstdError, lzma.LZMAError, EOFError, OSError, ValueError)  # the last two: bz2's
 _PLAIN_CHUNK = 2**16
 _LZ4_CHUNK = 2**18
 
@@ -35,15 +36,30 @@ Chunks: TypeAlias = Generator[bytes, None, End]
 
 
 class Codec(NamedTuple):
-    """``magics``: how members begin; ``member(stored, offset, step)``: chunks, from ``step`` stored bytes at a time."""
+    """``magics``: how members begin; ``member(stored, offset, step)``: chunks, from ``step`` stored bytes at a time.
+
+    ``verbatim`` is the most bytes in a row that a member can hold as they were before compression, so that another
+    file's members, which are stored like that for they cannot be compressed again, might be taken for its own.
+    """
 
     suffix: str
     magics: tuple[bytes, ...]
     member: Callable[..., Chunks]
+    verbatim: int
 
     def at(self, stored: Stored, offset: int) -> bool:
         """Whether a member may begin at ``offset``."""
         return stored.at(offset, 6).startswith(self.magics)
+
+    def walk(self, stored: Stored, offset: int) -> tuple[End, bool]:
+        """Where the member at ``offset`` ends, and whether all of it that is there could be decompressed."""
+        chunks, produced = self.member(stored, offset), False
+        while True:
+            try:
+                produced |= bool(next(chunks))
+            except StopIteration as stop:
+                end: End = stop.value
+                return end, produced and end.damage != "corrupt"
 
 
 def _member(new: Callable[[], Any], feed: int, stored: Stored, offset: int, step: int | None = None) -> Chunks:
@@ -160,7 +176,7 @@ def _zstd(stored: Stored) -> Codec:
         end = offset + 8 + int.from_bytes(stored.at(offset + 4, 4), "little")
         return End(end) if end <= stored.size else End(offset, "truncated")
 
-    return Codec(".zst", (_ZSTD_FRAME, *_SKIPPABLE), member)
+    return Codec(".zst", (_ZSTD_FRAME, *_SKIPPABLE), member, 2**17)
 
 
 def _dictionary(stored: Stored) -> zstandard.ZstdCompressionDict | None:
@@ -175,10 +191,10 @@ def _dictionary(stored: Stored) -> zstandard.ZstdCompressionDict | None:
         return None
 
 
-_GZIP = Codec(".gz", (b"\x1f\x8b\x08",), partial(_member, lambda: zlib.decompressobj(31), 2**13))
-_LZ4 = Codec(".lz4", (b"\x04\x22\x4d\x18",), _lz4_member)
-_XZ = Codec(".xz", (b"\xfd7zXZ\x00",), partial(_member, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ), 2**10))
-_BZ2 = Codec(".bz2", (b"BZh",), partial(_member, bz2.BZ2Decompressor, 2**10))
+_GZIP = Codec(".gz", (b"\x1f\x8b\x08",), partial(_member, lambda: zlib_ng.decompressobj(31), 2**13), 2**16)
+_LZ4 = Codec(".lz4", (b"\x04\x22\x4d\x18",), _lz4_member, 2**22)
+_XZ = Codec(".xz", (b"\xfd7zXZ\x00",), partial(_member, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ), 2**10), 2**16)
+_BZ2 = Codec(".bz2", (b"BZh",), partial(_member, bz2.BZ2Decompressor, 2**10), 0)
 
 
 def codec_of(stored: Stored, path: str, plain: Callable[[bytes], bool]) -> Codec | None:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from fastwarc.stream_io import BrotliReader, ZstdReader
 
-from gristmill.transforms.read.warc import Headers, add_field
+from gristmill.transforms.read.content import EMPTY_LINE
+from gristmill.transforms.read.warc import Headers, fields
 
 _STATUS = re.compile(rb"HTTP/\d+(?:\.\d+)?[ \t]+(\d{3})(?!\d)", re.IGNORECASE)
 _CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
@@ -39,16 +40,10 @@ def parse_response(block: bytes) -> Response:
     match = _STATUS.match(block)
     if match is None:
         return Response(None, {}, block)
-    headers: Headers = {}
-    name, position = "", _after_line(block, 0)
-    while position < len(block):
-        end = _after_line(block, position)
-        line = block[position:end]
-        position = end
-        if not line.strip(b"\r\n"):
-            break
-        name = add_field(headers, line, name)
-    return Response(int(match[1]), headers, block[position:])
+    first = block.find(b"\n") + 1 or len(block)
+    empty = EMPTY_LINE.search(block, first - 1)
+    head, body = (block[first:], b"") if empty is None else (block[first : empty.start() + 1], block[empty.end() :])
+    return Response(int(match[1]), fields(head), body)
 
 
 def media_type(content_type: str, body: bytes) -> str:
@@ -64,7 +59,10 @@ def charset(content_type: str) -> str | None:
 
 
 def decode_body(response: Response, limit: int) -> bytes:
-    """The body without its encodings, cut off behind ``limit + 1`` bytes. Raises BadContentEncodingError."""
+    """The body without its encodings, cut off behind ``limit + 1`` bytes. Raises BadContentEncodingError.
+
+    No encoding gives more than that, and what was cut off is not decoded further: it is too large already.
+    """
     body = response.body
     if "chunked" in response.headers.get("transfer-encoding", "").lower():
         body = _dechunk(body)
@@ -72,6 +70,8 @@ def decode_body(response: Response, limit: int) -> bytes:
         decode = _DECODERS.get(encoding.strip())
         if decode is not None and body:
             body = _decode_or_keep(decode, encoding.strip(), body, limit + 1)
+            if len(body) > limit:
+                break
     return body
 
 
@@ -120,7 +120,15 @@ def _reader(reader: Callable[[io.BytesIO], Any]) -> Callable[[bytes, int], bytes
 
 
 def _gunzip(body: bytes, limit: int) -> bytes:
-    return _inflate(zlib.decompressobj(31), body, limit)
+    """All members, as RFC 1952 has it (section 2.2); what follows them and is none is left out."""
+    data = b""
+    while len(data) < limit and (not data or body.startswith(b"\x1f\x8b")):
+        decoder = zlib.decompressobj(31)
+        data += decoder.decompress(body, limit - len(data))
+        if not data or not decoder.eof:
+            break
+        body = decoder.unused_data
+    return data
 
 
 def _undeflate(body: bytes, limit: int) -> bytes:
@@ -134,10 +142,6 @@ def _undeflate(body: bytes, limit: int) -> bytes:
 def _inflate(decoder: Any, body: bytes, limit: int) -> bytes:
     data: bytes = decoder.decompress(body, limit)
     return data
-
-
-def _after_line(block: bytes, position: int) -> int:
-    return block.find(b"\n", position) + 1 or len(block)
 
 
 _DECODERS: dict[str, Callable[[bytes, int], bytes]] = {

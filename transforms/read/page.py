@@ -10,10 +10,14 @@ from gristmill.transforms.read.warc import Entry
 MEDIA_TYPES = frozenset({"text/html", "application/xhtml+xml", "text/plain"})
 """What text can be extracted from."""
 
+_COUNTED = frozenset({"warcinfo", "request", "metadata", "revisit", "continuation", "filedesc"})
+"""Types of records without a text of their own (ISO 28500, section 6; filedesc is ARC's), each counted by itself."""
+
 
 def page(entry: Entry, origin: Origin, max_bytes: int) -> Raw | Dropped | Failed:
     """Drop reasons in the order in which they are looked at: record_type, http_status, media_type, too_large, empty.
 
+    A record's type stands behind the reason: ``record_type:request``, ``record_type:other`` for a type of nobody's.
     Failures: the entry's own fault, bad_http (no status line), bad_content_encoding.
     """
     if entry.fault:
@@ -25,7 +29,7 @@ def page(entry: Entry, origin: Origin, max_bytes: int) -> Raw | Dropped | Failed
         return _resource(entry, origin, max_bytes)
     if record_type == "response":
         return _response(entry, origin, max_bytes)
-    return Dropped(origin, "record_type", detail=record_type)
+    return Dropped(origin, f"record_type:{record_type if record_type in _COUNTED else 'other'}", detail=record_type)
 
 
 def _is_http(entry: Entry) -> bool:

@@ -1,18 +1,20 @@
 """From a source to its units.
 
-Units follow from the source alone: one file, a range of a long WARC.gz, or a bucket of a folder's many small files.
-Files go to buckets by a hash of their paths, so one file more changes one unit and leaves the others as they were, but
-where the number of buckets doubles.
+Units follow from the source alone: one file, a range of a long archive that is compressed record by record, or a
+bucket of a folder's many small files. Files go to buckets by a hash of their paths, so one file more changes one unit
+and leaves the others as they were, but where the number of buckets doubles.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from hashlib import blake2b
 
 from gristmill.corpus import storage
 from gristmill.corpus.errors import InputError
 from gristmill.transforms.read.archive import splittable
+from gristmill.transforms.read.crawl import choose, crawl_paths
 from gristmill.transforms.read.section import SourceSection
 from gristmill.transforms.read.stored import Stored, open_planned
 from gristmill.transforms.read.unit import Unit, UnitFile
@@ -23,8 +25,8 @@ FILES_PER_UNIT = 4096
 def plan_units(source: SourceSection, unit_size: int) -> list[Unit]:
     """The source's units, largest first, ties by identity.
 
-    Raises InputError where a pattern matches nothing, OSError where storage fails. Reads 192 KiB of each file, and the
-    beginning of archives larger than ``unit_size`` bytes.
+    Raises InputError where a pattern matches nothing or there is no such crawl, OSError where storage fails. Reads
+    192 KiB of each file, and the beginning of archives larger than ``unit_size`` bytes.
     """
     files = _files(source)
     if source.format in ("text", "code"):
@@ -37,9 +39,10 @@ def plan_units(source: SourceSection, unit_size: int) -> list[Unit]:
 
 
 def _files(source: SourceSection) -> list[UnitFile]:
+    patterns = source.paths if source.crawl is None else _of_crawl(source, source.crawl)
     sizes: dict[str, int] = {}
-    for pattern in source.paths:
-        found = dict(storage.glob(source.root, pattern))
+    for pattern, matches in zip(patterns, storage.threaded(partial(storage.glob, source.root), patterns), strict=True):
+        found = dict(matches)
         if source.format == "code":
             found = {path: size for path, size in found.items() if path.lower().endswith(source.extensions)}
         if not found:
@@ -54,6 +57,11 @@ def _files(source: SourceSection) -> list[UnitFile]:
     return [UnitFile(path, sizes[path], prints[i]) for i, path in enumerate(paths)]
 
 
+def _of_crawl(source: SourceSection, crawl: str) -> list[str]:
+    paths = crawl_paths(source.root, crawl, source.format)
+    return choose(paths, len(paths) if source.sample is None else source.sample, source.sample_seed)
+
+
 def _ranges(source: SourceSection, file: UnitFile, unit_size: int) -> list[Unit]:
     if file.size <= unit_size or not _splittable(source, file, unit_size):
         return [_unit(source, (file,))]
@@ -63,7 +71,7 @@ def _ranges(source: SourceSection, file: UnitFile, unit_size: int) -> list[Unit]
 
 def _splittable(source: SourceSection, file: UnitFile, unit_size: int) -> bool:
     with open_planned(source.root, file) as opened:
-        return splittable(Stored(opened, min(file.size, unit_size)), file.path)
+        return splittable(Stored(opened, file.size), file.path, unit_size)
 
 
 def _buckets(source: SourceSection, files: list[UnitFile], unit_size: int) -> list[Unit]:

@@ -42,6 +42,17 @@ class Stored:
         return b"".join(parts)
 
 
+class Part(Stored):
+    """The beginning of a stored file, as if it ended at ``size``."""
+
+    def __init__(self, whole: Stored, size: int) -> None:
+        self.size = min(whole.size, size)
+        self._whole = whole
+
+    def at(self, offset: int, length: int) -> bytes:
+        return self._whole.at(offset, max(0, min(length, self.size - offset)))
+
+
 @contextmanager
 def open_planned(root: str, file: UnitFile) -> Iterator[IO[bytes]]:
     """The file as planned; raises InputError where its size is another now, OSError where it cannot be opened."""

@@ -70,8 +70,7 @@ def entries(content: Content, hold: int) -> Iterator[Entry]:
         content.wanted = False
         content.release()
         start = content.position
-        _skip_newlines(content)
-        if content.at_end():
+        if not content.newlines():
             if start < content.position:
                 yield Entry(start, content.position, {}, fault="padding")
             return
@@ -111,7 +110,7 @@ def _record(content: Content, start: int, headers: Headers, length: int, hold: i
             block = block[:length]
         elif found < length:
             fault, detail = "truncated", f"{found} bytes of the {length} that the header announces"
-    _skip_newlines(content)
+    content.newlines()
     return Entry(start, content.position, headers, block, length, fault, detail)
 
 
@@ -145,35 +144,46 @@ def _find_record(content: Content, arc: bool, stop: int | None = None) -> None:
         content.rewind(stop)
 
 
-def _skip_newlines(content: Content) -> None:
-    while (following := content.peek(1)) and following in _NEWLINES:  # no further: a member may end here
-        content.position += 1
-
-
 def _warc_head(content: Content) -> _Head:
     """The fields up to the empty line. A line that begins with white space goes on with the one before it."""
-    headers: Headers = {}
-    name, size = "", 0
+    head = content.head(MAX_HEAD)
+    if head is not None:
+        headers = fields(head)
+        return _Head(headers, _length(headers.get("content-length", "")), True)
+    headers, name, size = {}, "", 0
     while line := content.line(MAX_HEAD):
         size += len(line)
         if not line.strip(_NEWLINES):
             return _Head(headers, _length(headers.get("content-length", "")), True)
         if size > MAX_HEAD:
             return _Head(headers, None, True)
-        name = add_field(headers, line, name)
+        name = _add_field(headers, decoded(line), name)
     return _Head(headers, None, False)
 
 
-def add_field(headers: Headers, line: bytes, last: str) -> str:
-    """Add a header line to ``headers``; ``last`` is the name before it, the result the name of this one."""
-    if line[:1] in b" \t" and last:
-        headers[last] = f"{headers[last]} {decoded(line).strip()}"
+def fields(head: bytes) -> Headers:
+    """The fields in the lines of a head."""
+    headers: Headers = {}
+    name = ""
+    try:
+        lines = head.decode().split("\n")
+    except UnicodeDecodeError:
+        lines = [decoded(line) for line in head.split(b"\n")]
+    for line in lines:
+        name = _add_field(headers, line, name)
+    return headers
+
+
+def _add_field(headers: Headers, line: str, last: str) -> str:
+    """Add a line to ``headers``; ``last`` is the name before it, the result the name of this one."""
+    if line[:1] in (" ", "\t") and last:
+        headers[last] = f"{headers[last]} {line.strip()}"
         return last
-    name, colon, value = line.partition(b":")
-    key = decoded(name).strip().lower()
+    name, colon, value = line.partition(":")
     if not colon:
         return last
-    headers.setdefault(key, decoded(value).strip())
+    key = name.strip().lower()
+    headers.setdefault(key, value.strip())
     return key
 
 

@@ -1,0 +1,80 @@
+"""Pages made to break an extractor: every record is accounted for, and no worker falls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import hostile
+import pytest
+from hostile_pages import PAGES
+
+from gristmill.transforms.extract.engines.kinds import KINDS
+from gristmill.transforms.extract.steps import Tools
+
+LIMITS = {
+    "depth 256, at the limit": "kept",
+    "depth 257": "too_deep",
+    "depth 257, left open": "too_deep",
+    "depth 70,000": "too_deep",
+    "depth 140,000, left open": "too_deep",
+    "300 trees, each of depth 233": "too_deep",
+    "one line, 50 MB": "dropped: too_large",
+    "NUL bytes, 10 MB": "dropped: no_text",
+    "NUL after every letter": "kept",
+    "an entity bomb in XHTML": "kept",
+    "an external entity": "kept",
+    "&amp; 1,000,000 times": "too_many_nodes",
+    "invalid UTF-8, cut characters": "too_many_nodes",
+    "UTF-16 LE without a mark": "kept",
+    "UTF-16 BE without a mark": "kept",
+    "UTF-16 LE, cut in a character": "kept",
+    "a million attributes": "too_many_nodes",
+    "bodies, 140,000": "too_many_nodes",
+    "nothing": "dropped: no_text",
+}
+"""What becomes of a page in every engine, but for ``OWN``. The rest are told by ``benchmarks/hostile.py``."""
+
+
+OWN = {**LIMITS, "300 trees, each of depth 233": "kept"}
+"""In Gristmill's own engine, which goes through a tree once, however many of its elements lie deep."""
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def engine(request: pytest.FixtureRequest) -> Iterator[tuple[str, Tools]]:
+    name = request.param
+    if name == "rs-trafilatura" and find_spec("rs_trafilatura") is None:
+        pytest.skip("ENGINE MISSING: install the extra rs-trafilatura to run this test")
+    tools = Tools.load(hostile.section_of(name))
+    yield name, tools
+    tools.engine.close()
+
+
+@pytest.mark.parametrize("page", LIMITS)
+def test_the_fate_of_a_page(engine: tuple[str, Tools], page: str) -> None:
+    name, tools = engine
+    assert hostile.met(page, hostile.section_of(name), tools).fate == (OWN if name == "gristmill" else LIMITS)[page]
+
+
+@pytest.mark.parametrize("page", ["an entity bomb in XHTML", "an external entity"])
+def test_entities_of_a_document_are_not_expanded(engine: tuple[str, Tools], page: str) -> None:
+    _, tools = engine
+    text = tools.engine(str(PAGES[page]()))
+    assert "quick brown fox" in text
+    assert "lollol" not in text
+    assert "root:" not in text
+
+
+def test_figures() -> None:
+    met = {
+        "a": {"x": hostile.Met("kept", 1.0, 50.0), "y": hostile.Met("crash", 3.0, 0.0)},
+        "b": {"x": hostile.Met("unaccounted", 2.0, 70.0)},
+    }
+    assert hostile.figures(met) == {
+        "crashes": 1,
+        "unaccounted": 1,
+        "slowest_s": 3.0,
+        "largest_mb": 70,
+        "slowest_s_a": 3.0,
+        "slowest_s_b": 2.0,
+    }

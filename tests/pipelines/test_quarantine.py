@@ -1,0 +1,113 @@
+"""A page that brings its extractor down costs one record; the list that names it makes runs give the same bytes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from gristmill.corpus.errors import InputError
+from gristmill.corpus.stage import FileEntry
+from gristmill.pipelines.workdir import current, sweep
+from gristmill.transforms.extract.engines import kinds
+from gristmill.transforms.extract.engines.kinds import Kind
+from tests.pipelines.conftest import Milled, mill
+from tests.pipelines.small import fault, prose, recipe, source
+from tests.pipelines.test_bad_input import books, page
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FRAGILE = {"extractor": {"name": "trafilatura"}}
+MISSING = Kind("no.such.module", ("no-such-package",))
+
+
+def files(milled: Milled) -> list[FileEntry]:
+    return [entry for receipt in milled.done["extract"].manifest.receipts for entry in receipt.files]
+
+
+def contents(milled: Milled) -> list[tuple[str, str]]:
+    return sorted((entry.kind, entry.sha256) for entry in files(milled))
+
+
+def children() -> set[str]:
+    """Extraction processes of this process."""
+    found = {Path(task).read_text() for task in map(str, Path("/proc/self/task").glob("*/children"))}
+    pids = [pid for line in found for pid in line.split()]
+    return {pid for pid in pids if b"engines.child" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setitem(kinds.KINDS, "trafilatura", Kind("tests.transforms.extract_engines", ("lxml",)))
+    bodies = [f"{prose(number)}{' CRASH' * (number == 2)}" for number in range(5)]
+    archive = b"".join(gzip.compress(page(number, body.encode())) for number, body in enumerate(bodies))
+    given = source(tmp_path, "web", "warc", {"a.warc.gz": archive})
+
+    monkeypatch.setenv("GRISTMILL_TEST_CRASH", "1")
+    struck = mill(recipe(given, extract=FRAGILE), tmp_path / "work", until="extract")
+    assert books(struck) == (5, 4, {}, {"crash": 1})
+    left = Path(current(struck.work)["extract"].url, "quarantine.jsonl")
+    (line,) = map(json.loads, left.read_text().splitlines())
+    assert (line["cause"], line["url"], line["file"]) == ("crash", "https://a.example/2", "a.warc.gz")
+    assert sweep(struck.work, [], delete=True) == (0, 0)
+
+    kept = tmp_path / "quarantine.jsonl"
+    kept.write_bytes(left.read_bytes())
+    monkeypatch.delenv("GRISTMILL_TEST_CRASH")  # another machine, where the page does no harm
+    sound = mill(recipe(given, extract=FRAGILE), tmp_path / "sound", until="extract")
+    assert books(sound) == (5, 5, {}, {})
+    assert not Path(current(sound.work)["extract"].url, "quarantine.jsonl").exists()
+    listed = mill(recipe(given, extract={**FRAGILE, "quarantine": str(kept)}), tmp_path / "listed", until="extract")
+    assert contents(listed) == contents(struck) != contents(sound)
+    assert Path(current(listed.work)["extract"].url, "quarantine.jsonl").read_bytes() == kept.read_bytes()
+    assert current(listed.work)["extract"].key != current(struck.work)["extract"].key
+
+    deadline = time.monotonic() + 20
+    while children() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not children(), f"an extraction process of {os.getpid()} goes on"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "[]",
+        '{"id": "ab"}',
+        '{"id": "xy", "cause": "crash", "detail": ""}',
+        '{"id": "ab", "cause": "ennui", "detail": ""}',
+    ],
+)
+def test_what_is_no_quarantine_list(tmp_path: Path, text: str) -> None:
+    (tmp_path / "list").write_text(text)
+    given = recipe(source(tmp_path, "t", "text", {"a.txt": b"x"}), extract={"quarantine": str(tmp_path / "list")})
+    said = fault(InputError, given, tmp_path / "work")
+    assert said == f"{tmp_path}/list is no quarantine list: give the quarantine.jsonl of an extract directory"
+
+
+def test_an_engine_that_is_missing_is_told_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(kinds.KINDS, "rs-trafilatura", MISSING)
+    given = source(tmp_path, "t", "text", {"a.txt": b"x"})
+    asked = recipe(given, extract={"extractor": {"name": "rs-trafilatura"}})
+    said = fault(InputError, asked, tmp_path / "work")
+    assert said == (
+        "extract.extractor: the engine rs-trafilatura is not installed; pip install 'gristmill[no-such-package]'"
+    )
+
+
+def test_another_engine_s_release_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = source(tmp_path, "t", "text", {"a.txt": b"A text of some words."})
+    ours = recipe(given, extract={"extractor": {"name": "resiliparse"}})
+    first = mill(ours, tmp_path / "work", until="extract")
+    monkeypatch.setitem(kinds.KINDS, "trafilatura", MISSING)
+    assert mill(ours, tmp_path / "work", until="extract").worked_on() == {"extract": 0}
+    changed = kinds.KINDS["resiliparse"]._replace(libraries=("resiliparse", "no-such-package"))
+    monkeypatch.setitem(kinds.KINDS, "resiliparse", changed)
+    again = mill(ours, tmp_path / "work", until="extract")
+    assert again.worked_on() == {"extract": 1}
+    assert contents(again) == contents(first)

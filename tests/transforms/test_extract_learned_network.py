@@ -1,0 +1,255 @@
+"""The network counts exactly: the same answer in any order of summation, on any number of threads, after any page."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
+
+from gristmill.transforms.extract.learned import engine
+from gristmill.transforms.extract.learned.choose import choose, whole_rows
+from gristmill.transforms.extract.learned.clues import element_clues, page_clues
+from gristmill.transforms.extract.learned.features import LEVELS, features, lead_words
+from gristmill.transforms.extract.learned.network import (
+    CERTAIN,
+    CLOSE,
+    MAX_ACTIVATION,
+    MAX_CLUES,
+    MEANS,
+    NEAR,
+    WIDE,
+    Network,
+    Rows,
+    Table,
+    _means,
+    _shifted,
+)
+from gristmill.transforms.extract.learned.page import Ints, Page, parse
+
+EXACT = 2**24
+"""Whole numbers below this are float32's own."""
+
+_WORDS = ("post", "nav", "content", "sidebar", "comment", "no-such-word-at-all")
+_PIECES = (
+    *(f"<div class='{word}'>" for word in _WORDS),
+    *("</div>", "<p>", "</p>", "<ul>", "<li>", "</li>", "</ul>", "<a href=x>", "</a>", "<h2>", "</h2>"),
+    *("Word, word and word. ", "Read more", "a ", "© 2024", "z" * 100),
+)
+_PAGES = st.lists(st.sampled_from(_PIECES), min_size=1, max_size=50).map("".join)
+TABLE = Table({"one": 1, "two": 2}, np.array([[0, 0], [1, -10], [2, 5]], np.int32))
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return engine.model()
+
+
+def of(html: str) -> Page:
+    return parse(html.encode(), 256)
+
+
+def probabilities(network: Network, page: Page) -> Ints:
+    leads = [lead_words(text) for text in page.texts]
+    clues = [element_clues(attributes) for attributes in page.attributes]
+    return network.probabilities(*features(page, leads), page.ends, clues, leads, page_clues(page, "", None))
+
+
+def greatest_inputs(network: Network) -> dict[str, Ints]:
+    """The greatest that each input of each layer may be, but for its sign."""
+    h = len(network.alone.bias)
+    tables = [network.elements] * (CLOSE + 1) + [network.leads, network.pages]
+    clues = [np.full(table.rows.shape[1], MAX_CLUES) for table in tables]
+    numbers = np.maximum(np.abs(network.low), np.abs(network.high)).astype(np.int64)
+    alone, near, tree, wide = (np.full(h, sums * MAX_ACTIVATION) for sums in (1, 2, 3, 4))
+    return {
+        "alone": np.concatenate([numbers, *clues, np.abs(network.tags).max(1).ravel()]),
+        "near": np.tile(alone, len(NEAR)),
+        "tree": np.tile(near, len(MEANS)),
+        "wide": np.tile(tree, len(WIDE)),
+        "page": np.concatenate([wide, wide, clues[-1]]),
+        "join": np.concatenate([alone, wide, alone]),
+        "last": alone,
+    }
+
+
+@pytest.mark.parametrize("name", ["alone", "near", "tree", "wide", "page", "join", "last"])
+def test_sums_are_exact_in_any_order(network: Network, name: str) -> None:
+    """At the greatest inputs, with the signs that are worst for each output; and at random ones, permuted."""
+    layer, greatest = getattr(network, name), greatest_inputs(network)[name]
+    weights, bias = layer.weights.astype(np.int64), layer.bias.astype(np.int64)
+    assert (weights == layer.weights).all()
+    assert (bias == layer.bias).all()
+    assert weights.shape == (len(greatest), len(bias))
+    assert (greatest @ np.abs(weights) + np.abs(bias)).max() < EXACT
+
+    random = np.random.default_rng(0)
+    signs = np.concatenate([np.sign(weights.T), -np.sign(weights.T), random.integers(-1, 2, (50, len(greatest)))])
+    inputs = np.concatenate([greatest * signs, random.integers(-greatest, greatest + 1, (50, len(greatest)))])
+    wanted = inputs @ weights
+    for _ in range(3):
+        order = random.permutation(len(greatest))
+        floats = np.ascontiguousarray(inputs[:, order], np.float32)
+        assert (floats @ layer.weights[order] == wanted).all()
+    one_by_one = np.zeros(wanted.shape, np.float32)
+    for column, row in zip(inputs.astype(np.float32).T, layer.weights, strict=True):
+        one_by_one += np.outer(column, row)
+    assert (one_by_one == wanted).all()
+    assert (layer.sums(inputs.astype(np.float32)) == (wanted + bias).astype(np.float32) * layer.scale).all()
+
+
+def test_weights_are_finite_and_odds_rise(network: Network) -> None:
+    assert all(np.isfinite(layer.scale).all() for layer in (network.alone, network.join, network.last))
+    assert (np.diff(network.odds) >= 0).all()
+    assert 0 <= network.odds[0] <= network.odds[-1] <= CERTAIN
+
+
+@given(st.lists(st.lists(st.sampled_from(["one", "two", "three", ""]), max_size=6), max_size=8))
+def test_sums_of_bags(bags: list[list[str]]) -> None:
+    rows = {"one": (1, -10), "two": (2, 5)}
+    wanted = [[sum(rows.get(word, (0, 0))[side] for word in bag) for side in (0, 1)] for bag in bags]
+    assert TABLE.sums(bags).tolist() == wanted
+
+
+def test_words_of_no_table_count_nothing(network: Network) -> None:
+    for table in (network.elements, network.leads, network.pages):
+        assert not table.sums([["\n", "no such word \n"]]).any()
+        assert len(table.rows) == len(table.words) + 1
+
+
+@given(_PAGES)
+@settings(max_examples=100)
+def test_clues_of_elements_by_a_naive_climb(html: str) -> None:
+    page = of(html)
+    assume(page.texts)
+    network = engine.model()
+    ancestors = features(page, [[] for _ in page.texts])[2].ancestors
+    clues = [element_clues(attributes) for attributes in page.attributes]
+    own = network.elements.sums(clues)
+    wanted = []
+    for element in page.element.tolist():
+        path = [element]
+        while path[-1] >= 0:
+            path.append(int(page.parents[path[-1]]))
+        around = [own[e] for e in path if e >= 0] + [own[0] * 0] * (CLOSE + 1)
+        wanted.append([*around[:CLOSE], np.sum(around[CLOSE:], axis=0)])
+    got = network._of_elements(ancestors, page.ends, clues)
+    for level in range(CLOSE + 1):
+        assert (got[level] == np.clip([levels[level] for levels in wanted], -MAX_CLUES, MAX_CLUES)).all()
+
+
+def test_clues_are_cut_at_their_limit() -> None:
+    words: Rows = np.array([[0], [700]], np.int32)
+    network = engine.model()._replace(elements=Table({"w": 1}, words))
+    page = of("<div class=w>" * 6 + "x")
+    around = features(page, [[]])[2].ancestors
+    sums = network._of_elements(around, page.ends, [("w", "w")] + [("w",)] * 6)
+    assert [column.item() for column in sums] == [700, 700, 700, MAX_CLUES]
+
+
+@given(_PAGES)
+@settings(max_examples=100)
+def test_means_over_the_blocks_of_elements(html: str) -> None:
+    page = of(html)
+    assume(page.texts)
+    where = features(page, [[] for _ in page.texts])[2]
+    rows = np.random.default_rng(len(html)).integers(0, 511, (len(page.texts), 3))
+    means = _means(rows.astype(np.float32), where).reshape(len(rows), len(MEANS), 3)
+    for block, (column, level) in product(range(len(rows)), enumerate(MEANS)):
+        element = where.ancestors[block, level]
+        held = rows[where.first[element] : where.last[element]] if element >= 0 else rows[:0]
+        wanted = held.sum(0) // max(len(held), 1)
+        assert means[block, column].tolist() == wanted.tolist()
+
+
+def test_neighbours_and_what_is_beyond_the_page() -> None:
+    rows = np.array([[1], [2], [3]], np.float32)
+    assert _shifted(rows, NEAR).tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 0]]
+    assert _shifted(rows, WIDE).tolist() == [[0, 1, 0], [0, 2, 0], [0, 3, 0]]
+
+
+@given(st.lists(_PAGES, min_size=2, max_size=4))
+@settings(max_examples=50)
+def test_answers_do_not_depend_on_pages_before(htmls: list[str]) -> None:
+    pages = [page for page in map(of, htmls) if page.texts]
+    network = engine.model()
+    first = [probabilities(network, page).tolist() for page in pages]
+    assert [probabilities(network, page).tolist() for page in reversed(pages)] == first[::-1]
+    assert all(0 <= value <= CERTAIN for values in first for value in values)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 7, 500, 3000])
+def test_answers_do_not_depend_on_threads(network: Network, blocks: int) -> None:
+    page = of(
+        "".join(f"<div class={_WORDS[i % 5]}><p>{'Words of text. ' * (i % 17 + 1)}<p>b</div>" for i in range(blocks))
+    )
+    answers = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads, user_api="blas"):
+            answers.append(probabilities(network, page).tolist())
+    assert answers[0] == answers[1]
+    assert len(answers[0]) == 2 * blocks
+
+
+def test_a_page_of_one_block(network: Network) -> None:
+    assert probabilities(network, of("x")).shape == (1,)
+    assert features(of("x"), [["x"]])[2].ancestors.tolist() == [[0] + [-1] * (LEVELS - 1)]
+
+
+def f1(kept: tuple[int, ...], likely: list[int], words: list[int]) -> float:
+    """Of the words of the blocks ``kept``, as it is expected; twice the right over those kept and those wanted."""
+    right = sum(likely[block] * words[block] for block in kept)
+    wanted = sum(map(int.__mul__, likely, words))
+    return 2 * right / (CERTAIN * sum(words[block] for block in kept) + wanted)
+
+
+@given(st.lists(st.tuples(st.integers(0, CERTAIN), st.integers(0, 300)), max_size=8))
+@settings(max_examples=300)
+def test_no_other_choice_of_blocks_is_better(blocks: list[tuple[int, int]]) -> None:
+    likely, words = [block[0] for block in blocks], [block[1] for block in blocks]
+    kept = choose(np.array(likely, np.int64), np.array(words, np.int64)).tolist()
+    assert kept == sorted(set(kept))
+    if not any(map(int.__mul__, likely, words)):
+        assert kept == []
+        return
+    everything = range(len(blocks))
+    best = max(
+        f1(some, likely, words) for n in everything for some in combinations(everything, n + 1) if _any(words, some)
+    )
+    assert f1(tuple(kept), likely, words) == pytest.approx(best, rel=1e-12)
+
+
+def _any(words: list[int], some: tuple[int, ...]) -> bool:
+    return any(words[block] for block in some)
+
+
+@pytest.mark.parametrize(
+    ("likely", "words", "kept"),
+    [
+        ([], [], []),
+        ([0, 0], [5, 5], []),
+        ([CERTAIN, CERTAIN], [0, 0], []),
+        ([CERTAIN], [1], [0]),
+        ([CERTAIN, 0, CERTAIN], [9, 9, 9], [0, 2]),
+        ([10, 4000, 3900, 20], [50, 50, 50, 50], [1, 2]),
+        ([100, 90, 95], [5, 5, 5], [0, 2]),  # half the best F1 is the threshold: 94.3
+    ],
+)
+def test_choices(likely: list[int], words: list[int], kept: list[int]) -> None:
+    assert choose(np.array(likely, np.int64), np.array(words, np.int64)).tolist() == kept
+
+
+def test_cells_of_a_row_share_their_mean_over_words() -> None:
+    page = of("<p>a</p><table><tr><th>b<td>c<tr><td>d<td><p>e</p><tr><td>f<p>g</table>")
+    assert page.texts == list("abcdefg")
+    likely, words = np.array([7, 100, 400, 8, 9, 10, 11]), np.array([1, 0, 1, 5, 5, 5, 5])
+    assert whole_rows(likely, words, page).tolist() == [7, 300, 300, 8, 9, 10, 11]
+    assert likely.tolist() == [7, 100, 400, 8, 9, 10, 11]
+
+
+def test_pages_without_cells_keep_their_probabilities() -> None:
+    likely = np.array([5, 6])
+    assert whole_rows(likely, np.array([1, 1]), of("<p>a<p>b")).tolist() == [5, 6]
