@@ -198,7 +198,7 @@ def _sensitivity_table(given: Figures, settings: Settings, mill: Any) -> str:
         "storage that answers in 1 ms": (changed("storage", latency=0.001), settings),
         "duplicates as in the benchmark": (given, settings._replace(duplicates="measured")),
         "slices of 100 archives": (given, settings._replace(files=100)),
-        "extractor resiliparse": (given, settings._replace(extractor="resiliparse")),
+        "extractor trafilatura": (given, settings._replace(extractor="trafilatura")),
         **{
             f"{100 * ratio:.0f} % of the embedded runner's speed": (
                 changed("runners", **{runner: {**of, "ratio": ratio}}),

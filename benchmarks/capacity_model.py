@@ -24,7 +24,7 @@ class Settings(NamedTuple):
     unit_bytes: int = 256 * 2**20
     partitions: int = 64
     buckets: int = 64
-    extractor: str = "trafilatura"
+    extractor: str = "gristmill"
     duplicates: str = "crawl"
     """Which figures of ``dedup.in_buckets``."""
 
