@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from gristmill.transforms.extract.learned import engine
-from gristmill.transforms.extract.learned.choose import choose, whole_rows
+from gristmill.transforms.extract.learned.choose import choose, whole_rows, without_holes
 from gristmill.transforms.extract.learned.clues import element_clues, page_clues
 from gristmill.transforms.extract.learned.features import LEVELS, features, lead_words
 from gristmill.transforms.extract.learned.network import (
@@ -253,3 +253,19 @@ def test_cells_of_a_row_share_their_mean_over_words() -> None:
 def test_pages_without_cells_keep_their_probabilities() -> None:
     likely = np.array([5, 6])
     assert whole_rows(likely, np.array([1, 1]), of("<p>a<p>b")).tolist() == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("inner", "kept", "whole"),
+    [
+        ("<p>a</p><p>b</p><p>c</p>", [0, 2], [0, 1, 2]),
+        ("<p>a</p><p>b</p><p>c</p>", [0, 1], [0, 1]),  # what comes behind the last is not between
+        ("<p>a</p><p><a href=x>b</a></p><p>c</p>", [0, 2], [0, 2]),
+        ("<p>a</p><div>b</div><p>c</p>", [0, 2], [0, 2]),
+        ("<p>a</p><div><p>b</p></div><p>c</p>", [0, 2], [0, 2]),
+        ("<p>a</p><p>b</p>", [], []),
+    ],
+)
+def test_paragraphs_between_kept_ones_are_kept(inner: str, kept: list[int], whole: list[int]) -> None:
+    page = parse(f"<body><div>{inner}</div>".encode(), 100)
+    assert without_holes(np.array(kept, np.int64), page).tolist() == whole

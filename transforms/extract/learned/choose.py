@@ -40,3 +40,21 @@ def choose(probabilities: Ints, words: Ints) -> Ints:
         return order[:0]
     most = int(np.argmax(expected / (CERTAIN * np.cumsum(words[order]) + expected[-1])))
     return np.sort(order[: most + 1])
+
+
+def without_holes(kept: Ints, page: Page) -> Ints:
+    """``kept`` with the paragraphs that stand between two kept ones of the same element, unless they are mostly links.
+
+    An article does not go on behind a paragraph that is none of it.
+    """
+    prose = page.tags[page.element] == TAGS["p"]
+    family = np.where(prose, page.parents[page.element], -1)
+    chosen = np.zeros(len(page.texts), np.bool_)
+    chosen[kept] = True
+    for parent in np.unique(family[kept]).tolist():
+        if parent >= 0:
+            members = np.flatnonzero(family == parent)
+            first, last = np.flatnonzero(chosen[members])[[0, -1]].tolist()
+            inner = members[first : last + 1]
+            chosen[inner] |= 2 * page.linked[inner] < [len(page.texts[block]) for block in inner.tolist()]
+    return np.flatnonzero(chosen)

@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController
 from gristmill.transforms.extract.engines.engine import Engine, Limits
 from gristmill.transforms.extract.engines.markup import counted
 from gristmill.transforms.extract.learned import MODEL
-from gristmill.transforms.extract.learned.choose import choose, whole_rows
+from gristmill.transforms.extract.learned.choose import choose, whole_rows, without_holes
 from gristmill.transforms.extract.learned.clues import element_clues, page_clues
 from gristmill.transforms.extract.learned.features import features, lead_words
 from gristmill.transforms.extract.learned.nesting import require_short_parse
@@ -55,4 +55,4 @@ def main_blocks(page: Page, html: str, url: str | None, network: Network) -> Int
     clues = [element_clues(attributes) for attributes in page.attributes]
     kind = page_clues(page, html, url)
     likely = network.probabilities(numbers, around, where, page.ends, clues, leads, kind)
-    return choose(whole_rows(likely, where.words, page), where.words)
+    return without_holes(choose(whole_rows(likely, where.words, page), where.words), page)
