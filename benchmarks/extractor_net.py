@@ -99,7 +99,7 @@ class Net(nn.Module):
         return self.last(seen["join"]), self.kind(seen["page"])
 
     def activations(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """What each layer gives, and, under ``clues``, the largest sum of each page's bags."""
+        """What each layer gives, and the sums of the bags of ``elements``, ``leads`` and ``pages``."""
         of, pages = batch["of"], batch["pages"]
         clues = self._dropped(self._summed(self.elements, batch["elements"], DROP_WORDS), batch["element_of"], pages)
         clues = torch.cat([clues, torch.zeros(1, CLUE_WIDTH)])

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import pytest
 import zstandard
-from fastwarc.stream_io import Lz4Writer
 from fastwarc.warc import ArchiveIterator as FastIterator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,6 +25,7 @@ from gristmill.corpus.record import Dropped, Failed, Raw, UnitEnd
 from gristmill.transforms.read.plan import plan_units
 from gristmill.transforms.read.reader import Limits, read_unit
 from gristmill.transforms.read.section import SourceSection
+from tests.transforms.packing import lz4
 
 properties = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PAGE = b"<html><body>page</body></html>"
@@ -98,15 +98,6 @@ def records_of(contents: list[bytes]) -> list[bytes]:
 
 
 # -- layouts ----------------------------------------------------------------------------------------------------------
-
-
-def lz4(data: bytes) -> bytes:
-    out = io.BytesIO()
-    writer = Lz4Writer(out)
-    writer.write(data)
-    writer.finish()
-    writer.flush()
-    return out.getvalue()
 
 
 LAYOUTS = {

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import pytest
 import zstandard
-from fastwarc.stream_io import Lz4Writer
 
 from gristmill.corpus.record import Dropped, Failed, Raw
 from gristmill.transforms.read.archive import Span, _next_record, boundary, read_archive, splittable
 from gristmill.transforms.read.codecs import codec_of
 from gristmill.transforms.read.stored import Stored
 from gristmill.transforms.read.warc import begins_record
+from tests.transforms.packing import lz4
 
 MAX_BYTES = 2**24
 Item = Raw | Dropped | Failed
@@ -123,15 +123,6 @@ def record(body: bytes, n: int) -> bytes:
 def gzipped(data: bytes, level: int = 6) -> bytes:
     packer = zlib.compressobj(level, wbits=31)
     return packer.compress(data) + packer.flush()
-
-
-def lz4(data: bytes) -> bytes:
-    out = io.BytesIO()
-    writer = Lz4Writer(out)
-    writer.write(data)
-    writer.finish()
-    writer.flush()
-    return out.getvalue()
 
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {

@@ -107,7 +107,8 @@ def _counts(html: bytes, opens: Places, limits: Limits, reopens: bool) -> Iterat
     nodes = len(opens)
     yield "markup nodes", nodes, limits.nodes
     yield "character references", html.count(b"&") if len(html) > MAX_REFERENCES else 0, MAX_REFERENCES
-    first, second = np.frombuffer(html + b"  ", np.uint8)[opens + 1], np.frombuffer(html + b"  ", np.uint8)[opens + 2]
+    padded = np.frombuffer(html + b"  ", np.uint8)
+    first, second = padded[opens + 1], padded[opens + 2]
     bodies = (_BODY.match(html, at) for at in opens[_MAY_BE_BODY[first, second]].tolist())
     yield "<html> and <body> tags", sum(map(bool, bodies)), MAX_BODIES
     grown_limit = MAX_GROWTH * limits.nodes

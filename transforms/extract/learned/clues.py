@@ -7,7 +7,6 @@ from functools import lru_cache
 from itertools import islice
 from urllib.parse import urlsplit
 
-from gristmill.transforms.extract.learned.features import WORD
 from gristmill.transforms.extract.learned.page import Attributes, Page
 
 MAX_NAMES = 24
@@ -16,6 +15,7 @@ MAX_TYPES = 2000
 _REMEMBERED = 400
 """Longest value whose words are remembered; longer ones, each another, would fill the memory of a long run."""
 
+_WORD = re.compile(r"\w+")
 _NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]{2,}(?![a-z])")
 _PART = re.compile(r"[a-z]+|\d+")
 _SCHEMA_TYPE = re.compile(r'\s*:\s*(?:\[\s*)?"([A-Za-z]{1,40})"')
@@ -54,7 +54,7 @@ def page_clues(page: Page, html: str, url: str | None) -> list[str]:
     types = dict.fromkeys(
         found[1] for text in html.split('"@type"', MAX_TYPES)[1:] if (found := _SCHEMA_TYPE.match(text))
     )
-    title = dict.fromkeys(found[0] for found in islice(WORD.finditer(page.title.lower()), MAX_TITLE))
+    title = dict.fromkeys(found[0] for found in islice(_WORD.finditer(page.title.lower()), MAX_TITLE))
     return [
         *("@" + name for name in types),
         *page.hints,

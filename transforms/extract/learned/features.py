@@ -6,7 +6,6 @@ told by its text, by its place in the page, and by what each of the ``LEVELS`` e
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import NamedTuple
 
@@ -23,7 +22,6 @@ LONG = 80
 
 LEAD_WORDS = 5
 
-WORD = re.compile(r"\w+")
 _STEPS = np.array([1, *sorted([2**k for k in range(1, 23)] + [3 * 2**k for k in range(21)])])
 _YES = 8
 _LETTER, _DIGIT, _UPPER, _COMMA, _STOP, _COLON, _MARK, _DIVIDER, _IDEOGRAPH, _SIGN, _BREAK = (1 << n for n in range(11))
@@ -67,12 +65,12 @@ def features(page: Page, leads: list[list[str]]) -> tuple[npt.NDArray[np.float32
     """
     n = len(page.texts)
     lengths = np.fromiter(map(len, page.texts), np.int64, n)
-    text, words = _of_text(page, lengths)
+    linked = np.minimum(page.linked, lengths)
+    text, words = _of_text(page, lengths, linked)
     title = set(page.title.lower().split())
     known = [len(title.intersection(lead)) for lead in leads]
     counts = Counter(page.texts)
     repeated = [_YES * (counts[text] > 1) for text in page.texts]
-    linked = np.minimum(page.linked, lengths)
     prose = lengths * (page.tags[page.element] == TAGS["p"])
     weights = _Weights(*map(running, (lengths, linked, prose, lengths - linked > LONG)))
     ancestors = _ancestors(page)
@@ -97,7 +95,7 @@ class _Weights(NamedTuple):
     long: Ints
 
 
-def _of_text(page: Page, lengths: Ints) -> tuple[list[Ints], Ints]:
+def _of_text(page: Page, lengths: Ints, linked: Ints) -> tuple[list[Ints], Ints]:
     """What a block's characters tell, and its number of words."""
     starts = running(lengths[:-1] + 1)
     codes = np.frombuffer(("\n".join(page.texts) + "\n").encode("utf-32-le", "replace"), np.uint32)
@@ -114,7 +112,7 @@ def _of_text(page: Page, lengths: Ints) -> tuple[list[Ints], Ints]:
     told = [
         log(lengths),
         log(words),
-        share(np.minimum(page.linked, lengths), lengths),
+        share(linked, lengths),
         share(np.minimum(page.bold, lengths), lengths),
         *(share(part, lengths) for part in (digits, upper, marks, ideographs)),
         *(log(count) for count in (commas, stops, dividers, breaks)),
