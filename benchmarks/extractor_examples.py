@@ -23,21 +23,21 @@ from rapidfuzz.distance import LCSseq
 from resiliparse.extract.html2text import extract_plain_text
 
 from gristmill.classifiers.language import LanguageIdentifier
-from gristmill.transforms.extract.engines.engine import Refused
-from gristmill.transforms.extract.learned.clues import element_clues, page_clues
-from gristmill.transforms.extract.learned.features import Surroundings, features, lead_words
-from gristmill.transforms.extract.learned.page import Ints, parse
+from gristmill.transforms.extract.engines.engine import Limits, Refused
+from gristmill.transforms.extract.learned.bags import Ints
+from gristmill.transforms.extract.learned.engine import tell
+from gristmill.transforms.extract.learned.features import Floats
+from gristmill.transforms.extract.learned.network import Told
+from gristmill.transforms.extract.learned.page import Page
 
 TYPES = ("article", "service", "product", "forum", "collection", "listing", "documentation")
 MAX_BLOCKS = 6_000
 GUESSED = 0.5
 """How much a page counts whose main text another extractor told."""
 
-_MAX_DEPTH = 1_000
+_LIMITS = Limits(nodes=1_000_000, depth=1_000)
 _MAX_TABLE = 400_000_000
 _WORD = re.compile(r"\w+")
-
-Floats = npt.NDArray[np.float32]
 
 
 class Example(NamedTuple):
@@ -47,14 +47,7 @@ class Example(NamedTuple):
     text. ``kind``: its type's place in ``TYPES``, or -1. ``site``: its host.
     """
 
-    numbers: Floats
-    around: Ints
-    where: Surroundings
-    ends: Ints
-    parents: Ints
-    clues: list[tuple[str, ...]]
-    leads: list[list[str]]
-    page: list[str]
+    told: Told
     shares: Floats
     words: Ints
     size: float
@@ -109,25 +102,16 @@ def _others(html: str, url: str) -> list[str]:
 
 def _example(html: str, url: str, text: str, others: list[str] | None) -> Example | None:
     try:
-        page = parse(html.encode("utf-8", "replace"), _MAX_DEPTH)
+        page = Page(html, _LIMITS)
     except Refused:
         return None
     if not 0 < len(page.texts) <= MAX_BLOCKS:
         return None
-    leads = [lead_words(block) for block in page.texts]
-    numbers, around, where = features(page, leads)
     blocks = [_WORD.findall(block.lower()) for block in page.texts]
-    told = [_shares(blocks, other) for other in (text, *(others or ("", "", "")))]
+    shares = [_shares(blocks, other) for other in (text, *(others or ("", "", "")))]
     return Example(
-        numbers,
-        around,
-        where,
-        page.ends,
-        page.parents,
-        [element_clues(attributes) for attributes in page.attributes],
-        leads,
-        page_clues(page, html, url),
-        np.stack(told, 1).astype(np.float32),
+        tell(page, html, url),
+        np.stack(shares, 1).astype(np.float32),
         np.array([len(block) for block in blocks]),
         float(max(1, len(_WORD.findall(text.lower())))),
         0.0,

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gristmill.transforms.extract.learned.features import LEVELS
-from gristmill.transforms.extract.learned.network import CLOSE, MEANS, NEAR, WIDE
-from gristmill.transforms.extract.learned.page import TAGS
+from gristmill.transforms.extract.learned.network import CLOSE, MEANS, NEAR, WIDE, Told
+from gristmill.transforms.extract.learned.tags import TAGS
 
 HIDDEN, CLUE_WIDTH, PAGE_WIDTH, TAG_WIDTH = 64, 20, 24, 4
 SITES = {"elements": 6, "leads": 8, "pages": 6}
@@ -49,7 +49,7 @@ def vocabularies(examples: Sequence[Example]) -> Vocabularies:
     """The words of each kind that occur on enough sites, numbered from 1 in alphabetical order."""
     sites: dict[str, dict[str, set[str]]] = {kind: {} for kind in SITES}
     for example in examples:
-        for kind, bags in (("elements", example.clues), ("leads", example.leads), ("pages", [example.page])):
+        for kind, bags in _bags_of(example.told).items():
             for word in set(chain.from_iterable(bags)):
                 sites[kind].setdefault(word, set()).add(example.site)
     return {
@@ -59,16 +59,21 @@ def vocabularies(examples: Sequence[Example]) -> Vocabularies:
 
 
 def coded(example: Example, words: Vocabularies) -> Coded:
-    lowest, above_of = np.unique(example.where.ancestors[:, CLOSE], return_inverse=True)
-    above = [list(_upward(int(element), example.parents)) for element in lowest]
+    told = example.told
+    lowest, above_of = np.unique(told.where.ancestors[:, CLOSE], return_inverse=True)
+    above = [list(_upward(int(element), told.parents)) for element in lowest]
+    bags = {kind: _bags(bags, words[kind]) for kind, bags in _bags_of(told).items()}
     return Coded(
-        example,
-        _bags(example.clues, words["elements"]),
-        _bags(example.leads, words["leads"]),
-        _bags([example.page], words["pages"]),
-        ([*chain.from_iterable(above)], [len(path) for path in above]),
-        above_of,
+        example, **bags, above=([*chain.from_iterable(above)], [len(path) for path in above]), above_of=above_of
     )
+
+
+def _bags_of(told: Told) -> dict[str, Sequence[Sequence[str]]]:
+    return {
+        "elements": [told.clues.words[kind] for kind in told.clues.kind],
+        "leads": told.leads,
+        "pages": [told.page],
+    }
 
 
 class Net(nn.Module):
@@ -144,19 +149,25 @@ class Net(nn.Module):
 def batch_of(examples: Sequence[Coded]) -> dict[str, Any]:
     """Pages one after the other, with a margin of zeros around each for their neighbours."""
     plain = [one.example for one in examples]
-    sizes, elements = [len(e.words) for e in plain], [len(e.parents) for e in plain]
+    sizes, elements = [len(e.words) for e in plain], [len(e.told.parents) for e in plain]
     block_from, element_from = _starts(sizes), _starts(elements)
     above_from = _starts([len(one.above[1]) for one in examples])
     places = np.concatenate(
         [np.arange(n) + start + _MARGIN * (i + 1) for i, (n, start) in enumerate(zip(sizes, block_from, strict=True))]
     )
     extents = [
-        np.stack([np.append(bound, 0)[e.where.ancestors[:, MEANS]] for bound in (e.where.first, e.where.last)], 2)
+        np.stack(
+            [
+                np.append(bound, 0)[e.told.where.ancestors[:, MEANS]]
+                for bound in (e.told.where.first, e.told.where.last)
+            ],
+            2,
+        )
         + start
         for e, start in zip(plain, block_from, strict=True)
     ]
     ancestors = [
-        np.where(e.where.ancestors >= 0, e.where.ancestors + start, sum(elements))
+        np.where(e.told.where.ancestors >= 0, e.told.where.ancestors + start, sum(elements))
         for e, start in zip(plain, element_from, strict=True)
     ]
     weights = [e.words + 1 for e in plain]
@@ -167,8 +178,8 @@ def batch_of(examples: Sequence[Coded]) -> dict[str, Any]:
         "places": torch.from_numpy(places),
         "of": torch.from_numpy(np.repeat(np.arange(len(plain)), sizes)),
         "element_of": torch.from_numpy(np.repeat(np.arange(len(plain)), elements)),
-        "numbers": _joined(e.numbers for e in plain),
-        "around": _joined(e.around for e in plain),
+        "numbers": _joined(e.told.numbers for e in plain),
+        "around": _joined(e.told.tags for e in plain),
         "ancestors": _joined(ancestors),
         "extents": _joined(extents),
         "above": _bag_batch(
@@ -192,7 +203,7 @@ def trained(examples: Sequence[Coded], words: Vocabularies, seed: int, told: Cal
     """The network after ``EPOCHS``, of each of which ``told`` hears the number and the mean loss."""
     torch.manual_seed(seed)
     order = np.random.default_rng(seed)
-    net = Net(examples[0].example.numbers.shape[1], words)
+    net = Net(examples[0].example.told.numbers.shape[1], words)
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     steps = -(-len(examples) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=EPOCHS * steps, pct_start=0.15)
@@ -235,10 +246,10 @@ def _means(rows: Tensor, extents: Tensor) -> Tensor:
     return ((sums[last] - sums[first]) / (last - first).clamp(min=1)[:, :, None]).flatten(1)
 
 
-def _upward(element: int, parents: np.ndarray) -> Iterator[int]:
+def _upward(element: int, parents: list[int]) -> Iterator[int]:
     while element >= 0:
         yield element
-        element = int(parents[element])
+        element = parents[element]
 
 
 def _bags(bags: Sequence[Sequence[str]], words: Mapping[str, int]) -> tuple[list[int], list[int]]:

@@ -61,8 +61,8 @@ def _figures(examples: Iterable[Example], network: Network) -> dict[str, float]:
     """Mean F1 over words of blocks: of all pages, and by type and collection."""
     scores: dict[str, list[float]] = {}
     for one in examples:
-        found = network.probabilities(one.numbers, one.around, one.where, one.ends, one.clues, one.leads, one.page)
-        kept = choose(found, one.where.words)
+        found = network.probabilities(one.told)
+        kept = choose(found, one.told.where.words)
         right = float((one.shares[kept, 0] * one.words[kept]).sum())
         score = 2 * right / (one.words[kept].sum() + one.size)
         for name in ("f1", f"f1_{TYPES[one.kind]}", f"f1_in_{one.set}"):

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from gristmill.transforms.extract.learned import engine
+from gristmill.transforms.extract.learned import network as network_module
+from gristmill.transforms.extract.learned.bags import Ints, Rows, look_up, pass_down
 from gristmill.transforms.extract.learned.choose import choose, whole_rows, without_holes
-from gristmill.transforms.extract.learned.clues import element_clues, page_clues
-from gristmill.transforms.extract.learned.features import LEVELS, features, lead_words
+from gristmill.transforms.extract.learned.clues import Clues
+from gristmill.transforms.extract.learned.features import LEVELS, features
 from gristmill.transforms.extract.learned.network import (
     CERTAIN,
     CLOSE,
@@ -23,12 +25,12 @@ from gristmill.transforms.extract.learned.network import (
     NEAR,
     WIDE,
     Network,
-    Rows,
     Table,
     _means,
     _shifted,
 )
-from gristmill.transforms.extract.learned.page import Ints, Page, parse
+from gristmill.transforms.extract.learned.page import Page
+from tests.transforms.learned_pages import of
 
 EXACT = 2**24
 """Whole numbers below this are float32's own."""
@@ -40,7 +42,7 @@ _PIECES = (
     *("Word, word and word. ", "Read more", "a ", "© 2024", "z" * 100),
 )
 _PAGES = st.lists(st.sampled_from(_PIECES), min_size=1, max_size=50).map("".join)
-TABLE = Table({"one": 1, "two": 2}, np.array([[0, 0], [1, -10], [2, 5]], np.int32))
+TABLE = Table({"one": 0, "two": 1}, np.array([[1, -10], [2, 5]], np.int32))
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +50,12 @@ def network() -> Network:
     return engine.model()
 
 
-def of(html: str) -> Page:
-    return parse(html.encode(), 256)
-
-
 def probabilities(network: Network, page: Page) -> Ints:
-    leads = [lead_words(text) for text in page.texts]
-    clues = [element_clues(attributes) for attributes in page.attributes]
-    return network.probabilities(*features(page, leads), page.ends, clues, leads, page_clues(page, "", None))
+    return network.probabilities(engine.tell(page, "", None))
+
+
+def parts_of(blocks: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, blocks)) for start in range(0, blocks, size)]
 
 
 def greatest_inputs(network: Network) -> dict[str, Ints]:
@@ -114,10 +114,33 @@ def test_sums_of_bags(bags: list[list[str]]) -> None:
     assert TABLE.sums(bags).tolist() == wanted
 
 
+@given(st.lists(st.lists(st.sampled_from("abcd"), max_size=5), max_size=6))
+def test_words_are_looked_up(bags: list[list[str]]) -> None:
+    numbers = {"a": 0, "b": 7, "c": 3}
+    found, counts = np.full(sum(map(len, bags)), -1, np.intp), np.full(len(bags), -1, np.intp)
+    known = [[numbers[word] for word in bag if word in numbers] for bag in bags]
+    assert look_up(bags, numbers, found, counts) == sum(map(len, known))
+    assert found[: sum(map(len, known))].tolist() == [number for bag in known for number in bag]
+    assert counts.tolist() == [len(bag) for bag in known]
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=12), st.data())
+def test_rows_are_passed_down(values: list[int], data: st.DataObject) -> None:
+    parents = [-1, *(data.draw(st.integers(0, row)) for row in range(len(values) - 1))]
+    rows = np.array([[value, 3 * value] for value in values], np.int32)
+    pass_down(rows, parents)
+    for row in range(len(values)):
+        path = [row]
+        while parents[path[-1]] >= 0:
+            path.append(parents[path[-1]])
+        total = sum(values[above] for above in path)
+        assert rows[row].tolist() == [total, 3 * total]
+
+
 def test_words_of_no_table_count_nothing(network: Network) -> None:
     for table in (network.elements, network.leads, network.pages):
         assert not table.sums([["\n", "no such word \n"]]).any()
-        assert len(table.rows) == len(table.words) + 1
+        assert len(table.rows) == len(table.words) > 100
 
 
 @given(_PAGES)
@@ -126,28 +149,30 @@ def test_clues_of_elements_by_a_naive_climb(html: str) -> None:
     page = of(html)
     assume(page.texts)
     network = engine.model()
-    ancestors = features(page, [[] for _ in page.texts])[2].ancestors
-    clues = [element_clues(attributes) for attributes in page.attributes]
-    own = network.elements.sums(clues)
+    told = engine.tell(page, "", None)
+    own = network.elements.sums([told.clues.words[kind] for kind in told.clues.kind])
     wanted = []
-    for element in page.element.tolist():
+    for element in page.element:
         path = [element]
         while path[-1] >= 0:
-            path.append(int(page.parents[path[-1]]))
+            path.append(page.parents[path[-1]])
         around = [own[e] for e in path if e >= 0] + [own[0] * 0] * (CLOSE + 1)
         wanted.append([*around[:CLOSE], np.sum(around[CLOSE:], axis=0)])
-    got = network._of_elements(ancestors, page.ends, clues)
+    near, over = network._of_elements(told)
     for level in range(CLOSE + 1):
-        assert (got[level] == np.clip([levels[level] for levels in wanted], -MAX_CLUES, MAX_CLUES)).all()
+        got = (near if level < CLOSE else over)[told.where.ancestors[:, level]]
+        assert (got == np.clip([levels[level] for levels in wanted], -MAX_CLUES, MAX_CLUES)).all()
 
 
 def test_clues_are_cut_at_their_limit() -> None:
-    words: Rows = np.array([[0], [700]], np.int32)
-    network = engine.model()._replace(elements=Table({"w": 1}, words))
+    words: Rows = np.array([[700]], np.int32)
+    network = engine.model()._replace(elements=Table({"w": 0}, words))
     page = of("<div class=w>" * 6 + "x")
-    around = features(page, [[]])[2].ancestors
-    sums = network._of_elements(around, page.ends, [("w", "w")] + [("w",)] * 6)
-    assert [column.item() for column in sums] == [700, 700, 700, MAX_CLUES]
+    told = engine.tell(page, "", None)
+    assert told.clues == Clues([[], ["w"]], [0] + [1] * 6)
+    own, over = network._of_elements(told)
+    assert own.ravel().tolist() == [0, *[700] * 6, 0]
+    assert over.ravel().tolist() == [0, 700, *[MAX_CLUES] * 5, 0]
 
 
 @given(_PAGES)
@@ -157,7 +182,8 @@ def test_means_over_the_blocks_of_elements(html: str) -> None:
     assume(page.texts)
     where = features(page, [[] for _ in page.texts])[2]
     rows = np.random.default_rng(len(html)).integers(0, 511, (len(page.texts), 3))
-    means = _means(rows.astype(np.float32), where).reshape(len(rows), len(MEANS), 3)
+    of_part = _means(rows.astype(np.float32), where)
+    means = np.concatenate([of_part(part) for part in parts_of(len(rows), 7)]).reshape(len(rows), len(MEANS), 3)
     for block, (column, level) in product(range(len(rows)), enumerate(MEANS)):
         element = where.ancestors[block, level]
         held = rows[where.first[element] : where.last[element]] if element >= 0 else rows[:0]
@@ -167,8 +193,31 @@ def test_means_over_the_blocks_of_elements(html: str) -> None:
 
 def test_neighbours_and_what_is_beyond_the_page() -> None:
     rows = np.array([[1], [2], [3]], np.float32)
-    assert _shifted(rows, NEAR).tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 0]]
-    assert _shifted(rows, WIDE).tolist() == [[0, 1, 0], [0, 2, 0], [0, 3, 0]]
+    assert _shifted(rows, (-1, 0, 1), slice(0, 3)).tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 0]]
+    assert _shifted(rows, (-4, 0, 4), slice(0, 3)).tolist() == [[0, 1, 0], [0, 2, 0], [0, 3, 0]]
+    assert _shifted(rows, (-1, 0, 1), slice(1, 2)).tolist() == [[1, 2, 3]]
+
+
+@given(st.integers(1, 20), st.sampled_from([NEAR, WIDE]), st.integers(1, 20))
+def test_neighbours_by_index(blocks: int, steps: tuple[int, ...], size: int) -> None:
+    rows = np.arange(1, 2 * blocks + 1, dtype=np.float32).reshape(blocks, 2)
+    wanted = [
+        [value for step in steps for value in (rows[at + step].tolist() if 0 <= at + step < blocks else [0, 0])]
+        for at in range(blocks)
+    ]
+    parts = [_shifted(rows, steps, part) for part in parts_of(blocks, size)]
+    assert np.concatenate(parts).tolist() == wanted
+
+
+@given(_PAGES, st.integers(1, 9))
+@settings(max_examples=60)
+def test_answers_do_not_depend_on_the_size_of_parts(html: str, size: int) -> None:
+    page = of(html)
+    assume(page.texts)
+    whole = probabilities(engine.model(), page)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network_module, "PART", size)
+        assert probabilities(engine.model(), page).tolist() == whole.tolist()
 
 
 @given(st.lists(_PAGES, min_size=2, max_size=4))
@@ -210,7 +259,7 @@ def f1(kept: tuple[int, ...], likely: list[int], words: list[int]) -> float:
 @settings(max_examples=300)
 def test_no_other_choice_of_blocks_is_better(blocks: list[tuple[int, int]]) -> None:
     likely, words = [block[0] for block in blocks], [block[1] for block in blocks]
-    kept = choose(np.array(likely, np.int64), np.array(words, np.int64)).tolist()
+    kept = choose(np.array(likely, np.int64), np.array(words, np.int64))
     assert kept == sorted(set(kept))
     if not any(map(int.__mul__, likely, words)):
         assert kept == []
@@ -239,7 +288,7 @@ def _any(words: list[int], some: tuple[int, ...]) -> bool:
     ],
 )
 def test_choices(likely: list[int], words: list[int], kept: list[int]) -> None:
-    assert choose(np.array(likely, np.int64), np.array(words, np.int64)).tolist() == kept
+    assert choose(np.array(likely, np.int64), np.array(words, np.int64)) == kept
 
 
 def test_cells_of_a_row_share_their_mean_over_words() -> None:
@@ -267,5 +316,4 @@ def test_pages_without_cells_keep_their_probabilities() -> None:
     ],
 )
 def test_paragraphs_between_kept_ones_are_kept(inner: str, kept: list[int], whole: list[int]) -> None:
-    page = parse(f"<body><div>{inner}</div>".encode(), 100)
-    assert without_holes(np.array(kept, np.int64), page).tolist() == whole
+    assert without_holes(kept, of(f"<body><div>{inner}</div>")) == whole

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill.transforms.extract.engines.engine import Refused
 from gristmill.transforms.extract.engines.kinds import loader
-from gristmill.transforms.extract.learned.page import Ints, parse
 from gristmill.transforms.extract.learned.render import render
 from gristmill.transforms.extract.section import ExtractSection, Format, Learned
+from tests.transforms.learned_pages import of
 
 
 def rendered(html: str, form: Format) -> str:
     """All blocks of a page."""
-    page = parse(html.encode(), 256)
-    return render(page, np.arange(len(page.texts)), form)
+    page = of(html)
+    return render(page, list(range(len(page.texts))), form)
 
 
 @pytest.mark.parametrize(
@@ -57,26 +56,25 @@ def test_forms(html: str, text: str, markdown: str) -> None:
 
 
 def test_only_kept_blocks_are_written() -> None:
-    page = parse(b"<ul><li>a<li>b</ul><table><tr><td>c<td>d<tr><td>e</table>", 256)
-    kept: Ints = np.array([1, 3, 4])
-    assert render(page, kept, "text") == "- b\nd\ne"
-    assert render(page, kept[:0], "text") == render(page, kept[:0], "markdown") == ""
+    page = of("<ul><li>a<li>b</ul><table><tr><td>c<td>d<tr><td>e</table>")
+    assert render(page, [1, 3, 4], "text") == "- b\nd\ne"
+    assert render(page, [], "text") == render(page, [], "markdown") == ""
 
 
 _PIECES = (
     *(f"<{tag}>" for tag in ("div", "p", "ul", "li", "table", "tr", "td", "pre", "blockquote", "h2", "b")),
     *(f"</{tag}>" for tag in ("div", "p", "ul", "li", "table", "tr", "td", "pre", "blockquote", "h2", "b")),
-    *("<br>", " ", "one", "two two ", "\n  three", "四", "😀", "&#1;"),
+    *("<br>", " ", "one", "two two ", "\n  three", "四", "😀", "&#1;", "\x01"),
 )
 
 
 @given(st.lists(st.sampled_from(_PIECES), max_size=60), st.sampled_from(["text", "markdown"]), st.randoms())
 @settings(max_examples=400)
 def test_every_word_of_kept_blocks_is_written_in_order_and_no_other(pieces: list[str], form: Format, random) -> None:  # type: ignore[no-untyped-def]
-    page = parse("".join(pieces).encode(), 256)
+    page = of("".join(pieces))
     kept = [block for block in range(len(page.texts)) if random.random() < 0.7]
     words = [word for block in kept for word in re.findall(r"\w+", page.texts[block])]
-    text = render(page, np.array(kept, np.int64), form)
+    text = render(page, kept, form)
     assert re.findall(r"\w+", text) == words
     assert "\x01" not in text
 
@@ -216,18 +214,53 @@ def test_pages_with_nothing_to_keep(html: str) -> None:
 
 
 def test_nodes_at_and_beside_the_limit() -> None:
-    html, wanted, _ = PAGES["news"]
-    assert wanted[0] in extract(html, max_nodes=html.count("<"))
+    html = article("Bridge", NEWS)
+    assert NEWS[0] in extract(html, max_nodes=html.count("<"))
     with pytest.raises(Refused) as refused:
         extract(html, max_nodes=html.count("<") - 1)
     assert refused.value.cause == "too_many_nodes"
 
 
-@pytest.mark.parametrize("html", ["<div>" * 300 + "x", "<div>" * 140_000 + "x", "<ul><li>x" * 200])
-def test_pages_too_deep(html: str) -> None:
+@pytest.mark.parametrize(
+    ("html", "cause"),
+    [
+        ("<div>" * 300 + "x", "too_deep"),
+        ("<div>" * 200_000 + "x", "too_deep"),
+        ("<ul><li>x" * 200, "too_deep"),
+        ("<p>x" * 200_000, "too_many_nodes"),
+        ("<b>x" * 200_000, "too_many_nodes"),
+        ("<p><font a=b>x" * 100_000, "too_many_nodes"),
+        ("<" * 200_000, "too_many_nodes"),
+    ],
+)
+def test_pages_too_deep_or_of_too_many_nodes(html: str, cause: str) -> None:
     with pytest.raises(Refused) as refused:
         extract(html)
-    assert refused.value.cause == "too_deep"
+    assert refused.value.cause == cause
+
+
+HOSTILE = {
+    "many blocks": "<p>x" * 60_000,
+    "end tags": "</p>x" * 60_000,
+    "links left open": "<a href=x>y " * 100_000,
+    "one attribute": f"<p class='{'Ab-' * 700_000}'>x",
+    "many attributes": f"<div {' '.join(f'a{i}=b' for i in range(100_000))}>x",
+    "attributes that differ": "".join(f"<p class=c{i}>x" for i in range(30_000)),
+    "references": "&" * 500_000,
+    "digits of a reference": "&#" + "9" * 1_000_000,
+    "schema.org types": "<script>" + '"@type"' * 200_000,
+    "metas": "<meta name=generator content=x>" * 100_000,
+    "titles": f"<title>{'word ' * 200_000}</title>x",
+    "words in one block": "word " * 500_000,
+    "one word": "x" * 2_000_000,
+    "halves of characters": "<p>\ud800" * 1000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_pages_within_the_limits_are_read(name: str) -> None:
+    words = set(re.findall(r"\w+", HOSTILE[name]))
+    assert set(re.findall(r"\w+", extract(HOSTILE[name]))) <= words
 
 
 @given(st.text("<>/=\"'abdivpltr &;!-\n\ud800\uffff😀", max_size=200))

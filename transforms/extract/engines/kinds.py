@@ -35,7 +35,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "gristmill": Kind("gristmill.transforms.extract.learned.engine", ("selectolax",), isolated=False, model=MODEL),
+    "gristmill": Kind("gristmill.transforms.extract.learned.engine", (), isolated=False, model=MODEL),
     "trafilatura": Kind(f"{_HERE}.trafilatura", ("trafilatura", "justext", "lxml", "lxml_html_clean")),
     "resiliparse": Kind(f"{_HERE}.resiliparse", ("resiliparse", "lxml")),
     "rs-trafilatura": Kind(f"{_HERE}.rs_trafilatura", ("rs-trafilatura", "lxml")),
@@ -62,14 +62,14 @@ def kind_of(section: ExtractSection) -> Kind:
 
 def require_engine(section: ExtractSection) -> None:
     """Raises InputError where the package of the engine that the recipe names is not installed."""
-    package = kind_of(section).libraries[0]
-    try:
-        version(package)
-    except PackageNotFoundError:
-        raise InputError(
-            f"extract.extractor: the engine {section.extractor.name} is not installed; "
-            f"pip install 'gristmill[{package}]'"
-        ) from None
+    for package in kind_of(section).libraries:
+        try:
+            version(package)
+        except PackageNotFoundError:
+            raise InputError(
+                f"extract.extractor: the engine {section.extractor.name} is not installed; "
+                f"pip install 'gristmill[{package}]'"
+            ) from None
 
 
 def loader(section: ExtractSection) -> Callable[[], Engine]:

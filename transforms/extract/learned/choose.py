@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from gristmill.transforms.extract.learned.bags import Ints
 from gristmill.transforms.extract.learned.network import CERTAIN
-from gristmill.transforms.extract.learned.page import TAGS, Ints, Page
+from gristmill.transforms.extract.learned.page import Page
+from gristmill.transforms.extract.learned.tags import TAGS
 
 _CELLS = (TAGS["td"], TAGS["th"])
+_P = TAGS["p"]
 
 
 def whole_rows(probabilities: Ints, words: Ints, page: Page) -> Ints:
@@ -21,10 +24,10 @@ def whole_rows(probabilities: Ints, words: Ints, page: Page) -> Ints:
 
     Cells that hold further elements stay as they are: such tables are often a page's layout.
     """
-    cells = np.flatnonzero(np.isin(page.tags[page.element], _CELLS))
-    if not len(cells):
+    cells = [block for block, element in enumerate(page.element) if page.tags[element] in _CELLS]
+    if not cells:
         return probabilities
-    _, row = np.unique(page.parents[page.element[cells]], return_inverse=True)
+    _, row = np.unique([page.parents[page.element[cell]] for cell in cells], return_inverse=True)
     weights = words[cells] + 1
     means = np.bincount(row, probabilities[cells] * weights) // np.bincount(row, weights)
     evened = probabilities.copy()
@@ -32,29 +35,29 @@ def whole_rows(probabilities: Ints, words: Ints, page: Page) -> Ints:
     return evened
 
 
-def choose(probabilities: Ints, words: Ints) -> Ints:
+def choose(probabilities: Ints, words: Ints) -> list[int]:
     """The kept blocks' indices in order, for probabilities in ``CERTAIN``-ths and words ``[n]`` of each block."""
     order = np.argsort(-probabilities, kind="stable")
     expected = np.cumsum((probabilities * words)[order])
     if not len(order) or expected[-1] == 0:
-        return order[:0]
+        return []
     most = int(np.argmax(expected / (CERTAIN * np.cumsum(words[order]) + expected[-1])))
-    return np.sort(order[: most + 1])
+    return sorted(order[: most + 1].tolist())
 
 
-def without_holes(kept: Ints, page: Page) -> Ints:
+def without_holes(kept: list[int], page: Page) -> list[int]:
     """``kept`` with the paragraphs that stand between two kept ones of the same element, unless they are mostly links.
 
     An article does not go on behind a paragraph that is none of it.
     """
-    prose = page.tags[page.element] == TAGS["p"]
-    family = np.where(prose, page.parents[page.element], -1)
-    chosen = np.zeros(len(page.texts), np.bool_)
-    chosen[kept] = True
-    for parent in np.unique(family[kept]).tolist():
-        if parent >= 0:
-            members = np.flatnonzero(family == parent)
-            first, last = np.flatnonzero(chosen[members])[[0, -1]].tolist()
-            inner = members[first : last + 1]
-            chosen[inner] |= 2 * page.linked[inner] < [len(page.texts[block]) for block in inner.tolist()]
-    return np.flatnonzero(chosen)
+    families: dict[int, list[int]] = {}
+    for block, element in enumerate(page.element):
+        if page.tags[element] == _P:
+            families.setdefault(page.parents[element], []).append(block)
+    chosen = set(kept)
+    for members in families.values():
+        places = [place for place, block in enumerate(members) if block in chosen]
+        if places:
+            inner = members[places[0] : places[-1]]
+            chosen.update(block for block in inner if 2 * page.linked[block] < len(page.texts[block]))
+    return sorted(chosen)

@@ -1,24 +1,27 @@
-"""Words that the markup says of elements and of the page as a whole, as the network's vocabularies know them."""
+# cython: annotation_typing=False
+"""Words that the markup says of elements and of the page as a whole, as the network's vocabularies know them.
+
+Where there is a C compiler this very module is compiled (``clues.pxd`` has its types), else it runs as it stands.
+"""
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from itertools import islice
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from gristmill.transforms.extract.learned.page import Attributes, Page
+from gristmill.transforms.extract.learned.characters import names
+from gristmill.transforms.extract.learned.page import Page, attribute_values
 
-MAX_NAMES = 24
 MAX_TITLE = 20
-MAX_TYPES = 2000
-_REMEMBERED = 400
-"""Longest value whose words are remembered; longer ones, each another, would fill the memory of a long run."""
-
+MAX_TYPES = 100
+_HINTS = ("og:type", "generator")
 _WORD = re.compile(r"\w+")
-_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]{2,}(?![a-z])")
 _PART = re.compile(r"[a-z]+|\d+")
-_SCHEMA_TYPE = re.compile(r'\s*:\s*(?:\[\s*)?"([A-Za-z]{1,40})"')
+_TYPE = '"@type"'
+_TYPE_NAME = re.compile(r'\s*:\s*(?:\[\s*)?"([A-Za-z]{1,40})"')
 _TELLING = {
     "id": "",
     "role": "role:",
@@ -28,40 +31,82 @@ _TELLING = {
     "data-testid": "test:",
     "data-component": "part:",
     "data-type": "data:",
-    "style": "style:",
-    "hidden": "hidden:",
-    "aria-hidden": "hidden:",
 }
-"""Attributes beside ``class`` that tell something, and what marks their words."""
+"""Attributes beside ``class`` whose words tell something, and what marks them."""
 
 
-def element_clues(attributes: Attributes) -> tuple[str, ...]:
-    """What an element's attributes say: words of its classes and id, of its role, whether it is hidden."""
-    if not attributes:
-        return ()
-    classes = attributes.get("class")
-    if len(attributes) == 1 and classes is not None:
-        return names(classes)
-    clues = names(classes) if classes else ()
-    for key in attributes:
-        if key in _TELLING:
-            clues += _told(key, attributes[key] or "")
+class Clues(NamedTuple):
+    """What attributes say of elements: the ``words`` of each kind, and the ``kind [m]`` of each element.
+
+    Elements whose attributes are written alike are of one kind; those of the first say nothing.
+    """
+
+    words: list[list[str]]
+    kind: list[int]
+
+
+def element_clues(attributes: list[str], holds: Sequence[bool]) -> Clues:
+    """The words of classes, ids and roles, and whether an element is hidden.
+
+    ``attributes [m]`` as they are written; nothing is read of an element that ``holds [m]`` no text.
+    """
+    words: list[list[str]] = [[]]
+    kinds = {"": 0}
+    kind = []
+    for written, held in zip(attributes, holds, strict=True):
+        if held and written not in kinds:
+            kinds[written] = len(words)
+            words.append(_clues(attribute_values(written)))
+        kind.append(kinds[written] if held else 0)
+    return Clues(words, kind)
+
+
+def _clues(attributes: dict[str, str]) -> list[str]:
+    clues = names(attributes.get("class", ""))
+    for key, value in attributes.items():
+        if key == "style":
+            if "display:none" in value.replace(" ", ""):
+                clues.append("style:none")
+        elif key == "hidden" or (key == "aria-hidden" and value == "true"):
+            clues.append("hidden:")
+        elif key in _TELLING:
+            prefix = _TELLING[key]
+            clues += [prefix + name for name in names(value)]
     return clues
 
 
 def page_clues(page: Page, html: str, url: str | None) -> list[str]:
     """What is known of the page's kind: by its URL, title, head, the body's classes and schema.org types."""
-    types = dict.fromkeys(
-        found[1] for text in html.split('"@type"', MAX_TYPES)[1:] if (found := _SCHEMA_TYPE.match(text))
-    )
     title = dict.fromkeys(found[0] for found in islice(_WORD.finditer(page.title.lower()), MAX_TITLE))
     return [
-        *("@" + name for name in types),
-        *page.hints,
+        *("@" + name for name in _types(html)),
+        *_hints(page.metas),
         *url_clues(url or ""),
         *("t:" + word for word in title),
-        *("b:" + name for name in element_clues(page.attributes[0])),
+        *("b:" + name for name in _clues(attribute_values(page.attributes[0]))),
     ]
+
+
+def _types(html: str) -> Iterable[str]:
+    """The schema.org types that the page names, each once."""
+    types: dict[str, None] = {}
+    at = html.find(_TYPE)
+    while at >= 0 and len(types) < MAX_TYPES:
+        at += len(_TYPE)
+        if found := _TYPE_NAME.match(html, at):
+            types[found[1]] = None
+        at = html.find(_TYPE, at)
+    return types
+
+
+def _hints(metas: list[str]) -> list[str]:
+    """The first word that ``<meta>`` tags have for each of ``_HINTS``."""
+    said: dict[str, str] = {}
+    for written in metas:
+        if any(hint in written for hint in _HINTS):
+            meta = attribute_values(written)
+            said[meta.get("property") or meta.get("name", "")] = meta.get("content", "")
+    return [f"{key}:{value.split()[0].lower()}" for key in _HINTS if (value := said.get(key, "")).strip()]
 
 
 def url_clues(url: str) -> list[str]:
@@ -81,29 +126,3 @@ def url_clues(url: str) -> list[str]:
     clues += ["u:html"] * bool(segments and segments[-1].endswith((".html", ".htm")))
     clues += [f"u:?{word}" for word in _PART.findall(parts.query)[:6]]
     return list(dict.fromkeys(clues))
-
-
-def _told(key: str, value: str) -> tuple[str, ...]:
-    prefix = _TELLING[key]
-    if key == "style":
-        return (prefix + "none",) if "display:none" in value.replace(" ", "") else ()
-    if key == "hidden" or key == "aria-hidden":
-        return (prefix,) if key == "hidden" or value == "true" else ()
-    return _marked(prefix, value) if len(value) <= _REMEMBERED else tuple(prefix + name for name in _names(value))
-
-
-def names(value: str) -> tuple[str, ...]:
-    """The words of an attribute's value, ``postBody`` and ``post-body`` alike, each once."""
-    return _known_names(value) if len(value) <= _REMEMBERED else _names(value)
-
-
-def _names(value: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(found[0].lower() for found in islice(_NAME.finditer(value), MAX_NAMES)))
-
-
-_known_names = lru_cache(2**14)(_names)
-
-
-@lru_cache(2**14)
-def _marked(prefix: str, value: str) -> tuple[str, ...]:
-    return tuple(prefix + name for name in names(value))

@@ -1,30 +1,44 @@
+# cython: annotation_typing=False, boundscheck=False, initializedcheck=False
 """What the network is told of each block: whole numbers, so that every machine computes the same.
 
 Lengths and counts come as places on a scale of half octaves (``log``), shares as thirty-seconds (``share``). A block is
 told by its text, by its place in the page, and by what each of the ``LEVELS`` elements around it holds.
+
+Where there is a C compiler this very module is compiled (``features.pxd`` names its types), else it runs as it stands.
 """
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gristmill.transforms.extract.learned.page import BREAK, TAGS, Ints, Page, running
+from gristmill.transforms.extract.learned.bags import Ints
+from gristmill.transforms.extract.learned.characters import COLON, KINDS, LONG, STOP, UPPER, is_of, tally
+from gristmill.transforms.extract.learned.page import Page
+from gristmill.transforms.extract.learned.tags import TAGS
+
+Floats = npt.NDArray[np.float32]
 
 LEVELS = 6
 """Elements around a block that are looked at one by one: the one it stands in, that one's parent, and so on."""
 
-LONG = 80
-"""Characters outside links from which a block counts as long."""
+NUMBERS = 84
+"""How many numbers tell a block."""
 
-LEAD_WORDS = 5
-
-_STEPS = np.array([1, *sorted([2**k for k in range(1, 23)] + [3 * 2**k for k in range(21)])])
+_STEPS = [1, *sorted([2**k for k in range(1, 23)] + [3 * 2**k for k in range(21)])]
+_SMALL = 4096
+_LOG = bytearray(bisect_right(_STEPS, value) for value in range(_SMALL))
 _YES = 8
-_LETTER, _DIGIT, _UPPER, _COMMA, _STOP, _COLON, _MARK, _DIVIDER, _IDEOGRAPH, _SIGN, _BREAK = (1 << n for n in range(11))
+_DIGIT, _COMMA, _MARK, _DIVIDER, _IDEOGRAPH, _SIGN, _BREAK = (
+    KINDS.index(kind) for kind in ("digit", "comma", "mark", "divider", "ideograph", "sign", "break")
+)
+_P = TAGS["p"]
+_FAMILY = 128  # more than there are tags
 
 
 class Surroundings(NamedTuple):
@@ -40,177 +54,150 @@ class Surroundings(NamedTuple):
     words: Ints
 
 
-def log(values: npt.ArrayLike) -> Ints:
+def log(value: int) -> int:
     """0 for 0, then a step up at each of 1, 2, 3, 4, 6, 8, 12, 16 …"""
-    return np.searchsorted(_STEPS, values, side="right")
+    return _LOG[value] if value < _SMALL else bisect_right(_STEPS, value)
 
 
-def share(part: npt.ArrayLike, whole: npt.ArrayLike) -> Ints:
+def share(part: int, whole: int) -> int:
     """Thirty-seconds, rounded down."""
-    return np.asarray(part) * 32 // np.maximum(whole, 1)
+    return part * 32 // whole if whole > 0 else part * 32
 
 
-def lead_words(text: str) -> list[str]:
-    """What a block begins with, in lower case and cut at spaces, and what a longer one ends with after ``$``."""
-    words = text[:80].lower().split()[:LEAD_WORDS]
-    if len(text) > LONG:
-        words += ["$" + word for word in text[-24:].lower().split()[-1:]]
-    return words
-
-
-def features(page: Page, leads: list[list[str]]) -> tuple[npt.NDArray[np.float32], Ints, Surroundings]:
-    """Of a page with ``n`` blocks: numbers ``[n, f]``, the numbers of tags around each ``[n, LEVELS]``, surroundings.
+def features(page: Page, leads: list[list[str]]) -> tuple[Floats, Ints, Surroundings]:
+    """Of a page with ``n`` blocks: numbers ``[n, NUMBERS]``, the tags around each ``[n, LEVELS]``, surroundings.
 
     ``leads`` are the ``lead_words`` of each block. Numbers are whole and lie between 0 and 64.
     """
-    n = len(page.texts)
-    lengths = np.fromiter(map(len, page.texts), np.int64, n)
-    linked = np.minimum(page.linked, lengths)
-    text, words = _of_text(page, lengths, linked)
-    title = set(page.title.lower().split())
-    known = [len(title.intersection(lead)) for lead in leads]
-    counts = Counter(page.texts)
-    repeated = [_YES * (counts[text] > 1) for text in page.texts]
-    prose = lengths * (page.tags[page.element] == TAGS["p"])
-    weights = _Weights(*map(running, (lengths, linked, prose, lengths - linked > LONG)))
-    ancestors = _ancestors(page)
-    around = Surroundings(ancestors, *_extents(page), words)
-    numbers = [
-        *text,
-        share(known, list(map(len, leads))),
-        repeated,
-        *_of_place(page, weights),
-        *_of_elements(page, around, weights),
-        *_of_page(weights, len(page.parents)),
-    ]
-    return np.array(numbers, np.float32).T, np.append(page.tags, 0)[ancestors], around
+    n, m = len(page.texts), len(page.parents)
+    numbers = np.zeros((n, NUMBERS), np.float32)
+    tags, ancestors = np.zeros((n, LEVELS), np.intp), np.full((n, LEVELS), -1, np.intp)
+    first, last, words = np.zeros(m, np.intp), np.zeros(m, np.intp), np.zeros(n, np.intp)
+    sums = np.zeros((4, n + 1), np.intp)
+    _extents(page, first, last)
+    _sum_up(page, sums)
+    _tell_text(page, leads, numbers, words)
+    _tell_place(page, sums, numbers, 19)
+    _tell_elements(page, _siblings(page), sums, first, last, numbers, 30, tags, ancestors)
+    return numbers, tags, Surroundings(ancestors, first, last, words)
 
 
-class _Weights(NamedTuple):
-    """Running sums over blocks ``[n + 1]``: characters, those in links, those in paragraphs, long blocks."""
-
-    length: Ints
-    linked: Ints
-    prose: Ints
-    long: Ints
-
-
-def _of_text(page: Page, lengths: Ints, linked: Ints) -> tuple[list[Ints], Ints]:
-    """What a block's characters tell, and its number of words."""
-    starts = running(lengths[:-1] + 1)
-    codes = np.frombuffer(("\n".join(page.texts) + "\n").encode("utf-32-le", "replace"), np.uint32)
-    places = np.minimum(codes, len(_CLASSES) - 1)
-    letters = _CLASSES.take(places) & _LETTER
-    words = np.add.reduceat((letters > np.concatenate([[0], letters[:-1]])).astype(np.int64), starts)
-    digits, upper, marks, ideographs, commas, stops, dividers, breaks, signs = (
-        sums >> bit & _LANE
-        for table in _COUNTERS
-        for sums in (np.add.reduceat(table.take(places), starts),)
-        for bit in _LANES
-    )
-    ending, opening = (_CLASSES.take(places[at]) for at in (starts + lengths - 1, starts))
-    told = [
-        log(lengths),
-        log(words),
-        share(linked, lengths),
-        share(np.minimum(page.bold, lengths), lengths),
-        *(share(part, lengths) for part in (digits, upper, marks, ideographs)),
-        *(log(count) for count in (commas, stops, dividers, breaks)),
-        *(_YES * (has != 0) for has in (ending & _STOP, ending & _COLON, opening & _UPPER, signs)),
-        np.minimum(lengths // np.maximum(words, 1), 32),
-    ]
-    return told, words
-
-
-def _of_place(page: Page, weights: _Weights) -> list[Ints]:
-    """How much of the page comes before a block, and how deep it stands."""
-    before = np.arange(len(page.texts))
-    return [
-        share(before, len(before)),
-        share(weights.length[:-1], weights.length[-1]),
-        share(weights.long[:-1], weights.long[-1]),
-        np.minimum(page.depths[page.element], 40),
-    ]
-
-
-def _of_elements(page: Page, around: Surroundings, weights: _Weights) -> list[Ints]:
-    """What each of the elements around a block holds, and where in it the block stands."""
-    first, last = around.first, around.last
-    held = last - first
-    length, linked, prose, long = (sums[last] - sums[first] for sums in weights)
-    told = (
-        log(length),
-        share(linked, length),
-        share(prose, length),
-        log(held),
-        share(length, weights.length[-1]),
-        log(long),
-        share(long, held),
-        log(_siblings(page)),
-    )
-    beyond = np.zeros((len(told), 1), np.int64)
-    of_element = np.concatenate([np.stack(told), beyond], 1)[:, around.ancestors.T]
-    outside = around.ancestors.T < 0
-    place = np.arange(len(page.texts)) - first[around.ancestors.T]
-    return [*of_element.reshape(-1, len(page.texts)), *np.where(outside, 0, share(place, held[around.ancestors.T]))]
-
-
-def _of_page(weights: _Weights, elements: int) -> list[Ints]:
-    """What the page holds, the same for each block."""
-    n = len(weights.length) - 1
-    length, linked, prose, long = (sums[-1] for sums in weights)
-    told = (log(length), share(linked, length), share(prose, length), log(n), log(long), share(long, n), log(elements))
-    return [np.full(n, value) for value in told]
-
-
-def _ancestors(page: Page) -> Ints:
-    """For each block the element it stands in, that one's parent, and so on; -1 beyond the body."""
-    levels = [page.element]
-    for _ in range(LEVELS - 1):
-        levels.append(np.append(page.parents, -1)[levels[-1]])
-    return np.stack(levels, 1)
-
-
-def _extents(page: Page) -> tuple[Ints, Ints]:
+def _extents(page: Page, first: Ints, last: Ints) -> None:
     """The blocks of each element: from ``first`` up to ``last``."""
-    elements = np.arange(len(page.parents))
-    first = np.searchsorted(page.order, elements, side="right")
-    blocks = running(np.bincount(page.element, minlength=len(elements)))
-    return first, first + blocks[page.ends] - blocks[elements]
+    n, m = len(page.texts), len(page.parents)
+    block = 0
+    for element in range(m):
+        while block < n and page.order[block] <= element:
+            block += 1
+        first[element] = block
+        last[element] = block
+    for element in page.element:
+        last[element] += 1
+    for element in range(m - 1, 0, -1):
+        last[page.parents[element]] += last[element] - first[element]
 
 
-def _siblings(page: Page) -> Ints:
+def _sum_up(page: Page, sums: Ints) -> None:
+    """Running sums over blocks ``[4, n + 1]``: characters, those in links, those in paragraphs, long blocks."""
+    for block, text in enumerate(page.texts):
+        length = len(text)
+        linked = min(page.linked[block], length)
+        sums[0, block + 1] = sums[0, block] + length
+        sums[1, block + 1] = sums[1, block] + linked
+        sums[2, block + 1] = sums[2, block] + (length if page.tags[page.element[block]] == _P else 0)
+        sums[3, block + 1] = sums[3, block] + (length - linked > LONG)
+
+
+def _tell_text(page: Page, leads: list[list[str]], numbers: Floats, words: Ints) -> None:
+    """What each block's own text tells."""
+    title = set(page.title.lower().split())
+    times = Counter(page.texts)
+    counts = array("i", bytes(4 * len(KINDS)))
+    for block, text in enumerate(page.texts):
+        count = tally(text, counts)
+        length = len(text)
+        words[block] = count
+        numbers[block, 0] = log(length)
+        numbers[block, 1] = log(count)
+        numbers[block, 2] = share(min(page.linked[block], length), length)
+        numbers[block, 3] = share(min(page.bold[block], length), length)
+        numbers[block, 4] = share(counts[_DIGIT], length)
+        numbers[block, 5] = share(counts[UPPER], length)
+        numbers[block, 6] = share(counts[_MARK], length)
+        numbers[block, 7] = share(counts[_IDEOGRAPH], length)
+        numbers[block, 8] = log(counts[_COMMA])
+        numbers[block, 9] = log(counts[STOP])
+        numbers[block, 10] = log(counts[_DIVIDER])
+        numbers[block, 11] = log(counts[_BREAK])
+        numbers[block, 12] = _YES * is_of(text[length - 1], STOP)
+        numbers[block, 13] = _YES * is_of(text[length - 1], COLON)
+        numbers[block, 14] = _YES * is_of(text[0], UPPER)
+        numbers[block, 15] = _YES * (counts[_SIGN] > 0)
+        numbers[block, 16] = min(length // max(count, 1), 32)
+        known = 0
+        if title:
+            for word in set(leads[block]):
+                known += word in title
+        numbers[block, 17] = share(known, len(leads[block]))
+        numbers[block, 18] = _YES * (times[text] > 1)
+
+
+def _tell_place(page: Page, sums: Ints, numbers: Floats, column: int) -> None:
+    """How much of the page comes before each block, how deep it stands, and what the page holds, alike for all."""
+    n = len(page.texts)
+    length, linked, prose, longs = sums[0, n], sums[1, n], sums[2, n], sums[3, n]
+    for block in range(n):
+        numbers[block, column] = share(block, n)
+        numbers[block, column + 1] = share(sums[0, block], length)
+        numbers[block, column + 2] = share(sums[3, block], longs)
+        numbers[block, column + 3] = min(page.depths[page.element[block]], 40)
+        numbers[block, column + 4] = log(length)
+        numbers[block, column + 5] = share(linked, length)
+        numbers[block, column + 6] = share(prose, length)
+        numbers[block, column + 7] = log(n)
+        numbers[block, column + 8] = log(longs)
+        numbers[block, column + 9] = share(longs, n)
+        numbers[block, column + 10] = log(len(page.parents))
+
+
+def _tell_elements(
+    page: Page,
+    siblings: list[int],
+    sums: Ints,
+    first: Ints,
+    last: Ints,
+    numbers: Floats,
+    column: int,
+    tags: Ints,
+    ancestors: Ints,
+) -> None:
+    """What each of the elements around a block holds, and where in it the block stands; the elements and their tags."""
+    n = len(page.texts)
+    for block in range(n):
+        element = page.element[block]
+        level = 0
+        at = column
+        while level < ancestors.shape[1] and element >= 0:
+            begin, end = first[element], last[element]
+            length, longs = sums[0, end] - sums[0, begin], sums[3, end] - sums[3, begin]
+            ancestors[block, level] = element
+            tags[block, level] = page.tags[element]
+            numbers[block, at] = log(length)
+            numbers[block, at + 1] = share(sums[1, end] - sums[1, begin], length)
+            numbers[block, at + 2] = share(sums[2, end] - sums[2, begin], length)
+            numbers[block, at + 3] = log(end - begin)
+            numbers[block, at + 4] = share(length, sums[0, n])
+            numbers[block, at + 5] = log(longs)
+            numbers[block, at + 6] = share(longs, end - begin)
+            numbers[block, at + 7] = log(siblings[element])
+            numbers[block, at + 8] = share(block - begin, end - begin)
+            element = page.parents[element]
+            level += 1
+            at += 9
+
+
+def _siblings(page: Page) -> list[int]:
     """How many elements of the same tag, itself among them, the parent of each element has."""
-    families = page.parents * (len(TAGS) + 1) + page.tags
-    _, family, sizes = np.unique(families, return_inverse=True, return_counts=True)
-    return np.asarray(sizes[family])
-
-
-def _class_of(character: str) -> int:
-    letter, space = character.isalnum(), character.isspace()
-    holds = {
-        _LETTER: letter or character == "_",
-        _DIGIT: character.isdigit(),
-        _UPPER: character.isupper(),
-        _COMMA: character in ",，、;；،",
-        _STOP: character in ".!?。！？…؟",
-        _COLON: character in ":：",
-        _MARK: not letter and not space,
-        _DIVIDER: character in "|›»•·/>",
-        _IDEOGRAPH: "\u2e80" <= character < "\u9fff" or "\uac00" <= character < "\ud7af",
-        _SIGN: character in "©®™",
-        _BREAK: character == BREAK,
-    }
-    return sum(kind for kind, held in holds.items() if held)
-
-
-_CLASSES = np.array([*map(_class_of, map(chr, range(2**16))), _LETTER], np.int16)
-"""The kinds of each character of the Basic Multilingual Plane; one entry for all beyond it."""
-
-_LANES = (0, 21, 42)
-_LANE = 2**21 - 1
-_COUNTERS = [
-    sum((_CLASSES & kind != 0).astype(np.int64) << bit for kind, bit in zip(kinds, _LANES, strict=True))
-    for kinds in ((_DIGIT, _UPPER, _MARK), (_IDEOGRAPH, _COMMA, _STOP), (_DIVIDER, _BREAK, _SIGN))
-]
-"""What each character adds to three counters in one number, so that a sum counts three kinds; they wrap at 2^21."""
+    families = [parent * _FAMILY + tag for parent, tag in zip(page.parents, page.tags, strict=True)]
+    sizes = Counter(families)
+    return [sizes[family] for family in families]

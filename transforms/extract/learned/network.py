@@ -11,33 +11,49 @@ the page (``page``); of all these one number, which ``odds`` turns into 4096ths.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from itertools import chain, repeat
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gristmill.transforms.extract.learned.features import Surroundings
-from gristmill.transforms.extract.learned.page import Ints, running
-
-Floats = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int32]
+from gristmill.transforms.extract.learned.bags import Ints, Rows, look_up, pass_down
+from gristmill.transforms.extract.learned.clues import Clues
+from gristmill.transforms.extract.learned.features import LEVELS, Floats, Surroundings
 
 CERTAIN = 4096
 """What a block gets that is surely main text."""
 
 MAX_ACTIVATION = 255
-_UNKNOWN = 0
 MAX_CLUES = 1023
 CLOSE = 3
 """Levels of elements around a block whose clues are seen one by one; further up they are summed."""
 
-MEANS = (1, 2, 4)
+MEANS = (1, 2, 3, 4)
 """Levels of elements around a block over whose blocks means are taken."""
 
-NEAR, WIDE = (-1, 0, 1), (-4, 0, 4)
+NEAR, WIDE = (-2, -1, 0, 1, 2), (-8, -4, 0, 4, 8)
+
+
+PART = 4096
+"""Blocks that a layer sees at a time."""
+
+
+class Told(NamedTuple):
+    """What the network hears of a page of ``n`` blocks and ``m`` elements.
+
+    ``numbers``, ``tags`` and ``where`` come from ``features``; ``parents [m]`` from the page; ``clues`` of elements,
+    ``leads`` of blocks and what is known of the ``page`` are words.
+    """
+
+    numbers: Floats
+    tags: Ints
+    where: Surroundings
+    parents: list[int]
+    clues: Clues
+    leads: list[list[str]]
+    page: list[str]
 
 
 class Layer(NamedTuple):
@@ -53,7 +69,15 @@ class Layer(NamedTuple):
 
     def __call__(self, inputs: Floats) -> Floats:
         """Activations ``[n, outputs]``, from 0 to ``MAX_ACTIVATION``."""
-        return np.asarray(np.clip(np.rint(self.sums(inputs)), 0, MAX_ACTIVATION))
+        sums = self.sums(inputs)
+        np.rint(sums, out=sums)
+        return np.asarray(np.clip(sums, 0, MAX_ACTIVATION, out=sums))
+
+    def in_parts(self, blocks: int, inputs: Callable[[slice], Floats]) -> Floats:
+        """Activations of all blocks, of which ``inputs`` gives those of a part: memory stays within bounds."""
+        parts = [slice(start, min(start + PART, blocks)) for start in range(0, blocks, PART)]
+        found = [self(inputs(part)) for part in parts]
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def sums(self, inputs: Floats) -> Floats:
         """The weighted sums, before they are rounded and cut."""
@@ -64,25 +88,24 @@ class Layer(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A vocabulary, and a row of numbers for each of its words; the first is for words that are not in it."""
+    """A vocabulary, and a row of numbers for each of its words."""
 
-    words: Mapping[str, int]
+    words: dict[str, int]
     rows: Rows
 
     @classmethod
     def of(cls, stored: Mapping[str, npt.NDArray[Any]], name: str) -> Table:
         words = stored[f"{name}.words"].tobytes().decode().split("\n")
-        rows = stored[f"{name}.rows"].astype(np.int32)
-        return cls({word: number for number, word in enumerate(words, 1)}, np.concatenate([rows[:1] * 0, rows]))
+        return cls({word: number for number, word in enumerate(words)}, stored[f"{name}.rows"].astype(np.int32))
 
-    def sums(self, bags: Collection[Sequence[str]]) -> Rows:
-        """For each bag of words the sum of its rows ``[bags, width]``."""
-        lengths = np.fromiter(map(len, bags), np.int64, len(bags))
-        numbers = np.fromiter(map(self.words.get, chain.from_iterable(bags), repeat(_UNKNOWN)), np.int64, lengths.sum())
+    def sums(self, bags: list[list[str]]) -> Rows:
+        """For each bag the sum of the rows of its words ``[bags, width]``; words that are not known add nothing."""
+        found, counts = np.empty(sum(map(len, bags)), np.intp), np.empty(len(bags), np.intp)
+        rows = self.rows.take(found[: look_up(bags, self.words, found, counts)], axis=0)
         sums = np.zeros((len(bags), self.rows.shape[1]), np.int32)
-        full = np.flatnonzero(lengths)
+        full = np.flatnonzero(counts)
         if len(full):
-            sums[full] = np.add.reduceat(self.rows.take(numbers, axis=0), running(lengths[full])[:-1], axis=0)
+            sums[full] = np.add.reduceat(rows, np.cumsum(counts[full]) - counts[full], axis=0)
         return sums
 
 
@@ -125,88 +148,86 @@ class Network(NamedTuple):
                 last=Layer.of(stored, "last"),
             )
 
-    def probabilities(
-        self,
-        numbers: Floats,
-        around: Ints,
-        where: Surroundings,
-        ends: Ints,
-        clues: Sequence[tuple[str, ...]],
-        leads: Sequence[Sequence[str]],
-        kind: Sequence[str],
-    ) -> Ints:
-        """How likely each of ``n`` blocks is main text, in 4096ths ``[n]``.
+    def probabilities(self, told: Told) -> Ints:
+        """How likely each of ``n`` blocks is main text, in 4096ths ``[n]``."""
+        n = len(told.numbers)
+        page = _clipped(self.pages.sums([told.page]))
+        alone = self.alone.in_parts(n, self._inputs(told, page))
+        near = alone + self.near.in_parts(n, lambda part: _shifted(alone, NEAR, part))
+        both = near + self.tree.in_parts(n, _means(near, told.where))
+        all_seen = both + self.wide.in_parts(n, lambda part: _shifted(both, WIDE, part))
+        weights = told.where.words + 1.0
+        mean = np.floor(weights @ all_seen / weights.sum())
+        whole = self.page(_beside([all_seen.max(0)[None], mean[None], page]))
+        joined = self.join.in_parts(n, lambda part: _beside([alone[part], all_seen[part], whole]))
+        places = np.rint(self.last.sums(joined)[:, 0]).astype(np.intp) + len(self.odds) // 2
+        return np.asarray(self.odds[np.clip(places, 0, len(self.odds) - 1)])
 
-        ``numbers``, ``around`` and ``where`` come from ``features``, ``ends`` from the page; ``clues`` of each element,
-        ``leads`` of each block and ``kind`` of the page are words.
-        """
-        page = _clipped(self.pages.sums([kind]))
-        inputs = np.concatenate(
-            [
-                np.clip(numbers, self.low, self.high),
-                *self._of_elements(where.ancestors, ends, clues),
-                _clipped(self.leads.sums(leads)),
-                np.broadcast_to(page, (len(numbers), page.shape[1])),
-                *(self.tags[level][tags] for level, tags in enumerate(around.T)),
-            ],
-            axis=1,
-            dtype=np.float32,
-        )
-        alone = self.alone(inputs)
-        near = alone + self.near(_shifted(alone, NEAR))
-        tree = self.tree(_means(near, where))
-        both = near + tree
-        all_seen = both + self.wide(_shifted(both, WIDE))
-        weight = where.words + 1
-        mean = weight @ all_seen.astype(np.int64) // weight.sum()
-        whole = self.page(np.concatenate([all_seen.max(0), mean, page[0]], dtype=np.float32)[None])
-        joined = self.join(
-            np.concatenate([alone, all_seen, np.broadcast_to(whole, alone.shape)], axis=1, dtype=np.float32)
-        )
-        places = np.clip(
-            np.rint(self.last.sums(joined)[:, 0]).astype(np.int64) + len(self.odds) // 2, 0, len(self.odds) - 1
-        )
-        return np.asarray(self.odds[places])
+    def _inputs(self, told: Told, page: Rows) -> Callable[[slice], Floats]:
+        """Of each block its numbers, the clues of elements around it, its words, those of the page, and tags."""
+        own, over = self._of_elements(told)
+        leads = _clipped(self.leads.sums(told.leads))
 
-    def _of_elements(self, ancestors: Ints, ends: Ints, clues: Sequence[tuple[str, ...]]) -> list[Rows]:
-        """The clues of the nearest elements around each block, and the sum over those further up."""
-        kinds: dict[tuple[str, ...], int] = {}
-        kind = [kinds.setdefault(bag, len(kinds)) for bag in clues]
-        sums = self.elements.sums(kinds).T
-        own = np.zeros((len(sums), len(kind) + 1), np.int32)  # the last is beyond the body
-        own[:, :-1] = sums.take(kind, axis=1)
-        order = np.argsort(ends, kind="stable")
-        done = np.searchsorted(ends[order], np.arange(len(ends)), side="right")
-        over = np.zeros_like(own)
-        over[:, :-1] = _running(own)[:, 1:-1] - _running(own.take(order, axis=1)).take(done, axis=1)
-        near = _clipped(own)
-        around = [near.take(ancestors[:, level], axis=1).T for level in range(CLOSE)]
-        return [*around, _clipped(over).take(ancestors[:, CLOSE], axis=1).T]
+        def inputs(part: slice) -> Floats:
+            ancestors, tags = told.where.ancestors[part], told.tags[part]
+            return _beside(
+                [
+                    np.clip(told.numbers[part], self.low, self.high),
+                    *(own.take(ancestors[:, level], axis=0) for level in range(CLOSE)),
+                    over.take(ancestors[:, CLOSE], axis=0),
+                    leads[part],
+                    page,
+                    self.tags[range(LEVELS), tags].reshape(len(tags), -1),
+                ]
+            )
 
+        return inputs
 
-def _running(rows: Rows) -> Rows:
-    """Of each row, 0 and the sums up to each value."""
-    sums = np.zeros((len(rows), rows.shape[1] + 1), np.int32)
-    np.cumsum(rows, axis=1, out=sums[:, 1:])
-    return sums
+    def _of_elements(self, told: Told) -> tuple[Rows, Rows]:
+        """The clues of each element, and the sums over it and those around it; the last row is beyond the body."""
+        sums = self.elements.sums(told.clues.words)
+        own = np.concatenate([sums.take(told.clues.kind, axis=0), sums[:1] * 0])
+        over = own.copy()
+        pass_down(over, told.parents)
+        return _clipped(own), _clipped(over)
 
 
 def _clipped(values: Rows) -> Rows:
     return np.clip(values, -MAX_CLUES, MAX_CLUES)
 
 
-def _shifted(rows: Floats, steps: tuple[int, ...]) -> Floats:
-    """Each block's row beside those of its neighbours at ``steps`` ``[n, len(steps) * h]``; zeros beyond the page."""
-    margin = np.zeros((max(steps), rows.shape[1]), np.float32)
-    padded = np.concatenate([margin, rows, margin])
-    return np.concatenate([padded[len(margin) + step :][: len(rows)] for step in steps], axis=1)
+def _beside(columns: Sequence[npt.NDArray[Any]]) -> Floats:
+    """Columns side by side; a single row stands beside each of the others."""
+    n = max(map(len, columns))
+    wide = [column if len(column) == n else np.broadcast_to(column, (n, column.shape[1])) for column in columns]
+    return np.concatenate(wide, axis=1, dtype=np.float32)
 
 
-def _means(rows: Floats, where: Surroundings) -> Floats:
-    """Of elements around each block, the mean over their blocks, rounded down ``[n, len(MEANS) * h]``."""
+def _shifted(rows: Floats, steps: tuple[int, ...], part: slice) -> Floats:
+    """Beside each other the rows at ``steps`` from each block of a part ``[part, len(steps) * h]``; zeros beyond."""
+    n, width = rows.shape
+    shifted = np.zeros((part.stop - part.start, len(steps) * width), np.float32)
+    for place, step in enumerate(steps):
+        first, last = max(part.start + step, 0), min(part.stop + step, n)
+        if first < last:
+            to = slice(first - step - part.start, last - step - part.start)
+            shifted[to, place * width : (place + 1) * width] = rows[first:last]
+    return shifted
+
+
+def _means(rows: Floats, where: Surroundings) -> Callable[[slice], Floats]:
+    """Of elements around each block of a part, the mean over their blocks, rounded down ``[part, len(MEANS) * h]``."""
     sums = np.zeros((len(rows) + 1, rows.shape[1]))
     np.cumsum(rows, axis=0, out=sums[1:], dtype=np.float64)
-    elements, places = np.unique(where.ancestors[:, MEANS], return_inverse=True)
-    first, last = (bound[elements] * (elements >= 0) for bound in (where.first, where.last))
-    means: Floats = np.floor((sums[last] - sums[first]) / np.maximum(last - first, 1)[:, None]).astype(np.float32)
-    return np.asarray(means[places.reshape(len(rows), -1)].reshape(len(rows), -1))
+    first, last = np.append(where.first, 0), np.append(where.last, 0)  # beyond the body is nothing
+
+    def means(part: slice) -> Floats:
+        around = where.ancestors[part, MEANS]
+        needed = np.zeros(len(first), np.bool_)
+        needed[around] = True
+        begin, end = first[needed], last[needed]
+        found = np.floor((sums[end] - sums[begin]) / np.maximum(end - begin, 1)[:, None])
+        places = (np.cumsum(needed) - 1).take(around)
+        return found.astype(np.float32).take(places, axis=0).reshape(len(around), -1)
+
+    return means

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Literal, NamedTuple
 
-from gristmill.transforms.extract.learned.page import BREAK, TAGS, Ints, Page
+from gristmill.transforms.extract.learned.page import BREAK, Page
+from gristmill.transforms.extract.learned.tags import TAGS
 
 _HEADINGS = {TAGS[f"h{level}"]: level for level in range(1, 7)}
 _NAMES = {TAGS["li"]: "item", TAGS["tr"]: "row", TAGS["pre"]: "code", TAGS["blockquote"]: "quote"}
@@ -40,7 +41,7 @@ class Line(NamedTuple):
     begins: bool
 
 
-def render(page: Page, kept: Ints, form: Literal["text", "markdown"]) -> str:
+def render(page: Page, kept: list[int], form: Literal["text", "markdown"]) -> str:
     """The text of the blocks ``kept``, as plain text or Markdown."""
     lines = list(_lines(page, kept))
     if form == "markdown":
@@ -48,11 +49,11 @@ def render(page: Page, kept: Ints, form: Literal["text", "markdown"]) -> str:
     return "\n".join(_plain(lines))
 
 
-def _lines(page: Page, kept: Ints) -> Iterator[Line]:
-    places = _Places(page.parents.tolist(), page.tags.tolist())
+def _lines(page: Page, kept: list[int]) -> Iterator[Line]:
+    places = _Places(page.parents, page.tags)
     begun = {-1}
-    for block in kept.tolist():
-        place = places.of(page.element.item(block))
+    for block in kept:
+        place = places.of(page.element[block])
         yield Line(page.texts[block], place, place.item not in begun)
         if place.row < 0:  # cells bear no mark
             begun.add(place.item)
