@@ -47,7 +47,6 @@ from rich.table import Table
 
 from gristmill.classifiers.language import model_path
 from gristmill.pipelines.workdir import read_ledger
-from gristmill.transforms.judge.section import RULE_NAMES
 
 WORK = REPOSITORY / "work" / "bench" / "ingest"
 WORKERS = 2
@@ -175,10 +174,10 @@ def _recipe(extractor: dict[str, Any] | None, size: str) -> dict[str, Any]:
     }
     return {
         "name": "ingest",
-        "unit_size": os.path.getsize(WORK / size / "pages-0.warc.gz") // 2 + 2**16,  # two units of each file
+        "unit_size": os.path.getsize(WORK / size / "pages-0.warc.gz") // 4 + 2**16,  # four units of each file
         "sources": [{"name": "web", "format": "warc", "root": str(WORK / size), "paths": ["*.warc.gz"]}],
         "extract": extract | ({"extractor": extractor} if extractor else {}),
-        "judge": {"languages": ["en"], "rules": list(RULE_NAMES)},
+        "judge": {"languages": ["en"], "preset": "fineweb"},
     }
 
 

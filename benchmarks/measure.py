@@ -2,9 +2,10 @@
 
 The process is forked from one that has imported the mill and done nothing else, so imports are paid for once and are in
 every figure alike. Memory is resident memory: of the process itself as the kernel noted it (``VmHWM``, exact), or of
-the process and all of its descendants as they were seen ten times a second, pages that they share counted in each,
-whichever is more. A child that runs no program of its own yet is left out, since its pages are its parent's (a process
-that is being spawned has them all for a moment). Linux only: it is read from ``/proc``.
+the process and all of its descendants as they were seen ten times a second, whichever is more. Pages that programs
+share are counted in each. A child that runs no program of its own counts with the pages that are its own alone, since
+the others are its parent's; in its first moments it is left out, as it may be about to run a program, and until then
+has all of its parent's. Linux only: it is read from ``/proc``.
 """
 
 from __future__ import annotations
@@ -85,13 +86,24 @@ def processes(roots: Set[int]) -> dict[int, int]:
     found: dict[int, int] = {}
     generation = roots & alive.keys()
     while generation:
-        found |= {one: alive[one].resident for one in generation}
+        forked = {one for one in generation - roots if alive[one].stack == alive[alive[one].parent].stack}
+        found |= {one: _own_bytes(one) if one in forked else alive[one].resident for one in generation}
         generation = {
             child
             for child, process in alive.items()
-            if process.parent in generation and process.stack != alive[process.parent].stack
+            if process.parent in generation
+            and (process.stack != alive[process.parent].stack or process.seconds > _LOOK_SECONDS)
         }
     return found
+
+
+def _own_bytes(pid: int) -> int:
+    """Resident bytes that a process shares with no other."""
+    try:
+        told = Path("/proc", str(pid), "smaps_rollup").read_text()
+    except OSError:  # it ended meanwhile
+        return 0
+    return 1024 * sum(map(int, re.findall(r"^Private_\w+:\s+(\d+) kB", told, re.MULTILINE)))
 
 
 def _cpu_seconds(root: int) -> dict[int, float]:
@@ -109,12 +121,15 @@ class _Process(NamedTuple):
     parent: int
     resident: int
     cpu_seconds: float
+    seconds: float
+    """How long it has been there."""
     stack: str
     """Where its stack begins: another place in each program that is run, the same in a forked process."""
 
 
 def _alive() -> dict[int, _Process]:
     found = {}
+    now = float(Path("/proc/uptime").read_text().split()[0])
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             stat = Path("/proc", name, "stat").read_text(errors="replace")
@@ -122,7 +137,11 @@ def _alive() -> dict[int, _Process]:
             continue
         fields = stat.rpartition(")")[2].split()  # from the third field of proc(5) on
         found[int(name)] = _Process(
-            int(fields[1]), int(fields[21]) * _PAGE, (int(fields[11]) + int(fields[12])) / _TICKS, fields[25]
+            int(fields[1]),
+            int(fields[21]) * _PAGE,
+            (int(fields[11]) + int(fields[12])) / _TICKS,
+            now - int(fields[19]) / _TICKS,
+            fields[25],
         )
     return found
 

@@ -165,7 +165,8 @@ class Start(NamedTuple):
 def run_stage(recipe: dict[str, Any], work: str, stage: str, workers: int) -> float:
     """Mill up to ``stage``; the seconds of that stage. Those before it stand already."""
     done: list[Done] = []
-    run(parse_recipe(recipe), work, EmbeddedEngine(workers), stage, lambda step: nullcontext(), done.append)
+    with EmbeddedEngine(workers) as engine:
+        run(parse_recipe(recipe), work, engine, stage, lambda step: nullcontext(), done.append)
     return done[-1].seconds
 
 
@@ -176,7 +177,8 @@ def empty_pipeline(workers: int) -> float:
     def spread(pipeline: beam.Pipeline) -> beam.PCollection:
         return pipeline | beam.Create(range(workers)) | beam.Reshuffle() | beam.Map(abs)
 
-    EmbeddedEngine(workers).run("start", spread, workers)
+    with EmbeddedEngine(workers) as engine:
+        engine.run("start", spread, workers)
     return time.monotonic() - begun
 
 

@@ -4,6 +4,8 @@
 
     SpreadTasks(stage, parcels) | ReadUnits(read) | EachItem(step) | … | WriteUnits(stage, fold)
 
+``EachBatch`` does what ``EachItem`` does, for some items at a time.
+
 After ``SpreadTasks`` everything is fused, so a unit's items pass from hand to hand in one process, and
 nothing but the unit's files and its receipt leaves it. Items are records or row blocks; every one of them reaches the
 fold. A unit is done when as many items arrived as its reader gave out, in whatever order units are interleaved; one
@@ -19,6 +21,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
 
 from gristmill.corpus.books import Books
 from gristmill.corpus.errors import RunError
@@ -110,6 +113,25 @@ class EachItem(beam.PTransform):  # type: ignore[misc]
         return items | beam.ParDo(_Each(self.load))
 
 
+class EachBatch(beam.PTransform):  # type: ignore[misc]
+    """Apply a step to lists of items, in order: it gives one item for each. ``load`` and ``close`` as in ``EachItem``.
+
+    A batch is of ``most`` items, or fewer where their weights come to ``heavy``, or a unit ends.
+    """
+
+    def __init__(
+        self, load: Callable[[], Callable[[list[Any]], list[Any]]], most: int, weigh: Callable[[Any], int], heavy: int
+    ) -> None:
+        super().__init__()
+        self.load = load
+        self.most = most
+        self.weigh = weigh
+        self.heavy = heavy
+
+    def expand(self, items: beam.PCollection) -> beam.PCollection:
+        return items | beam.ParDo(_Batch(self.load, self.most, self.weigh, self.heavy))
+
+
 class WriteUnits(beam.PTransform):  # type: ignore[misc]
     """Fold every unit's items into files and a receipt; gives the keys of the units that are done."""
 
@@ -150,6 +172,44 @@ class _Each(beam.DoFn):  # type: ignore[misc]
         close = getattr(getattr(self, "step", None), "close", None)
         if close:
             close()
+
+
+class _Batch(_Each):
+    def __init__(
+        self, load: Callable[[], Callable[[list[Any]], list[Any]]], most: int, weigh: Callable[[Any], int], heavy: int
+    ) -> None:
+        super().__init__(load)
+        self.most = most
+        self.weigh = weigh
+        self.heavy = heavy
+
+    def start_bundle(self) -> None:
+        self._clear()
+
+    def process(self, element: tuple[str, Any]) -> Iterable[tuple[str, Any]]:
+        unit, item = element
+        if isinstance(item, Closing):
+            yield from self._done()
+            yield element
+            return
+        self.units.append(unit)
+        self.waiting.append(item)
+        self.weight += self.weigh(item)
+        if len(self.waiting) >= self.most or self.weight >= self.heavy:
+            yield from self._done()
+
+    def finish_bundle(self) -> Iterable[Any]:
+        return map(GlobalWindows.windowed_value, self._done())
+
+    def _done(self) -> list[tuple[str, Any]]:
+        units, waiting = self.units, self.waiting
+        self._clear()
+        return list(zip(units, self.step(waiting) if waiting else [], strict=True))
+
+    def _clear(self) -> None:
+        self.units: list[str] = []
+        self.waiting: list[Any] = []
+        self.weight = 0
 
 
 @dataclass

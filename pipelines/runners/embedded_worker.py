@@ -1,28 +1,71 @@
-"""``python -m gristmill.pipelines.runners.embedded_worker PID LOG``: a worker process of the embedded runner.
+"""``python -m gristmill.pipelines.runners.embedded_worker FD``: the worker processes of the embedded runner.
 
-Beam's own, but it ends with its launcher, process ``PID``, and when that takes the file ``LOG`` away.
+It imports what workers need and forks one at each order that comes over the socket ``FD``, whose other end ``nursery``
+holds. It has no thread of its own, so that a fork has all that it was forked from.
 
-Beam's workers notice a launcher that was killed only when they next speak to it, and some never do. And before they
-tell the launcher of an error they print it: where that fails, on a full disk, the launcher waits for ever.
+A worker is Beam's own, but it ends with its launcher, and when that takes the worker's log away. Beam's workers notice
+a launcher that was killed only when they next speak to it, and some never do. And before they tell the launcher of an
+error they print it: where that fails, on a full disk, the launcher waits for ever.
 """
 
 from __future__ import annotations
 
+import gc
 import io
+import json
+import logging
 import os
+import signal
+import socket
 import sys
 from contextlib import suppress
 from functools import partial
 
+from gristmill.pipelines.runners.nursery import READY, REQUEST_BYTES, Order
 from gristmill.pipelines.runners.tether import end_with
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the launcher hears it too, and says when this is to end
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how workers ended: their pipes tell
     sys.stderr = _Stderr()
-    end_with(int(sys.argv[1]), partial(os.path.exists, sys.argv[2]))
-    from apache_beam.runners.worker import sdk_worker_main  # takes seconds, in which the launcher may end
+    logging.basicConfig(level=logging.ERROR)  # before Beam is imported, which warns of what it does not need
+    from apache_beam.runners.worker import sdk_worker  # noqa: F401 - takes a second
 
-    sdk_worker_main.main(sys.argv[:1])
+    import gristmill.pipelines.stages  # noqa: F401 - what stages are made of
+
+    gc.freeze()  # what all workers share is never looked through, so its pages stay shared
+    serve(socket.socket(fileno=int(sys.argv[1])))
+
+
+def serve(orders: socket.socket) -> None:
+    """Fork a worker at each order, until the launcher is gone."""
+    while True:
+        request, fds, _, _ = socket.recv_fds(orders, REQUEST_BYTES, 1)
+        if not request:
+            return
+        if os.fork() == 0:
+            try:
+                orders.close()
+                work(Order(*json.loads(request)), fds[0])
+            finally:
+                os._exit(0)
+        os.close(fds[0])
+        orders.sendall(READY)
+
+
+def work(order: Order, lifeline: int) -> None:
+    """Be a worker until the launcher needs it no more."""
+    from apache_beam.runners.portability.fn_api_runner.worker_handlers import STATE_CACHE_SIZE_MB
+    from apache_beam.runners.worker.sdk_worker import SdkHarness
+
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # engines have children of their own
+    with suppress(OSError):
+        os.dup2(os.open(order.log, os.O_WRONLY | os.O_APPEND), 2)
+    end_with(os.getppid(), partial(os.path.exists, order.log))
+    harness = SdkHarness(order.control_address, worker_id=order.worker, state_cache_size=STATE_CACHE_SIZE_MB << 20)
+    harness.run()
+    os.write(lifeline, READY)
 
 
 class _Stderr(io.TextIOBase):

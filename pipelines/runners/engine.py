@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
-from typing import Any
-
-import apache_beam as beam
+from typing import TYPE_CHECKING, Any
 
 from gristmill.corpus.errors import RunError
 
-Build = Callable[[beam.Pipeline], Any]
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+Build = Callable[["beam.Pipeline"], Any]
 
 
 class WorkersLostError(RunError):

@@ -27,7 +27,7 @@ class Extract(BeamStage):
     """All text that extraction gives, with provenance; what was dropped before text, and what failed, beside it."""
 
     name = "extract"
-    version = 2
+    version = 3
     counts = "records"
     libraries = ("fastwarc", "fasttext-community", "pyarrow", "resiliparse", "warcio")
 

@@ -44,7 +44,8 @@ def mill(recipe: Recipe, work: Path | str, workers: int = 1, until: str | None =
     def unwatched(step: Step) -> Any:
         return nullcontext()
 
-    ledger = run(recipe, str(work), EmbeddedEngine(workers), until, unwatched, finished)
+    with EmbeddedEngine(workers) as engine:
+        ledger = run(recipe, str(work), engine, until, unwatched, finished)
     return Milled(recipe, str(work), ledger, done)
 
 

@@ -12,7 +12,7 @@ from gristmill.transforms.extract.engines.engine import Engine, Refused
 from gristmill.transforms.extract.engines.kinds import InProcess, loader
 from gristmill.transforms.extract.quarantine import Sentence
 from gristmill.transforms.extract.section import ExtractSection
-from gristmill.transforms.extract.steps import Tools, extract_html, extract_record
+from gristmill.transforms.extract.steps import Tools, extract_html, extract_record, extract_records
 from gristmill.transforms.extract.tidy import tidy
 from gristmill.transforms.extract.urls import UrlFilter, hashes
 
@@ -91,6 +91,28 @@ def test_dropped(tools: Tools, raw: Raw, options: dict[str, object], reason: str
     result = extract_record(raw, ExtractSection.model_validate(options), tools)
     assert isinstance(result, Dropped)
     assert (result.origin, result.reason, result.also) == (raw.origin, reason, also)
+
+
+def test_records_together_become_what_each_becomes_alone(tools: Tools) -> None:
+    german = "<p>" + "Der schnelle braune Fuchs springt über den faulen Hund und läuft zurück in den Wald. " * 4
+    records = [
+        Raw(ORIGIN, "text/html", ARTICLE.encode()),
+        Failed(ORIGIN, "garbage"),
+        Raw(ORIGIN, "text/html", german),
+        Raw(ORIGIN, "text/x-code", "x = 1"),
+        Raw(ORIGIN._replace(url="http://bad.example/"), "text/html", ARTICLE),
+        Raw(ORIGIN, "text/html", "<p> </p>"),
+        Raw(ORIGIN, "text/html", "<div>" * 400 + SENTENCE),
+        Raw(ORIGIN, "text/plain", SENTENCE),
+        Dropped(ORIGIN, "http_status"),
+    ]
+    section = ExtractSection(languages=("en",))
+    together = extract_records(records, section, tools)
+    assert together == [extract_record(one, section, tools) if isinstance(one, Raw) else one for one in records]
+    assert [type(one).__name__ for one in together] == [
+        *("Document", "Failed", "Dropped", "Document", "Dropped", "Dropped", "Failed", "Document", "Dropped")
+    ]
+    assert extract_records([], section, tools) == []
 
 
 def test_wanted_languages_and_all_code_are_kept(tools: Tools) -> None:

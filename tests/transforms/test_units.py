@@ -19,7 +19,7 @@ from gristmill.corpus.books import Books
 from gristmill.corpus.record import UnitEnd
 from gristmill.corpus.stage import Attempt, StageDirectory
 from gristmill.transforms.parcels import post_all
-from gristmill.transforms.units import Closing, EachItem, ReadUnits, SpreadTasks, Task, WriteUnits
+from gristmill.transforms.units import Closing, EachBatch, EachItem, ReadUnits, SpreadTasks, Task, WriteUnits
 
 NUMBERS = pa.schema([("n", pa.int64())])
 
@@ -91,6 +91,9 @@ def test_units_are_read_worked_on_and_written(stage: StageDirectory) -> None:
 class Interleave(beam.DoFn):
     """A batching step: holds items back and lets them go in turns."""
 
+    def __init__(self, closed_first: bool = False) -> None:
+        self.early = 2 if closed_first else 1
+
     def start_bundle(self) -> None:
         self.held: list[tuple[str, Any]] = []
 
@@ -100,8 +103,56 @@ class Interleave(beam.DoFn):
     def finish_bundle(self) -> Iterator[Any]:
         items = [element for element in self.held if not isinstance(element[1], Closing)]
         closings = [element for element in self.held if isinstance(element[1], Closing)]
-        for element in closings[:1] + sorted(items, key=lambda element: element[1]) + closings[1:]:
+        for element in closings[: self.early] + sorted(items, key=lambda element: element[1]) + closings[self.early :]:
             yield GlobalWindows.windowed_value(element)
+
+
+def with_its_batch() -> Any:
+    return lambda numbers: [(n, len(numbers)) for n in numbers]
+
+
+def of_batches(elements: list[tuple[str, Any]]) -> list[Any]:
+    return ["closed" if isinstance(item, Closing) else item for _, item in elements]
+
+
+@pytest.mark.parametrize(
+    ("most", "heavy", "sizes"),
+    [
+        (3, 99, [3, 3, 3, 3, 3, 3, 1]),  # seven items, then the end of the unit
+        (99, 99, [7] * 7),
+        (99, 3, [3, 3, 3, 1, 1, 1, 1]),  # their weights are 0 1 2, 3, 4, 5, 6
+        (1, 99, [1] * 7),
+    ],
+)
+def test_batches_are_of_so_many_items_or_so_heavy_and_end_with_the_unit(
+    most: int, heavy: int, sizes: list[int]
+) -> None:
+    with TestPipeline(FnApiRunner()) as pipeline:
+        items = (
+            pipeline
+            | beam.Create(tasks({"a": range(7)}))
+            | ReadUnits(count_up)
+            | EachBatch(with_its_batch, most, int, heavy)
+            | beam.Map(lambda element: [element])
+            | beam.CombineGlobally(lambda lists: [one for elements in lists for one in elements])
+            | beam.Map(of_batches)
+        )
+        assert_that(items, equal_to([[*zip(range(7), sizes, strict=True), "closed"]]))
+
+
+def test_batches_of_interleaved_units_lose_nothing(stage: StageDirectory) -> None:
+    ranges = {"a": range(3), "b": range(2)}
+    with TestPipeline(FnApiRunner()) as pipeline:
+        done = (
+            pipeline
+            | beam.Create(tasks(ranges))
+            | ReadUnits(count_up)
+            | beam.ParDo(Interleave(closed_first=True))
+            | EachBatch(lambda: list, 99, int, 99)
+            | WriteUnits(stage, NumberFold)
+        )
+        assert_that(done, equal_to(list(ranges)))
+    assert stage.write_manifest(ranges, lambda receipts: {}).books.records == 5
 
 
 def test_units_may_be_interleaved_and_closed_early(stage: StageDirectory) -> None:

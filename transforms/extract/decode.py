@@ -28,6 +28,7 @@ from __future__ import annotations
 import codecs
 import re
 
+import numpy as np
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
 MOSTLY = 4
@@ -45,13 +46,10 @@ _META = re.compile(rb"""<meta\s[^>]{0,1000}?charset\s*=\s*["']?\s*([\w:.+-]{1,40
 _COMMENT = re.compile(rb"<!--.*?(?:-->|$)", re.DOTALL)
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_MULTIBYTE = re.compile("[^\x00-\x7f\ufffd]")
 _LATIN_1_TEXT = frozenset((*b"\t\n\r", *range(0x20, 0x7F), *range(0xA0, 0x100)))
-_HIGH = re.compile(rb"[\x80-\xff]")
 _CP1253_ALPHA, _ISO8859_7_ALPHA = (
     re.compile(rb"(?<![\xb8-\xfe])%b(?=[\xb8-\xfe])" % one) for one in (b"\xa2", b"\xb6")
 )
-_FAULT = re.compile("[\ufffd\x80-\x9f]")
 
 # Supersets that the WHATWG encoding standard reads under the narrower label.
 _WIDER = {
@@ -86,16 +84,16 @@ def decode(data: bytes, transport: str | None = None) -> str:
     for mark, codec in _MARKS:
         if data.startswith(mark):
             return _without_nul(data[len(mark) :].decode(codec, "replace"))
-    declared = _declared(data, transport)
-    special = _utf_16(data) or _iso_2022(data, declared)
+    special = _utf_16(data) or _iso_2022(data, transport)
     if special:
         return _without_nul(data.decode(special, "replace"))
     try:
         text = data.decode()
     except UnicodeDecodeError:
         text = data.decode("utf-8", "replace")
-        if len(_MULTIBYTE.findall(text)) < MOSTLY * text.count("\ufffd"):
-            text = _best(data, _candidates(data, declared))
+        faults = text.count("\ufffd")
+        if _not_ascii(text) - faults < MOSTLY * faults:
+            text = _best(data, _candidates(data, _declared(data, transport)))
     return _without_nul(text) if b"\0" in data else text
 
 
@@ -130,11 +128,11 @@ def _utf_16(data: bytes) -> str | None:
     return None
 
 
-def _iso_2022(data: bytes, declared: list[str]) -> str | None:
+def _iso_2022(data: bytes, transport: str | None) -> str | None:
     """ISO-2022 where it is declared and has its escapes; undeclared, the Japanese one where all is well-formed."""
     if b"\x1b" not in data:
         return None
-    named = next((codec for codec in declared if codec.startswith("iso2022")), None)
+    named = next((codec for codec in _declared(data, transport) if codec.startswith("iso2022")), None)
     if named is None and b"\x1b$" in data and data.isascii():
         try:
             data.decode("iso2022_jp")
@@ -162,8 +160,19 @@ def _candidates(data: bytes, declared: list[str]) -> list[str]:
 
 def _best(data: bytes, candidates: list[str]) -> str:
     """The first decoding with a tolerable number of faults (replacement and C1 control characters), else the best."""
-    tolerable = len(_HIGH.findall(data)) * TOLERATED
+    tolerable = int(np.count_nonzero(np.frombuffer(data, np.uint8) >= 0x80)) * TOLERATED
     texts = [data.decode(codec, "replace") for codec in candidates if not codec.startswith("utf-16")]
-    faults = [len(_FAULT.findall(text)) for text in texts]
+    faults = [_faults(text) for text in texts]
     first = next((i for i, count in enumerate(faults) if count <= tolerable), None)
     return texts[faults.index(min(faults)) if first is None else first]
+
+
+def _faults(text: str) -> int:
+    """How many replacement and C1 control characters there are."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    return int(np.count_nonzero((codes - 0x80 <= 0x1F) | (codes == 0xFFFD)))
+
+
+def _not_ascii(text: str) -> int:
+    """How many characters are not ASCII: the first bytes of their UTF-8."""
+    return int(np.count_nonzero(np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8) >= 0xC0))

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gristmill.classifiers.language import LanguageIdentifier
+from gristmill.classifiers.language import LanguageIdentifier, has_letters
 
 SURE = 0.7
 PARAGRAPHS = 12
@@ -55,7 +55,7 @@ def _texts(html: str) -> Iterator[str]:
 
 def _with_letters(pieces: list[str]) -> Iterator[str]:
     text = _ENTITY.sub(" ", " ".join(pieces))
-    if sum(map(str.isalpha, text)) >= MIN_LETTERS:
+    if has_letters(text, MIN_LETTERS):
         yield text
 
 

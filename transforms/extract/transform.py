@@ -14,8 +14,8 @@ from gristmill.corpus.document import DOCUMENT_SCHEMA, ID_BYTES, Document, Origi
 from gristmill.corpus.record import Dropped, Failed, Raw, Record, UnitEnd
 from gristmill.corpus.stage import ROW_GROUP_BYTES, Attempt, StageDirectory
 from gristmill.transforms.extract.section import ExtractSection
-from gristmill.transforms.extract.steps import Tools, extract_record
-from gristmill.transforms.units import EachItem, WriteUnits
+from gristmill.transforms.extract.steps import Tools, extract_records
+from gristmill.transforms.units import EachBatch, WriteUnits
 
 REJECTS_SCHEMA = pa.schema(
     [
@@ -36,13 +36,15 @@ REJECTS_SCHEMA = pa.schema(
 """One row for each record that left before it had text: ``fate`` is ``dropped`` or ``failed``."""
 
 _ROWS = 20_000
+_BATCH = 32
+_BATCH_BYTES = 4 * 2**20
 
 
-class ExtractText(EachItem):
+class ExtractText(EachBatch):
     """Raw records to documents with text and language, or to what became of them instead."""
 
     def __init__(self, section: ExtractSection) -> None:
-        super().__init__(partial(_Extraction, section))
+        super().__init__(partial(_Extraction, section), _BATCH, _weight, _BATCH_BYTES)
 
 
 class WriteDocuments(WriteUnits):
@@ -135,17 +137,21 @@ def rejects_table(rejects: list[Dropped | Failed]) -> pa.Table:
 
 
 class _Extraction:
-    """The step of ``EachItem``; its extractor may hold a process, which ends with ``close``."""
+    """The step of ``EachBatch``; its extractor may hold a process, which ends with ``close``."""
 
     def __init__(self, section: ExtractSection) -> None:
         self.section = section
         self.tools = Tools.load(section)
 
-    def __call__(self, record: Record) -> Record:
-        return extract_record(record, self.section, self.tools) if isinstance(record, Raw) else record
+    def __call__(self, records: list[Record]) -> list[Record]:
+        return extract_records(records, self.section, self.tools)
 
     def close(self) -> None:
         self.tools.engine.close()
+
+
+def _weight(record: Record) -> int:
+    return len(record.payload) if isinstance(record, Raw) else 0
 
 
 def _fate(reject: Dropped | Failed) -> str:

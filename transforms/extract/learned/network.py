@@ -221,13 +221,14 @@ def _means(rows: Floats, where: Surroundings) -> Callable[[slice], Floats]:
     np.cumsum(rows, axis=0, out=sums[1:], dtype=np.float64)
     first, last = np.append(where.first, 0), np.append(where.last, 0)  # beyond the body is nothing
 
-    def means(part: slice) -> Floats:
+    def of_part(part: slice) -> Floats:
         around = where.ancestors[part, MEANS]
         needed = np.zeros(len(first), np.bool_)
         needed[around] = True
         begin, end = first[needed], last[needed]
         found = np.floor((sums[end] - sums[begin]) / np.maximum(end - begin, 1)[:, None])
         places = (np.cumsum(needed) - 1).take(around)
-        return found.astype(np.float32).take(places, axis=0).reshape(len(around), -1)
+        means: Floats = found.astype(np.float32).take(places, axis=0).reshape(len(around), -1)
+        return means
 
-    return means
+    return of_part
