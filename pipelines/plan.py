@@ -9,7 +9,7 @@ from gristmill.corpus.stage import Manifest
 from gristmill.pipelines.mill import Step, prepare
 from gristmill.pipelines.recipe import Recipe, load_recipe
 from gristmill.pipelines.stage import Mill
-from gristmill.pipelines.stages import STAGES
+from gristmill.pipelines.stages import stages_of
 
 # Input MB (as stored, mostly gzip) that one core works off in a second, by source format, extract to mix together;
 # measured by benchmarks/mill.py on two shared cores, so an order of magnitude and no more.
@@ -24,7 +24,7 @@ def plan_run(recipe: Recipe, work: str | None) -> dict[str, Any]:
     mill = Mill(recipe, work or "")
     rows: list[dict[str, Any]] = []
     open_from_here = False
-    for stage in STAGES:
+    for stage in stages_of(recipe):
         row = {"stage": stage.name, "directory": stage.directory(mill).name, **_EMPTY}
         if not open_from_here:
             step = prepare(stage, mill)
@@ -39,7 +39,7 @@ def plan_run(recipe: Recipe, work: str | None) -> dict[str, Any]:
 def wanted_directories(work: str) -> set[str]:
     """Names of the stage directories that the recipe of a work directory asks for."""
     mill = Mill(load_recipe(storage.join(work, "recipe.yaml")), work)
-    return {stage.directory(mill).name for stage in STAGES}
+    return {stage.directory(mill).name for stage in stages_of(mill.recipe)}
 
 
 def _standing_manifest(step: Step) -> Manifest:

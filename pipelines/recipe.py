@@ -26,6 +26,7 @@ from gristmill.transforms.extract.section import ExtractSection
 from gristmill.transforms.judge.section import JudgeSection
 from gristmill.transforms.read.section import SourceSection, crawl_source
 from gristmill.transforms.refine.section import RefineSection
+from gristmill.transforms.score.section import ScorerChoice
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -39,6 +40,9 @@ class Recipe(Section):
     unit_size: ByteSize = Field(256 * 2**20, ge=2**16, description="Input bytes of one unit of work.")
     sources: list[SourceSection] = Field(min_length=1, description="Where documents come from.")
     extract: ExtractSection = ExtractSection()
+    scores: tuple[ScorerChoice, ...] = Field(
+        default=(), description="Scorers: fastText classifiers, KenLM, word lists, transformers; and what they decide."
+    )
     judge: JudgeSection = JudgeSection()
     dedup: DedupSection = DedupSection()
     refine: RefineSection = RefineSection()
@@ -66,6 +70,13 @@ class Recipe(Section):
         for key, used in named.items():
             if unknown := sorted(set(used) - set(names)):
                 raise ValueError(f"{key} names source {unknown[0]!r}, but the sources are {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _distinct_scores(self) -> Recipe:
+        names = [scorer.name for scorer in self.scores]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two scores are named {twice[0]!r}; names must differ")
         return self
 
     def source(self, name: str) -> SourceSection:

@@ -26,6 +26,16 @@ def current(work: str) -> dict[str, StageDirectory]:
     return {stage: StageDirectory(work, stage, name.removeprefix(f"{stage}-")) for stage, name in latest.items()}
 
 
+def directories(work: str, stage: str) -> list[StageDirectory]:
+    """Every directory of a stage in ``work``, current or not, sorted; empty where there is no work directory yet."""
+    filesystem, root = storage.url_to_fs(work)
+    if not work or not filesystem.exists(root):
+        return []
+    names = (name for name in sorted(_folders(filesystem, root)) if _STAGE_NAME.fullmatch(name))
+    found = (name.rpartition("-") for name in names)
+    return [StageDirectory(work, one, key) for one, _, key in found if one == stage]
+
+
 def manifests(work: str) -> dict[str, Manifest]:
     """The manifests of the current stages."""
     return {stage: directory.read_manifest() for stage, directory in current(work).items()}

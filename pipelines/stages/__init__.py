@@ -1,12 +1,14 @@
 """The stages of the mill, in order. ``signals`` and ``signatures`` are the measuring halves of ``judge`` and ``dedup``,
 kept under keys of their own, so that a changed threshold measures nothing again."""
 
+from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import Stage
 from gristmill.pipelines.stages.dedup import Dedup
 from gristmill.pipelines.stages.extract import Extract
 from gristmill.pipelines.stages.judge import Judge
 from gristmill.pipelines.stages.mix import Mix
 from gristmill.pipelines.stages.refine import Refine
+from gristmill.pipelines.stages.scores import Scores
 from gristmill.pipelines.stages.signals import Signals
 from gristmill.pipelines.stages.signatures import Signatures
 from gristmill.pipelines.stages.tokenize import Tokenize
@@ -25,3 +27,11 @@ STAGES: tuple[Stage, ...] = (
     Mix(),
     Train(),
 )
+
+
+def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
+    """The stages of a recipe: ``STAGES``, and ``scores`` before ``judge`` where it names scorers."""
+    if not recipe.scores:
+        return STAGES
+    judge = next(place for place, stage in enumerate(STAGES) if stage.name == Judge.name)
+    return (*STAGES[:judge], Scores(), *STAGES[judge:])

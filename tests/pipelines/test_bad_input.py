@@ -170,7 +170,7 @@ def test_a_language_model_that_is_none(tmp_path: Path) -> None:
     given = source(tmp_path, "lines", "jsonl", {"a.jsonl": lines("a")})
     section = {"language": {"model": f"{given['root']}/a.jsonl"}}
     said = fault(InputError, recipe(given, extract=section), tmp_path / "work")
-    assert said.startswith(f"cannot load the language model {given['root']}/a.jsonl")
+    assert said.startswith(f"cannot load the model {given['root']}/a.jsonl")
 
 
 def test_a_test_set_that_is_broken(tmp_path: Path) -> None:

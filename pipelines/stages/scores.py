@@ -1,0 +1,86 @@
+"""``scores``: what models and word lists say of each document. Only where a recipe names scorers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apache_beam as beam
+
+from gristmill.corpus import storage
+from gristmill.corpus.keys import section_slice
+from gristmill.corpus.stage import FileEntry, Manifest, StageDirectory
+from gristmill.pipelines.recipe import Recipe
+from gristmill.pipelines.stage import BeamStage, Mill
+from gristmill.pipelines.stages.aligned import aligned_tasks
+from gristmill.pipelines.workdir import directories
+from gristmill.transforms.blocks import Columns
+from gristmill.transforms.judge.columns import RULE_COLUMNS
+from gristmill.transforms.score.kinds import dear, require, scorer_key, slice_of
+from gristmill.transforms.score.rules import score_rules
+from gristmill.transforms.score.section import AnyScorer
+from gristmill.transforms.score.transform import SCORERS, ReadScoreWork, ScoreDocuments, ScoreWork, WriteScores
+from gristmill.transforms.units import Task
+
+Known = dict[str, list[tuple[Columns, str]]]
+"""Scores of earlier runs, by the sha256 of the document file that they are of: a column, and its scorer's key."""
+
+
+class Scores(BeamStage):
+    """A float32 column for each scorer, row-aligned with the documents."""
+
+    name = "scores"
+    version = 1
+    takes_from = "extract"
+
+    def slice(self, recipe: Recipe) -> Any:
+        """Where a dear scorer is let by what rules decide, they shape its column, and are in the key."""
+        scorers = slice_of(recipe.scores)
+        if not dear(recipe.scores):
+            return scorers
+        return [scorers, section_slice(recipe.judge), score_rules(_before_the_last(recipe.scores))]
+
+    def check(self, mill: Mill) -> None:
+        for scorer in mill.recipe.scores:
+            require(scorer)
+
+    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
+        inputs: dict[str, tuple[str, tuple[str, ...]]] = {
+            "extract": ("documents", ("text", "source", "lang", "lang_score"))
+        }
+        if dear(mill.recipe.scores):
+            inputs["signals"] = ("signals", RULE_COLUMNS)
+        keys = {scorer_key(scorer) for scorer in mill.recipe.scores}
+        known = _known(mill.work, directory, keys)
+        return [
+            task._replace(work=ScoreWork(task.work, tuple(known.get(task.input["sha256"]["extract"], ()))))
+            for task in aligned_tasks(mill, directory, inputs)
+        ]
+
+    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
+        recipe = mill.recipe
+        scored = tasks | ReadScoreWork() | ScoreDocuments(recipe.scores, recipe.judge)
+        return scored | WriteScores(directory, recipe.scores)
+
+
+def _before_the_last(scorers: tuple[AnyScorer, ...]) -> list[AnyScorer]:
+    """The scorers whose rules decide what a dear one sees: all but the last dear one."""
+    last = dear(scorers)[-1]
+    return [one for one in scorers if one is not last]
+
+
+def _known(work: str, current: StageDirectory, keys: set[str]) -> Known:
+    """What finished runs in ``work`` left of scorers with ``keys``. Equal keys give equal scores, so any will do."""
+    found: Known = {}
+    for directory in directories(work, current.stage):
+        if directory.key != current.key and storage.exists(directory.manifest_url):
+            _collect(directory, directory.read_manifest(), keys, found)
+    return found
+
+
+def _collect(directory: StageDirectory, manifest: Manifest, keys: set[str], found: Known) -> None:
+    for receipt in manifest.receipts:
+        entry: FileEntry = receipt.file("scores")
+        for column, key in receipt.facts[SCORERS].items():
+            if key in keys:
+                about = found.setdefault(receipt.input["sha256"]["extract"], [])
+                about.append((Columns(directory.file_url(entry), (column,)), key))

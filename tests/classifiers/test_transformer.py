@@ -1,0 +1,59 @@
+"""Transformers as scorers, on a tiny model made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gristmill.classifiers.transformer import TransformerScorer
+from gristmill.corpus.errors import InputError
+from tests.classifiers.tiny_models import text, transformer
+
+pytest.importorskip("transformers")
+
+TEXTS = [text(n % 2 == 0, n, 30) for n in range(6)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return transformer(tmp_path_factory.mktemp("tiny"))
+
+
+def test_scores_are_probabilities_of_the_label(folder: str) -> None:
+    high, low = (TransformerScorer.load(folder, label).scores(TEXTS) for label in ("high", "low"))
+    assert len(set(high.tolist())) > 1
+    assert high + low == pytest.approx(np.ones(6), abs=2e-4)
+
+
+def test_a_score_is_of_its_text_alone(folder: str) -> None:
+    scorer = TransformerScorer.load(folder, "high")
+    assert scorer.scores(TEXTS).tolist() == [scorer.scores([one])[0] for one in TEXTS]
+
+
+def test_only_the_first_tokens_are_read(folder: str) -> None:
+    scorer = TransformerScorer.load(folder, "high", max_tokens=10)
+    first = " ".join(TEXTS[0].split()[:10])
+    assert scorer.scores([TEXTS[0], first, f"{first} mill1 mill2"]).tolist() == scorer.scores([first] * 3).tolist()
+
+
+def test_a_text_without_tokens_has_no_score(folder: str) -> None:
+    assert np.isnan(TransformerScorer.load(folder, "high").scores(["", " \n "])).all()
+
+
+def test_of_a_model_with_one_output_the_value_is_the_score(tmp_path: Path) -> None:
+    found = TransformerScorer.load(transformer(tmp_path, ("value",))).scores(TEXTS)
+    assert not np.isnan(found).any()
+    assert found.min() < 0 or found.max() > 1 or len(set(found.tolist())) > 1
+
+
+@pytest.mark.parametrize("label", [None, "middle"])
+def test_a_label_must_be_named(folder: str, label: str | None) -> None:
+    with pytest.raises(InputError, match="labels are low, high"):
+        TransformerScorer.load(folder, label)
+
+
+def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot load the transformer"):
+        TransformerScorer.load(str(tmp_path), "high")
