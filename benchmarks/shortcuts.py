@@ -46,7 +46,7 @@ from gristmill.transforms.extract.tidy import tidy
 from gristmill.transforms.extract.urls import UrlFilter
 from gristmill.transforms.judge.rules import explain
 from gristmill.transforms.judge.section import JudgeSection
-from gristmill.transforms.judge.signals import signals
+from gristmill.transforms.judge.measure import signals
 
 SHORTCUTS = ("url_lists", "media_type", "size_caps", "language_guess", "identifier_sample")
 WANTED = ("en", "de", "zh", "en de fr")

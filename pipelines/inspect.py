@@ -48,7 +48,7 @@ def _records(work: str) -> Iterator[dict[str, Any]]:
         yield from _rejects(directories["extract"], receipt)
 
 
-_SIDECARS = {"signals": "signals", "judge": "verdicts", "dedup": "removals", "refine": "edits"}
+_SIDECARS = {"signals": "signals", "scores": "scores", "judge": "verdicts", "dedup": "removals", "refine": "edits"}
 
 
 def _by_document(manifest: Manifest | None) -> dict[str, Receipt]:
@@ -84,9 +84,16 @@ def _told(document: dict[str, Any], said: Mapping[str, dict[str, Any]]) -> dict[
         "record": document["warc"],
         "fate": "dropped" if reason else "kept",
         "reason": reason,
-        "also": verdict.get("also", []),
-        "signals": {name: _rounded(value) for name, value in said.get("signals", {}).items()},
+        "value": _rounded(verdict.get("value")),
+        "threshold": _rounded(verdict.get("threshold")),
+        "also": [
+            {"rule": one["rule"], "value": _rounded(one["value"]), "threshold": _rounded(one["threshold"])}
+            for one in verdict.get("also", [])
+        ],
+        "signals": {name: _rounded(value) for name, value in said.get("signals", {}).items() if name != "cuts"},
     }
+    if "scores" in said:
+        told |= {"scores": {name.removeprefix("score:"): _rounded(value) for name, value in said["scores"].items()}}
     if removal.get("removed"):
         told |= {"match": removal["match"].hex(), "jaccard": _rounded(removal["jaccard"])}
     elif removal:
@@ -94,7 +101,7 @@ def _told(document: dict[str, Any], said: Mapping[str, dict[str, Any]]) -> dict[
     if edit.get("detail"):
         told |= {"test_item": edit["detail"]}
     if edit.get("edits"):
-        told |= {"redacted": [f"{e['entity']} {e['start']}–{e['end']}" for e in edit["edits"]]}
+        told |= {"edits": [f"{e['entity']} {e['start']}–{e['end']}" for e in edit["edits"]]}
     return told | {"text": document["text"]}
 
 

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from gristmill.classifiers.language import LanguageIdentifier
+from gristmill.classifiers.perplexity import part
 from gristmill.corpus.errors import InputError
 from gristmill.pipelines.recipe import parse_section
 from gristmill.transforms.extract.section import ExtractSection
 from gristmill.transforms.extract.steps import Tools, extract_html
+from gristmill.transforms.judge.measure import signals
 from gristmill.transforms.judge.rules import explain
 from gristmill.transforms.judge.section import JudgeSection
-from gristmill.transforms.judge.signals import signals
 from gristmill.transforms.read.files import decode_text
 from gristmill.transforms.refine.redact import Redactor
 from gristmill.transforms.refine.section import RedactSection
+from gristmill.transforms.score.kinds import open_scorer, require
+from gristmill.transforms.score.rules import percentiles_of
+from gristmill.transforms.score.section import Kenlm, OneScorer
 
 
 def extract_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -42,8 +46,9 @@ def judge_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict
     identifier = LanguageIdentifier.load()
     for row in _texts(names, lang=str, lang_score=float, source=str):
         lang, score = (row["lang"], row.get("lang_score")) if row.get("lang") else identifier.identify(row["text"])
-        values = signals(row["text"], lang) | {"lang_score": math.nan if score is None else score}
-        checks = explain(values, lang, row.get("source", ""), section)
+        source = row.get("source") or ""
+        values = signals(row["text"], lang, source, section) | {"lang_score": math.nan if score is None else score}
+        checks = explain(values, lang, source, section)
         failed = [check.rule for check in checks if not check.passed]
         yield _rest(row, "text") | {
             "lang": lang,
@@ -53,6 +58,25 @@ def judge_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict
             "also": failed[1:],
             "rules": {check.rule: _plain(check._asdict()) for check in checks},
         }
+
+
+def score_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Each text's score; where the card of a KenLM model has a reference, in which part of it the text is.
+
+    Language is identified where a row does not name it as ``lang``.
+    """
+    given = ("scorer.name=score", "scorer.kind=fasttext", *(f"scorer.{one}" for one in overrides))
+    scorer = parse_section(OneScorer, given).scorer
+    require(scorer)
+    model, points = open_scorer(scorer), percentiles_of(scorer)
+    identifier = LanguageIdentifier.load()
+    for row in _texts(names, lang=str):
+        lang = row.get("lang") or identifier.identify(row["text"])[0]
+        score = float(model.scores([row["text"]], [lang])[0])
+        told = {"lang": lang, "score": None if math.isnan(score) else round(score, 4)}
+        if points and isinstance(scorer, Kenlm):
+            told["part"] = None if math.isnan(score) else part(score, points)
+        yield _rest(row, "text") | told
 
 
 def redact_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:

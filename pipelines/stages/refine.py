@@ -16,16 +16,16 @@ from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.pipelines.stages.aligned import aligned_tasks
 from gristmill.transforms.blocks import ReadDocuments
-from gristmill.transforms.refine.decontaminate import NgramIndex
+from gristmill.transforms.refine.gather import build_index
 from gristmill.transforms.refine.transform import RefineDocuments, WriteRefined, index_bytes, load_index
 from gristmill.transforms.units import Task
 
 
 class Refine(BeamStage):
-    """Removed rows gone, contaminated documents dropped, personal data redacted."""
+    """Removed rows gone, lines cut, test items dropped or cut, personal data redacted."""
 
     name = "refine"
-    version = 1
+    version = 3
     takes_from = "dedup"
     libraries = ("phonenumbers", "presidio-analyzer", "pyarrow")
 
@@ -38,6 +38,7 @@ class Refine(BeamStage):
             directory,
             {
                 "extract": ("documents", tuple(DOCUMENT_SCHEMA.names)),
+                "signals": ("signals", ("cuts",)),
                 "judge": ("verdicts", ("kept",)),
                 "dedup": ("removals", ("removed",)),
             },
@@ -49,8 +50,8 @@ class Refine(BeamStage):
         if section.decontaminate:
             url = _index_url(directory)
             if not storage.exists(url):
-                storage.create(url, index_bytes(NgramIndex.build(section.decontaminate)))
-        return tasks | ReadDocuments() | RefineDocuments(section, url) | WriteRefined(directory)
+                storage.create(url, index_bytes(build_index(section.decontaminate)))
+        return tasks | ReadDocuments() | RefineDocuments(section, url) | WriteRefined(directory, section)
 
     def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
         """How many items of each test set could be looked for."""

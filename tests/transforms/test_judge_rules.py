@@ -14,34 +14,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gristmill.transforms.judge.columns import SIGNALS_SCHEMA, VERDICTS_SCHEMA, measure, verdicts
+from gristmill.transforms.judge.columns import RULE_COLUMNS, VERDICTS_SCHEMA, measure, verdicts
+from gristmill.transforms.judge.names import RULE_NAMES, PresetName, ThresholdName
+from gristmill.transforms.judge.presets import PRESETS
 from gristmill.transforms.judge.rules import RULES, Check, explain
-from gristmill.transforms.judge.section import (
-    DEFAULT_RULES,
-    RULE_NAMES,
-    JudgeSection,
-    Overlay,
-    Policy,
-    ThresholdName,
-    Thresholds,
-)
+from gristmill.transforms.judge.section import JudgeSection, LineRules, Overlay, Policy, Thresholds
 from gristmill.transforms.judge.signals import SIGNALS
 
-GOOD = {
+GOOD = dict.fromkeys(SIGNALS, 0.0) | {
     "characters": 600.0,
     "lines": 5.0,
     "words": 100.0,
     "word_length": 5.0,
-    "hash_ratio": 0.0,
-    "ellipsis_ratio": 0.0,
-    "bullet_lines": 0.0,
-    "ellipsis_lines": 0.0,
     "alphabetic_words": 1.0,
     "stop_words": 5.0,
-    "duplicate_lines": 0.0,
-    "duplicate_line_chars": 0.0,
-    "duplicate_paragraphs": 0.0,
-    "duplicate_paragraph_chars": 0.0,
+    "sentences": 5.0,
+    "line_punctuation": 1.0,
+    "long_lines": 3.0,
     "lang_score": 0.99,
 }
 
@@ -54,8 +43,8 @@ def failed(
 
 
 def table(rows: list[dict[str, float]]) -> pa.Table:
-    arrays = [pa.array([row[name] for row in rows], pa.float32(), from_pandas=True) for name in SIGNALS]
-    return pa.Table.from_arrays(arrays, schema=SIGNALS_SCHEMA)
+    arrays = [pa.array([row[name] for row in rows], pa.float32(), from_pandas=True) for name in RULE_COLUMNS]
+    return pa.Table.from_arrays(arrays, names=list(RULE_COLUMNS))
 
 
 def documents(langs: list[str | None], sources: list[str], scores: list[float | None]) -> pa.Table:
@@ -107,6 +96,44 @@ def test_the_tables_of_names_agree() -> None:
         ("duplicate_paragraphs", 0.3001, ["duplicate_paragraphs"]),
         ("duplicate_paragraph_chars", 0.2, []),
         ("duplicate_paragraph_chars", 0.2001, ["duplicate_paragraph_chars"]),
+        ("top_2_gram", 0.2, []),
+        ("top_2_gram", 0.2001, ["top_2_gram"]),
+        ("top_3_gram", 0.18, []),
+        ("top_3_gram", 0.1801, ["top_3_gram"]),
+        ("top_4_gram", 0.16, []),
+        ("top_4_gram", 0.1601, ["top_4_gram"]),
+        ("duplicate_5_grams", 0.15, []),
+        ("duplicate_5_grams", 0.1501, ["duplicate_5_grams"]),
+        ("duplicate_6_grams", 0.14, []),
+        ("duplicate_6_grams", 0.1401, ["duplicate_6_grams"]),
+        ("duplicate_7_grams", 0.13, []),
+        ("duplicate_7_grams", 0.1301, ["duplicate_7_grams"]),
+        ("duplicate_8_grams", 0.12, []),
+        ("duplicate_8_grams", 0.1201, ["duplicate_8_grams"]),
+        ("duplicate_9_grams", 0.11, []),
+        ("duplicate_9_grams", 0.1101, ["duplicate_9_grams"]),
+        ("duplicate_10_grams", 0.1, []),
+        ("duplicate_10_grams", 0.1001, ["duplicate_10_grams"]),
+        ("sentences", 3, []),
+        ("sentences", 2, ["sentences"]),
+        ("lorem_ipsum", 0, []),
+        ("lorem_ipsum", 1, ["lorem_ipsum"]),
+        ("curly_brackets", 0, []),
+        ("curly_brackets", 1, ["curly_brackets"]),
+        ("line_punctuation", 0.12, []),
+        ("line_punctuation", 0.1199, ["line_punctuation"]),
+        ("short_lines", 0.67, []),
+        ("short_lines", 0.6701, ["short_lines"]),
+        ("repeated_line_chars", 0.1, []),
+        ("repeated_line_chars", 0.1001, ["repeated_line_chars"]),
+        ("newlines", 0.3, []),
+        ("newlines", 0.3001, ["newlines"]),
+        ("cut_words", 0.05, []),
+        ("cut_words", 0.0501, ["cut_words"]),
+        ("long_lines", 3, []),
+        ("long_lines", 2, ["long_lines"]),
+        ("technical_characters", 0.2, []),
+        ("technical_characters", 0.2001, ["technical_characters"]),
         ("lang_score", 0.65, []),
         ("lang_score", 0.6499, ["language_score"]),
         ("lang_score", float("nan"), []),
@@ -181,6 +208,11 @@ def test_explain_says_what_decided() -> None:
         {"overlays": [{"thresholds": {"words_min": 1}}]},
         {"overlays": [{"lang": "de"}]},
         {"rules": ["words_min", "words_min"]},
+        {"preset": "gofer"},
+        {"variant": "trafilatura"},
+        {"lines": {"rules": ["uppercase", "uppercase"]}},
+        {"lines": {"rules": ["lowercase"]}},
+        {"thresholds": 3},
         {"min_lang_score": 1.1},
     ],
 )
@@ -197,12 +229,16 @@ def test_verdicts_of_a_table() -> None:
         JudgeSection(languages=("en", "fr"), overlays=(Overlay(source="code", rules=()),)),
     )
     assert found.schema == VERDICTS_SCHEMA
-    assert found.to_pylist() == [
-        {"kept": True, "reason": None, "also": []},
-        {"kept": False, "reason": "words_min", "also": ["stop_words"]},
-        {"kept": True, "reason": None, "also": []},
-        {"kept": False, "reason": "language", "also": []},
-        {"kept": False, "reason": "language_score", "also": ["hashes"]},
+    assert found["kept"].to_pylist() == [True, False, True, False, False]
+    assert found["reason"].to_pylist() == [None, "words_min", None, "language", "language_score"]
+    assert found["value"].to_pylist() == [None, 3.0, None, None, np.float32(0.1)]
+    assert found["threshold"].to_pylist() == [None, 50.0, None, None, np.float32(0.65)]
+    assert found["also"].to_pylist() == [
+        [],
+        [{"rule": "stop_words", "value": 0.0, "threshold": 2.0}],
+        [],
+        [],
+        [{"rule": "hashes", "value": 1.0, "threshold": np.float32(0.1)}],
     ]
     found.validate(full=True)
 
@@ -212,7 +248,8 @@ def test_tables_without_failures(rows: int) -> None:
     found = verdicts(table([GOOD] * rows), documents([None] * rows, ["web"] * rows, [None] * rows), JudgeSection())
     found.validate(full=True)
     assert found.schema == VERDICTS_SCHEMA
-    assert found.to_pylist() == [{"kept": True, "reason": None, "also": []}] * rows
+    kept = {"kept": True, "reason": None, "value": None, "threshold": None, "also": []}
+    assert found.to_pylist() == [kept] * rows
 
 
 def test_sidecars_of_other_documents_are_refused() -> None:
@@ -235,19 +272,62 @@ def test_a_table_and_one_document_at_a_time_agree(docs: list[tuple[str, str | No
         overlays=(Overlay(source="b", rules=("stop_words", "hashes", "words_min")),),
     )
     langs, sources = [lang for _, lang, _ in docs], [source for _, _, source in docs]
-    measured = measure([text for text, _, _ in docs], langs)
+    measured = measure([text for text, _, _ in docs], langs, sources, section)
     found = verdicts(pa.Table.from_batches([measured]), documents(langs, sources, [None] * len(docs)), section)
     for row, verdict in enumerate(found.to_pylist()):
         values = {name: np.nan if v is None else v for name, v in measured.slice(row, 1).to_pylist()[0].items()}
-        names = [check.rule for check in explain(values, langs[row], sources[row], section) if not check.passed]
-        assert verdict == {"kept": not names, "reason": names[0] if names else None, "also": names[1:]}
+        del values["cuts"]
+        checks = [check for check in explain(values, langs[row], sources[row], section) if not check.passed]
+        assert verdict["kept"] == (not checks)
+        assert verdict["reason"] == (checks[0].rule if checks else None)
+        assert [one["rule"] for one in verdict["also"]] == [check.rule for check in checks[1:]]
+        for check, one in zip(checks[1:], verdict["also"], strict=True):
+            assert (one["value"], one["threshold"]) == (np.float32(check.value), np.float32(check.threshold))
+
+
+@given(st.permutations(RULE_NAMES), st.dictionaries(st.sampled_from(sorted(SIGNALS)), st.floats(0, 200)))
+def test_the_order_of_rules_changes_no_verdict(order: list[Any], changes: dict[str, float]) -> None:
+    """Only which of the failed rules is the reason."""
+    shuffled = failed(changes, JudgeSection(rules=order))
+    assert set(shuffled) == set(failed(changes))
+    assert shuffled == [rule for rule in order if rule in shuffled]
+
+
+@pytest.mark.parametrize("preset", get_args(PresetName))
+def test_a_preset_is_filled_in_and_given_keys_replace_it(preset: PresetName) -> None:
+    section = JudgeSection(preset=preset)
+    assert section.rules == PRESETS[preset].rules
+    assert JudgeSection.model_validate(section.model_dump()) == section
+    own = JudgeSection.model_validate({"preset": preset, "thresholds": {"sentences": 7}, "lines": {"min_words": 9}})
+    assert (own.thresholds.sentences, own.lines.min_words) == (7, 9)
+    assert own.lines.rules == section.lines.rules
+    assert own.rules == section.rules
+
+
+def test_what_presets_change() -> None:
+    assert JudgeSection(preset="fineweb").thresholds.sentences == 5
+    assert JudgeSection(preset="c4").thresholds.sentences == 3
+    assert "terminal_mark" in JudgeSection(preset="c4").lines.rules
+    assert "terminal_mark" not in JudgeSection(preset="fineweb").lines.rules
+    assert JudgeSection(preset="dclm").variant == "dclm"
+    assert JudgeSection(preset="dclm", variant="paper").variant == "paper"
+    assert not JudgeSection().lines.rules
+
+
+def test_line_rules_by_language_and_source() -> None:
+    section = JudgeSection(preset="c4", overlays=(Overlay(source="code", lines=LineRules()),))
+    assert section.line_rules("en", "web") == section.lines
+    assert not section.line_rules("en", "code").rules
+    assert section.measures()["overlays"] == [
+        {"lang": None, "source": "code", "lines": LineRules().model_dump(mode="json")}
+    ]
 
 
 def test_policy_of_the_default_section() -> None:
     policy = JudgeSection().policy("en", "web")
     assert isinstance(policy, Policy)
     assert policy.wanted
-    assert policy.rules == DEFAULT_RULES
+    assert policy.rules == PRESETS["gristmill"].rules
     assert policy.thresholds["language_score"] == 0.65
 
 
@@ -257,7 +337,8 @@ def test_human_reviewed_text_is_mostly_kept(shared_data: Path) -> None:
         pages = [json.loads(line) for line in file]
     articles = [page for page in pages if page["page_type"] in ("article", "documentation")]
     langs = [page["lang"] for page in articles]
-    measured = pa.Table.from_batches([measure([page["text"] for page in articles], langs)])
-    found = verdicts(measured, documents(langs, ["web"] * len(articles), [None] * len(articles)), JudgeSection())
+    sources = ["web"] * len(articles)
+    measured = pa.Table.from_batches([measure([page["text"] for page in articles], langs, sources, JudgeSection())])
+    found = verdicts(measured, documents(langs, sources, [None] * len(articles)), JudgeSection())
     kept = found["kept"].to_pylist()
     assert sum(kept) >= 0.98 * len(kept)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gristmill.transforms.refine.edits import Span, apply_edits, edit_row
+from gristmill.transforms.refine.edits import Span, apply_edits, before_cuts, edit_row
+from gristmill.transforms.refine.section import RefineSection
+from gristmill.transforms.refine.transform import Refiner
 
 TOKENS = {"A": "<A>", "B": ""}
 
@@ -39,3 +43,43 @@ def test_apply_refuses_what_overlaps_or_lies_outside(spans: list[Span]) -> None:
 def test_a_sidecar_row_holds_places_and_kinds_only() -> None:
     assert edit_row([Span(1, 4, "A", 0.5)]) == [{"start": 1, "end": 4, "entity": "A"}]
     assert edit_row([]) == []
+
+
+@st.composite
+def apart(draw: st.DrawFn, length: int, entity: str) -> list[Span]:
+    """Spans of a text of ``length`` characters, in order and apart."""
+    bounds = sorted(draw(st.sets(st.integers(0, length), max_size=8)))
+    return [Span(start, end, entity, 1) for start, end in zip(bounds[::2], bounds[1::2], strict=False)]
+
+
+@given(st.data())
+def test_spans_found_after_cuts_give_the_same_text_from_the_one_before(data: st.DataObject) -> None:
+    text = "0123456789abcdefghij"
+    cuts = data.draw(apart(len(text), "B"))
+    after = apply_edits(text, cuts, TOKENS)
+    spans = data.draw(apart(len(after), "A"))
+    assert apply_edits(text, before_cuts(spans, cuts), TOKENS) == apply_edits(after, spans, TOKENS)
+
+
+def test_lines_are_cut_before_redaction() -> None:
+    refiner = Refiner(RefineSection(), None)
+    text = "Menu\nWrite to someone@example.org now.[1]\n12 likes"
+    cuts = [
+        {"start": 0, "end": 5, "rule": "one_word"},
+        {"start": 38, "end": 41, "rule": "citations"},
+        {"start": 42, "end": 50, "rule": "counter"},
+    ]
+    fate = refiner.refine(text, "web", cuts)
+    assert fate.text == "Write to <EMAIL_ADDRESS> now.\n"
+    assert [(span.start, span.end, span.entity) for span in fate.spans] == [
+        (0, 5, "one_word"),
+        (14, 33, "EMAIL_ADDRESS"),
+        (38, 41, "citations"),
+        (42, 50, "counter"),
+    ]
+
+
+def test_a_document_of_which_nothing_is_left_is_dropped() -> None:
+    fate = Refiner(RefineSection(), None).refine("Menu\n", "web", [{"start": 0, "end": 4, "rule": "one_word"}])
+    assert (fate.text, fate.reason) == (None, "nothing_left")
+    assert Refiner(RefineSection(), None).refine("", "web").text == ""

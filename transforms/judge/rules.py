@@ -2,6 +2,7 @@
 
 A rule compares one column with one threshold, and a value at the threshold passes. Both are rounded to four digits
 first: 0.1 in a float32 column is 0.10000000149 and must not fail "at most 0.1". What was not measured (NaN) passes.
+Columns may come from any sidecar of the documents; a rule knows its column by name alone.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gristmill.transforms.judge.section import RULE_NAMES, JudgeSection, Policy, RuleName, ThresholdName
+from gristmill.transforms.judge.names import RULE_NAMES, RuleName, ThresholdName
+from gristmill.transforms.judge.section import JudgeSection, Policy
 from gristmill.transforms.judge.signals import DIGITS
 
 
 class Rule(NamedTuple):
-    """``signal`` must be at least (``floor``) or at most (not ``floor``) the threshold of the rule's name."""
+    """The column ``signal`` is to be at least (``floor``) or at most (not ``floor``) the threshold of that name."""
 
     signal: str
     floor: bool
@@ -39,19 +41,44 @@ RULES: dict[ThresholdName, Rule] = {
     "duplicate_line_chars": Rule("duplicate_line_chars", floor=False),
     "duplicate_paragraphs": Rule("duplicate_paragraphs", floor=False),
     "duplicate_paragraph_chars": Rule("duplicate_paragraph_chars", floor=False),
+    "top_2_gram": Rule("top_2_gram", floor=False),
+    "top_3_gram": Rule("top_3_gram", floor=False),
+    "top_4_gram": Rule("top_4_gram", floor=False),
+    "duplicate_5_grams": Rule("duplicate_5_grams", floor=False),
+    "duplicate_6_grams": Rule("duplicate_6_grams", floor=False),
+    "duplicate_7_grams": Rule("duplicate_7_grams", floor=False),
+    "duplicate_8_grams": Rule("duplicate_8_grams", floor=False),
+    "duplicate_9_grams": Rule("duplicate_9_grams", floor=False),
+    "duplicate_10_grams": Rule("duplicate_10_grams", floor=False),
+    "sentences": Rule("sentences", floor=True),
+    "lorem_ipsum": Rule("lorem_ipsum", floor=False),
+    "curly_brackets": Rule("curly_brackets", floor=False),
+    "line_punctuation": Rule("line_punctuation", floor=True),
+    "short_lines": Rule("short_lines", floor=False),
+    "repeated_line_chars": Rule("repeated_line_chars", floor=False),
+    "newlines": Rule("newlines", floor=False),
+    "cut_words": Rule("cut_words", floor=False),
+    "long_lines": Rule("long_lines", floor=True),
+    "technical_characters": Rule("technical_characters", floor=False),
 }
-"""What each rule looks at: ``lang_score`` of the document, or one of ``SIGNALS``. The rule ``language`` looks at the
-document's language alone, and so is settled by its policy."""
+"""What each rule looks at: ``lang_score`` of the document, or a column of a sidecar, as those of ``SIGNALS``. The rule
+``language`` looks at the document's language alone, and so is settled by its policy."""
 
 
 class Failures(NamedTuple):
     """Every rule that every document fails, as pairs: by document, then in the order of the document's policy.
 
-    ``documents`` int64 [failures] counts from 0, ``rules`` int8 [failures] is the place in ``RULE_NAMES``.
+    ``documents`` int64 [failures] counts from 0, ``rules`` int8 [failures] is the place in ``RULE_NAMES``; ``values``
+    and ``thresholds`` float64 [failures] are what was compared, NaN for the rule ``language``.
     """
 
     documents: NDArray[np.int64]
     rules: NDArray[np.int8]
+    values: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
+
+
+_NONE = Failures(np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0), np.empty(0))
 
 
 class Check(NamedTuple):
@@ -67,16 +94,17 @@ def judge(
     columns: Mapping[str, NDArray[np.float32]], groups: NDArray[np.int64], policies: Sequence[Policy]
 ) -> Failures:
     """What fails where. ``columns`` [documents] by signal; ``groups`` [documents] is each document's policy."""
+    if not policies:
+        return _NONE
     by_group = np.argsort(groups, kind="stable")
     ends = np.cumsum(np.bincount(groups, minlength=len(policies))).tolist()
     found = [
         _group_failures(columns, by_group[start:end], policy)
         for start, end, policy in zip([0, *ends], ends, policies, strict=False)
     ]
-    documents = np.concatenate([np.empty(0, np.int64), *(one.documents for one in found)])
-    rules = np.concatenate([np.empty(0, np.int8), *(one.rules for one in found)])
+    documents, rules, values, thresholds = map(np.concatenate, zip(*found, strict=True))
     order = np.argsort(documents, kind="stable")
-    return Failures(documents[order], rules[order])
+    return Failures(documents[order], rules[order], values[order], thresholds[order])
 
 
 def explain(values: Mapping[str, float], lang: str | None, source: str, section: JudgeSection) -> list[Check]:
@@ -99,19 +127,19 @@ def explain(values: Mapping[str, float], lang: str | None, source: str, section:
 
 def _group_failures(columns: Mapping[str, NDArray[np.float32]], members: NDArray[np.int64], policy: Policy) -> Failures:
     failed = np.zeros((len(members), len(policy.rules)), bool)
+    values = np.full(failed.shape, np.nan)
+    thresholds = np.full(len(policy.rules), np.nan)
     for place, rule in enumerate(policy.rules):
-        failed[:, place] = not policy.wanted if rule == "language" else _fails(columns, members, rule, policy)
+        if rule == "language":
+            failed[:, place] = not policy.wanted
+            continue
+        signal, floor = RULES[rule]
+        values[:, place] = _rounded(columns[signal][members])
+        thresholds[place] = round(policy.thresholds[rule], DIGITS)
+        failed[:, place] = (values[:, place] < thresholds[place]) if floor else (values[:, place] > thresholds[place])
     rows, places = np.nonzero(failed)
     names = np.array([RULE_NAMES.index(rule) for rule in policy.rules], np.int8)
-    return Failures(members[rows], names[places])
-
-
-def _fails(
-    columns: Mapping[str, NDArray[np.float32]], members: NDArray[np.int64], rule: ThresholdName, policy: Policy
-) -> NDArray[np.bool_]:
-    signal, floor = RULES[rule]
-    values, threshold = _rounded(columns[signal][members]), round(policy.thresholds[rule], DIGITS)
-    return values < threshold if floor else values > threshold
+    return Failures(members[rows], names[places], values[rows, places], thresholds[places])
 
 
 def _rounded(values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, NamedTuple, TypeAlias, get_args
+from typing import Annotated, Any, NamedTuple, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import Self
 
-from gristmill.corpus.section import Section
-
-QualityRule: TypeAlias = Literal[
-    "language_score",
-    "words_min",
-    "words_max",
-    "word_length_min",
-    "word_length_max",
-    "hashes",
-    "ellipses",
-    "bullet_lines",
-    "ellipsis_lines",
-    "alphabetic_words",
-    "stop_words",
-]
-RepetitionRule: TypeAlias = Literal[
-    "duplicate_lines",
-    "duplicate_line_chars",
-    "duplicate_paragraphs",
-    "duplicate_paragraph_chars",
-]
-
-ThresholdName: TypeAlias = Literal[QualityRule, RepetitionRule]
-"""Rules that compare a number with a threshold."""
-
-RuleName: TypeAlias = Literal["language", ThresholdName]
-"""Every rule, and the reason that it gives."""
-
-RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)
-
-DEFAULT_RULES: tuple[RuleName, ...] = ("language", *get_args(QualityRule))
-"""Not those of repetition: of 633 pages of human-reviewed main text they drop another 33, among them 8 of 42 pages of
-technical documentation, whose code and terms make short lines that return."""
+from gristmill.corpus.section import RuntimeMark, Section
+from gristmill.transforms.judge.names import LineRuleName, PresetName, RuleName, ThresholdName, Variant
+from gristmill.transforms.judge.presets import PRESETS
 
 
-def _distinct(rules: tuple[RuleName, ...]) -> tuple[RuleName, ...]:
+def _distinct(rules: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(rules)) < len(rules):
         raise ValueError("a rule is named twice; its first place decides, so name it once")
     return rules
@@ -53,7 +23,7 @@ RuleOrder: TypeAlias = Annotated[tuple[RuleName, ...], AfterValidator(_distinct)
 
 
 class Thresholds(Section):
-    """A limit for each rule; the value at the limit passes. Defaults: Gopher (Rae et al. 2021, A1.1)."""
+    """A limit for each rule; the value at the limit passes."""
 
     words_min: float = Field(default=50, description="Fewest words.")
     words_max: float = Field(default=100_000, description="Most words.")
@@ -77,6 +47,59 @@ class Thresholds(Section):
     duplicate_paragraph_chars: float = Field(
         default=0.2, description="Greatest share of characters in such paragraphs (table A1)."
     )
+    top_2_gram: float = Field(
+        default=0.2, description="Greatest share of characters in the most frequent pair of words (table A1)."
+    )
+    top_3_gram: float = Field(default=0.18, description="The same of three words.")
+    top_4_gram: float = Field(default=0.16, description="The same of four words.")
+    duplicate_5_grams: float = Field(
+        default=0.15, description="Greatest share of characters in five words that occur again (table A1)."
+    )
+    duplicate_6_grams: float = Field(default=0.14, description="The same of six words.")
+    duplicate_7_grams: float = Field(default=0.13, description="The same of seven words.")
+    duplicate_8_grams: float = Field(default=0.12, description="The same of eight words.")
+    duplicate_9_grams: float = Field(default=0.11, description="The same of nine words.")
+    duplicate_10_grams: float = Field(default=0.1, description="The same of ten words.")
+    sentences: float = Field(default=3, description="Fewest sentences in the lines that `lines` leaves (C4).")
+    lorem_ipsum: float = Field(default=0, description="Most occurrences of `lorem ipsum` (C4).")
+    curly_brackets: float = Field(default=0, description="Most opening curly brackets (C4).")
+    cut_words: float = Field(
+        default=0.05, description="Greatest share of words in lines that `lines` cuts (RefinedWeb, G.2)."
+    )
+    line_punctuation: float = Field(
+        default=0.12, description="Least share of lines that end with a terminal mark (FineWeb)."
+    )
+    short_lines: float = Field(
+        default=0.67, description="Greatest share of lines of less than 30 characters (FineWeb)."
+    )
+    repeated_line_chars: float = Field(
+        default=0.1,
+        description="The same as `duplicate_line_chars`, of lines that are left (FineWeb).",
+    )
+    newlines: float = Field(default=0.3, description="Most lines for each word (FineWeb's code).")
+    long_lines: float = Field(default=3, description="Fewest lines of at least 200 characters (mC4).")
+    technical_characters: float = Field(
+        default=0.2, description="Greatest share of the characters 0-9{}+/()> (MADLAD-400)."
+    )
+
+
+class LineRules(Section):
+    """Lines, and parts of lines, that are cut out of the documents that stay.
+
+    `judge` counts what would go and `refine` cuts it. Other line rules have documents measured, not extracted, again.
+    """
+
+    rules: Annotated[tuple[LineRuleName, ...], AfterValidator(_distinct)] = Field(
+        default=(),
+        description="What goes. Of C4: `citations` ([1], [edit]; cut out of their lines), `long_word`, `terminal_mark` "
+        "(lines that end with none, or with an ellipsis), `few_words`, `javascript`, `policy`. Of RefinedWeb: "
+        "`uppercase`, `numeric`, `counter` (3 likes), `one_word`, `boilerplate` (Read more...; cut out of its line).",
+    )
+    min_words: int = Field(default=5, ge=0, description="Words that a line needs (`few_words`).")
+    max_word_length: int = Field(default=1000, ge=1, description="Longest word that a line may hold (`long_word`).")
+    max_uppercase: float = Field(
+        default=0.5, ge=0, le=1, description="Greatest share of capital letters in a line (`uppercase`)."
+    )
 
 
 class Overlay(Section):
@@ -92,13 +115,14 @@ class Overlay(Section):
         default={},
         description="Thresholds that replace the section's; those not named stay. `language_score` included.",
     )
+    lines: LineRules | None = Field(default=None, description="Line rules in place of the section's. Null: the same.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.lang is None and self.source is None:
             raise ValueError("an overlay needs `lang` or `source`; for all documents write it into the section itself")
-        if self.rules is None and not self.thresholds:
-            raise ValueError("an overlay needs `rules` or `thresholds`: this one changes nothing")
+        if self.rules is None and not self.thresholds and self.lines is None:
+            raise ValueError("an overlay needs `rules`, `thresholds` or `lines`: this one changes nothing")
         return self
 
     def covers(self, lang: str | None, source: str) -> bool:
@@ -119,6 +143,8 @@ _UNSPACED: dict[ThresholdName, float] = {
     "word_length_min": 1,
     "hashes": 0.06,
     "ellipses": 0.06,
+    "newlines": 0.19,
+    "long_lines": 0,  # 200 characters are three times as much text here
 }
 
 LANGUAGE_OVERLAYS = (
@@ -130,8 +156,21 @@ LANGUAGE_OVERLAYS = (
 
 
 class JudgeSection(Section):
-    """Which documents stay. A document goes by the first rule that it fails, in the order of ``rules``."""
+    """Which documents stay. A document goes by the first rule that it fails, in the order of ``rules``.
 
+    A preset fills in ``variant``, ``rules``, ``thresholds`` and ``lines`` where they are not given.
+    """
+
+    preset: Annotated[PresetName, RuntimeMark()] = Field(
+        default="gristmill",
+        description="Rules, thresholds and line rules to begin with: our own (`gristmill`), or those of the paper. "
+        "What else the section says replaces the preset's, threshold by threshold.",
+    )
+    variant: Variant = Field(
+        default="paper",
+        description="How signals are counted: by the wording of the papers, in all languages; or so that verdicts are "
+        "those of `datatrove` or `dclm`, which count words, lines and repetitions in ways of their own.",
+    )
     languages: tuple[str, ...] | None = Field(
         default=None, description="Languages to keep (ISO 639, as the language step names them); null for all."
     )
@@ -142,10 +181,11 @@ class JudgeSection(Section):
         description="Least confidence of the language step (FineWeb's default). Documents without a score pass.",
     )
     rules: RuleOrder = Field(
-        default=DEFAULT_RULES,
+        default=PRESETS["gristmill"].rules,
         description="Rules to apply. The order decides which one is a document's reason.",
     )
     thresholds: Thresholds = Field(default=Thresholds(), description="The limits of the rules.")
+    lines: LineRules = Field(default=LineRules(), description="What is cut out of the lines of documents that stay.")
     language_overlays: tuple[Overlay, ...] = Field(
         default=LANGUAGE_OVERLAYS,
         description="Built-in exceptions for languages written without spaces, or in syllables. A list of your own "
@@ -155,15 +195,48 @@ class JudgeSection(Section):
         default=(), description="Exceptions by language and source. Where several cover a document, the later one wins."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, data: Any) -> Any:
+        """What is not given, the preset gives; what it says wrongly, the fields' own checks refuse."""
+        preset = PRESETS.get(data.get("preset", "gristmill")) if isinstance(data, dict) else None
+        if preset is None:
+            return data
+        given = {"variant": preset.variant, "rules": preset.rules} | data
+        for name, filled in (("thresholds", preset.thresholds), ("lines", preset.lines)):
+            own = given.get(name, {})
+            if isinstance(own, Section):
+                own = own.model_dump(exclude_unset=True)
+            given[name] = {**filled, **own} if isinstance(own, dict) else own
+        return given
+
     def policy(self, lang: str | None, source: str) -> Policy:
         """The rules and thresholds for documents of ``lang`` and ``source``."""
         rules = self.rules
         thresholds: dict[ThresholdName, float] = {"language_score": self.min_lang_score, **_named(self.thresholds)}
-        for overlay in (*self.language_overlays, *self.overlays):
-            if overlay.covers(lang, source):
-                rules = rules if overlay.rules is None else overlay.rules
-                thresholds |= overlay.thresholds
+        for overlay in self._covering(lang, source):
+            rules = rules if overlay.rules is None else overlay.rules
+            thresholds |= overlay.thresholds
         return Policy(self.languages is None or lang in self.languages, rules, thresholds)
+
+    def line_rules(self, lang: str | None, source: str) -> LineRules:
+        """The line rules for documents of ``lang`` and ``source``."""
+        lines = self.lines
+        for overlay in self._covering(lang, source):
+            lines = lines if overlay.lines is None else overlay.lines
+        return lines
+
+    def measures(self) -> dict[str, Any]:
+        """What of this section shapes the signals, as plain JSON: thresholds and rules do not."""
+        overlays = [o for o in (*self.language_overlays, *self.overlays) if o.lines is not None]
+        return {
+            "variant": self.variant,
+            "lines": self.lines.model_dump(mode="json"),
+            "overlays": [o.model_dump(mode="json", include={"lang", "source", "lines"}) for o in overlays],
+        }
+
+    def _covering(self, lang: str | None, source: str) -> list[Overlay]:
+        return [o for o in (*self.language_overlays, *self.overlays) if o.covers(lang, source)]
 
 
 def _named(thresholds: Thresholds) -> dict[ThresholdName, float]:

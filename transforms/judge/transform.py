@@ -15,10 +15,10 @@ from gristmill.transforms.units import EachItem, WriteUnits
 
 
 class MeasureSignals(EachItem):
-    """Blocks with ``text`` and ``lang`` to blocks of signals."""
+    """Blocks with ``text``, ``lang`` and ``source`` to blocks of signals and cuts."""
 
-    def __init__(self) -> None:
-        super().__init__(partial(_same, _measure))
+    def __init__(self, section: JudgeSection) -> None:
+        super().__init__(partial(_same, partial(_measure, section)))
 
 
 class WriteSignals(WriteUnits):
@@ -29,7 +29,7 @@ class WriteSignals(WriteUnits):
 
 
 class JudgeSignals(EachItem):
-    """Blocks of signals with ``source``, ``lang`` and ``lang_score`` to blocks of verdicts."""
+    """Blocks of what rules look at with ``source``, ``lang`` and ``lang_score`` to blocks of verdicts."""
 
     def __init__(self, section: JudgeSection) -> None:
         super().__init__(partial(_same, partial(_judge, section)))
@@ -47,9 +47,9 @@ def _same(step: Any) -> Any:
     return step
 
 
-def _measure(block: pa.Table) -> pa.RecordBatch:
-    return measure(block["text"].to_pylist(), block["lang"].to_pylist())
+def _measure(section: JudgeSection, block: pa.Table) -> pa.RecordBatch:
+    return measure(block["text"].to_pylist(), block["lang"].to_pylist(), block["source"].to_pylist(), section)
 
 
 def _judge(section: JudgeSection, block: pa.Table) -> pa.Table:
-    return verdicts(block.select(SIGNALS_SCHEMA.names), block.select(["source", "lang", "lang_score"]), section)
+    return verdicts(block, block, section)

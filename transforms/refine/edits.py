@@ -6,7 +6,9 @@ content: publishing an edit list does not publish what it hides.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -22,8 +24,9 @@ EDITS_SCHEMA = pa.schema(
     ]
 )
 """One row a document of ``extract``, in its order. ``reason`` is why a document that came as far as ``refine`` was
-dropped (``detail`` names the test item); one that was dropped before is not kept and has no reason. ``edits`` are
-sorted half-open ranges, in characters (code points) of the extracted text."""
+dropped (``contaminated``, and ``detail`` names the test item; ``nothing_left`` after its lines were cut); one that was
+dropped before is not kept and has no reason. ``edits`` are sorted half-open ranges, in characters (code points) of the
+extracted text; ``entity`` says what was replaced, or which rule cut the range out."""
 
 
 class Span(NamedTuple):
@@ -49,6 +52,37 @@ def apply_edits(text: str, spans: Sequence[Span], replacements: Mapping[str, str
         pieces += (text[done : span.start], replacements[span.entity])
         done = span.end
     return "".join([*pieces, text[done:]])
+
+
+def cut_out(text: str, spans: Sequence[Span]) -> str:
+    """``text`` without ``spans``. Raises ValueError as ``apply_edits`` does."""
+    return apply_edits(text, spans, dict.fromkeys((span.entity for span in spans), "")) if spans else text
+
+
+def in_original(spans: Iterable[Span], cuts: Sequence[Span]) -> list[Span]:
+    """``spans``, found in a text after ``cuts`` were taken out of it, in places of the text before."""
+    removed = [0, *accumulate(cut.end - cut.start for cut in cuts)]
+    places = [cut.start - before for cut, before in zip(cuts, removed, strict=False)]  # in the text after the cuts
+
+    def original(place: int) -> int:
+        return place + removed[bisect_right(places, place)]
+
+    return [span._replace(start=original(span.start), end=original(span.end - 1) + 1) for span in spans]
+
+
+def before_cuts(spans: Iterable[Span], cuts: Sequence[Span]) -> list[Span]:
+    """``spans``, found in a text after ``cuts`` were taken out of it, and the cuts, in places of the text before.
+
+    A cut inside a span is part of it.
+    """
+    found = in_original(spans, cuts)
+    starts = [span.start for span in found]
+
+    def covered(cut: Span) -> bool:
+        before = bisect_right(starts, cut.start) - 1
+        return before >= 0 and cut.end <= found[before].end
+
+    return sorted([*found, *(cut for cut in cuts if not covered(cut))])
 
 
 def edit_row(spans: Iterable[Span]) -> list[dict[str, int | str]]:

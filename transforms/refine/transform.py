@@ -1,9 +1,9 @@
-"""Beam's view of refining: removed rows gone, contaminated documents dropped, personal data redacted."""
+"""Beam's view of refining: removed rows gone, lines cut, test items dropped or cut, personal data redacted."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,15 +16,19 @@ from gristmill.corpus.document import DOCUMENT_SCHEMA
 from gristmill.corpus.record import UnitEnd
 from gristmill.corpus.stage import Attempt, StageDirectory
 from gristmill.transforms.blocks import keep, with_columns
-from gristmill.transforms.refine.decontaminate import NgramIndex
-from gristmill.transforms.refine.edits import EDITS_SCHEMA, Span, apply_edits, edit_row
+from gristmill.transforms.refine.decontaminate import HITS_FIELD, Decontaminator, Hit, hit_row, worst
+from gristmill.transforms.refine.edits import EDITS_SCHEMA, Span, apply_edits, before_cuts, cut_out, edit_row
+from gristmill.transforms.refine.ngrams import NgramIndex
 from gristmill.transforms.refine.redact import Redactor
 from gristmill.transforms.refine.section import RefineSection
 from gristmill.transforms.units import EachItem, WriteUnits
 
 
 class RefineDocuments(EachItem):
-    """Blocks of documents, ``kept`` by ``judge`` and ``removed`` by ``dedup``, to blocks as they will be trained on."""
+    """Blocks of documents to blocks as they will be trained on.
+
+    ``judge`` says which are ``kept`` and what is cut out of them (``cuts``), ``dedup`` which are ``removed``.
+    """
 
     def __init__(self, section: RefineSection, index_url: str | None) -> None:
         super().__init__(partial(Refiner, section, index_url))
@@ -33,8 +37,8 @@ class RefineDocuments(EachItem):
 class WriteRefined(WriteUnits):
     """Final documents, and the edits that made them, as the files of each unit."""
 
-    def __init__(self, stage: StageDirectory) -> None:
-        super().__init__(stage, RefinedFold)
+    def __init__(self, stage: StageDirectory, section: RefineSection) -> None:
+        super().__init__(stage, partial(RefinedFold, edits_schema(section)))
 
 
 class Refined(NamedTuple):
@@ -49,63 +53,110 @@ class Refiner:
     """The step on a block; holds the recognisers and the n-gram index of its worker."""
 
     def __init__(self, section: RefineSection, index_url: str | None) -> None:
-        self.index = load_index(index_url) if index_url else None
-        self.min_ngrams = section.decontaminate.min_ngrams if section.decontaminate else 1
+        self.schema = edits_schema(section)
+        self.decontaminator = (
+            Decontaminator(section.decontaminate, load_index(index_url))
+            if section.decontaminate and index_url
+            else None
+        )
         self.redactor = Redactor(section.redact) if section.redact else None
         self.spared = frozenset(section.redact.exclude_sources if section.redact else ())
 
     def __call__(self, block: pa.Table) -> Refined:
         arrives = pc.and_(block["kept"], pc.invert(block["removed"])).combine_chunks()
-        fates = [
-            self.refine(text, source) if here else _ABSENT
-            for here, text, source in zip(
-                arrives.to_pylist(), block["text"].to_pylist(), block["source"].to_pylist(), strict=True
+        arrived = keep(block, arrives)
+        drafts = [
+            Draft.of(text, source, cuts)
+            for text, source, cuts in zip(
+                arrived["text"].to_pylist(), arrived["source"].to_pylist(), arrived["cuts"].to_pylist(), strict=True
             )
         ]
+        refined = iter(map(self._fate, drafts, self._hits(drafts)))
+        fates = [next(refined) if here else _ABSENT for here in arrives.to_pylist()]
         kept = pa.array([fate.text is not None for fate in fates], pa.bool_())
-        edits = pa.table(
-            {
-                "kept": kept,
-                "reason": ["contaminated" if fate.detail else None for fate in fates],
-                "detail": [fate.detail for fate in fates],
-                "edits": [edit_row(fate.spans) for fate in fates],
-            },
-            schema=EDITS_SCHEMA,
-        )
+        rows = {
+            "kept": kept,
+            "reason": [fate.reason for fate in fates],
+            "detail": [fate.detail for fate in fates],
+            "edits": [edit_row(fate.spans) for fate in fates],
+            "hits": [hit_row(fate.hits) for fate in fates],
+        }
+        edits = pa.table({name: rows[name] for name in self.schema.names}, schema=self.schema)
         texts = pa.array([fate.text for fate in fates if fate.text is not None], pa.large_string())
         documents = with_columns(keep(block.select(DOCUMENT_SCHEMA.names), kept), {"text": texts})
-        return Refined(documents, edits, pc.sum(arrives).as_py() or 0)
+        return Refined(documents, edits, len(drafts))
 
-    def refine(self, text: str, source: str) -> Fate:
-        """What becomes of one document."""
-        if self.index is not None and (match := self.index.contamination(text, self.min_ngrams)):
-            return Fate(None, match.detail, [])
-        if self.redactor is None or source in self.spared or not (spans := self.redactor.find(text)):
-            return Fate(text, None, [])
-        return Fate(apply_edits(text, spans, self.redactor.replacements), None, spans)
+    def refine(self, text: str, source: str, cuts: Sequence[Mapping[str, Any]] = ()) -> Fate:
+        """What becomes of one document, of which ``cuts`` are to go."""
+        draft = Draft.of(text, source, cuts)
+        (hits,) = self._hits([draft])
+        return self._fate(draft, hits)
+
+    def _hits(self, drafts: Sequence[Draft]) -> list[list[Hit]]:
+        if not self.decontaminator:
+            return [[] for _ in drafts]
+        return self.decontaminator.hits([draft.left for draft in drafts])
+
+    def _fate(self, draft: Draft, hits: Sequence[Hit]) -> Fate:
+        if draft.gone and not draft.left.strip():
+            return Fate(None, "nothing_left", None, [], [])
+        told = [hit.before(draft.gone) for hit in hits]
+        if self.decontaminator and hits:
+            cuts = self.decontaminator.cuts(draft.left, hits)
+            draft = draft.without(cuts or [])
+            if cuts is None or not draft.left.strip():
+                return Fate(None, "contaminated", worst(hits).detail, [], told)
+        gone, text = draft.gone, draft.left
+        if self.redactor is None or draft.source in self.spared or not (spans := self.redactor.find(text)):
+            return Fate(text, None, None, gone, told)
+        return Fate(apply_edits(text, spans, self.redactor.replacements), None, None, before_cuts(spans, gone), told)
+
+
+class Draft(NamedTuple):
+    """A document on its way: its extracted text, what of it is to go, and what is ``left`` then."""
+
+    text: str
+    source: str
+    gone: list[Span]
+    left: str
+
+    @classmethod
+    def of(cls, text: str, source: str, cuts: Sequence[Mapping[str, Any]] = ()) -> Draft:
+        """A document of which ``cuts`` are to go."""
+        gone = [Span(cut["start"], cut["end"], cut["rule"], 1.0) for cut in cuts]
+        return cls(text, source, gone, cut_out(text, gone))
+
+    def without(self, spans: Sequence[Span]) -> Draft:
+        """The draft of which ``spans`` of what is left go too."""
+        gone = before_cuts(spans, self.gone)
+        return self._replace(gone=gone, left=cut_out(self.text, gone)) if spans else self
 
 
 class Fate(NamedTuple):
-    """A document's final text, or None and the test item that it holds; and what was redacted."""
+    """A document's final text, or None and why it goes (``detail``: the test item that it has most of); its edits, and
+    the test items that were found in it, both in places of the extracted text.
+    """
 
     text: str | None
+    reason: str | None
     detail: str | None
     spans: list[Span]
+    hits: list[Hit]
 
 
-_ABSENT = Fate(None, None, [])
+_ABSENT = Fate(None, None, None, [], [])
 
 
 class RefinedFold:
     """Final documents in the row groups of their blocks; the sidecar keeps those of the extracted documents."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, schema: pa.Schema, attempt: Attempt) -> None:
         self.documents = attempt.table("documents", DOCUMENT_SCHEMA)
-        self.edits = attempt.table("edits", EDITS_SCHEMA)
+        self.edits = attempt.table("edits", schema)
         self.arrived = 0
         self.dropped: Counter[str] = Counter()
         self.text_bytes = 0
-        self.redacted: Counter[str] = Counter()
+        self.edited: Counter[str] = Counter()
 
     def add(self, item: Refined) -> int:
         if item.documents.num_rows:
@@ -114,12 +165,17 @@ class RefinedFold:
         self.arrived += item.arrived
         self.dropped.update(item.edits["reason"].drop_null().to_pylist())
         self.text_bytes += pc.sum(pc.binary_length(item.documents["text"])).as_py() or 0
-        self.redacted.update(pc.struct_field(pc.list_flatten(item.edits["edits"]), "entity").to_pylist())
+        self.edited.update(pc.struct_field(pc.list_flatten(item.edits["edits"]), "entity").to_pylist())
         return int(item.edits.num_rows)
 
     def finish(self, end: UnitEnd) -> tuple[Books, Mapping[str, Any]]:
         books = Books(self.arrived, self.documents.rows, dict(self.dropped), {}, end.covered, end.expected)
-        return books, {"text_bytes": self.text_bytes, "redacted": dict(sorted(self.redacted.items()))}
+        return books, {"text_bytes": self.text_bytes, "edited": dict(sorted(self.edited.items()))}
+
+
+def edits_schema(section: RefineSection) -> pa.Schema:
+    """The sidecar's columns: with ``hits`` where documents are searched for test items."""
+    return EDITS_SCHEMA.append(HITS_FIELD) if section.decontaminate else EDITS_SCHEMA
 
 
 def load_index(url: str) -> NgramIndex:
