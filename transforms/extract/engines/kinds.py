@@ -62,7 +62,7 @@ def kind_of(section: ExtractSection) -> Kind:
 
 def require_engine(section: ExtractSection) -> None:
     """Raises InputError where the package of the engine that the recipe names is not installed."""
-    for package in kind_of(section).libraries:
+    for package in kind_of(section).libraries[:1]:  # the others are what that one needs
         try:
             version(package)
         except PackageNotFoundError:
