@@ -15,11 +15,17 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gristmill.corpus import storage
+from gristmill.corpus.cache import kept
+from gristmill.corpus.hashed_words import COMPILED, WordHasher
+from gristmill.corpus.keys import key_of
 
 Codes: TypeAlias = NDArray[np.int64]
 Kinds: TypeAlias = NDArray[np.uint8]
@@ -133,6 +139,33 @@ def find_words(text: str) -> Words:
     return Words(codes[first:], kinds[first:], starts - first)
 
 
+@lru_cache(maxsize=1)
+def word_hasher() -> WordHasher:
+    """What gives ``word_hashes`` of UTF-8 in one look, where that does."""
+    return WordHasher(_fold_table(), _kind_table(), _AS_MARK, MARK, _usual_multipliers())
+
+
+def hashes_of_texts(data: NDArray[np.uint8], ends: list[int]) -> tuple[UInt64s, NDArray[np.int64]]:
+    """The ``word_hashes`` of texts one after another, and the number of each text's words.
+
+    Text i is the UTF-8 ``data[ends[i] : ends[i + 1]]``.
+    """
+    found = np.empty(len(data) // 2 + len(ends), np.uint64)
+    counts = np.empty(len(ends) - 1, np.int64)
+    pieces = []
+    begin = end = 0
+    for place in range(len(counts)):
+        count = word_hasher().put(data, ends[place], ends[place + 1], found, end) if COMPILED else -1
+        if count < 0:  # characters that compose or expand
+            own = word_hashes(data[ends[place] : ends[place + 1]].tobytes().decode())
+            pieces += [found[begin:end], own]
+            begin, count = end, len(own)
+        else:
+            end += count
+        counts[place] = count
+    return np.concatenate([*pieces, found[begin:end]]), counts
+
+
 def shingle_hashes(hashes: UInt64s, n: int) -> UInt64s:
     """Hashes of ``n`` consecutive words each, from ``word_hashes``: uint64 [words - n + 1], sensitive to order.
 
@@ -145,6 +178,14 @@ def shingle_hashes(hashes: UInt64s, n: int) -> UInt64s:
     total = np.zeros(count, np.uint64)
     for position, multiplier in enumerate(_multipliers(n)[:n]):
         total += hashes[position : position + count] * multiplier
+    return mix(total)
+
+
+def shingle_hashes_at(hashes: UInt64s, places: NDArray[np.integer[Any]], n: int) -> UInt64s:
+    """``shingle_hashes(hashes, n)[places]``, the others left alone: uint64 [places]. Every place has ``n`` words."""
+    total = np.zeros(len(places), np.uint64)
+    for position, multiplier in enumerate(_multipliers(n)[:n]):
+        total += hashes.take(places + position) * multiplier
     return mix(total)
 
 
@@ -182,11 +223,45 @@ def kinds_of(codes: Codes) -> Kinds:
     return kinds
 
 
+def word_places(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where in ``text`` each word of ``normalise(text)`` begins and ends: int64 [words], int64 [words], in characters.
+
+    Where folding makes several words of what stands together (``½`` is ``1 2``), each of them takes all of it.
+    """
+    folds = _fold_table().take(code_points(text))
+    starts = np.arange(len(folds))
+    ends = starts + 1
+    if (folds < 0).any():
+        # Only codes without a fold of their own compose with the code before them, if that is no separator.
+        simple = folds >= 0
+        first = simple | (starts == 0)
+        first[1:] |= simple[:-1] & (_kind_table().take(folds[:-1]) == BREAK)
+        firsts = np.flatnonzero(first)
+        lasts = np.append(firsts[1:], len(folds))
+        done, parts = 0, []
+        for begin, end in _pairs(firsts, lasts, (lasts - firsts > 1) | ~simple[firsts]):
+            folded = code_points(_folded(text[begin:end]))
+            parts += [(folds[done:begin], starts[done:begin], ends[done:begin])]
+            parts += [(folded, np.full(len(folded), begin), np.full(len(folded), end))]
+            done = end
+        parts += [(folds[done:], starts[done:], ends[done:])]
+        folds, starts, ends = (np.concatenate(column) for column in zip(*parts, strict=True))
+    kinds = kinds_of(folds)
+    begins = begins_word(kinds)
+    last = kinds != BREAK
+    last[:-1] &= begins[1:] | ~last[1:]
+    return starts[begins], ends[last]
+
+
 def begins_word(kinds: Kinds) -> NDArray[np.bool_]:
     """Whether a word begins at each character."""
     lacking = kinds.copy()
     lacking[1:] &= ~(kinds[:-1] & _LENT)
     return lacking.astype(bool)
+
+
+def _pairs(left: Codes, right: Codes, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    return zip(left[chosen].tolist(), right[chosen].tolist(), strict=True)
 
 
 def _visible(text: str) -> str:
@@ -209,6 +284,29 @@ def assigned() -> str:
 @lru_cache(maxsize=1)
 def _kind_table() -> Kinds:
     """Kind of every code point: uint8 [0x110000]."""
+    return np.frombuffer(_kept("kinds", _find_kinds), np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _fold_table() -> Codes:
+    """Each code point folded, where that takes one code and no look at its neighbours; -1 elsewhere: int64 [0x110000].
+
+    Marks and the parts of Hangul syllables may compose with what stands before them; some codes expand, invisible ones
+    go. What folds into separators is a space. The look-up spares most texts the costlier string functions.
+    """
+    return np.frombuffer(_kept("folds", _find_folds), "<i8")
+
+
+def _kept(name: str, make: Callable[[], NDArray[Any]]) -> bytes | memoryview:
+    """A table, made once on a machine by this module's code from Python's Unicode: that takes 0.4 s for both.
+
+    Each has a folder of its own, since making one asks for the other, and a folder is locked meanwhile.
+    """
+    key = key_of(storage.content_hash(__file__), sys.version)
+    return kept(f"words-{name}/{key}", lambda: make().tobytes())
+
+
+def _find_kinds() -> Kinds:
     characters = assigned()
     names = "".join(map(unicodedata.category, characters)).encode()
     major, minor = np.frombuffer(names, np.uint8).reshape(-1, 2).T
@@ -222,13 +320,7 @@ def _kind_table() -> Kinds:
     return table
 
 
-@lru_cache(maxsize=1)
-def _fold_table() -> Codes:
-    """Each code point folded, where that takes one code and no look at its neighbours; -1 elsewhere: int64 [0x110000].
-
-    Marks and the parts of Hangul syllables may compose with what stands before them; some codes expand, invisible ones
-    go. What folds into separators is a space. The look-up spares most texts the costlier string functions.
-    """
+def _find_folds() -> Codes:
     table = np.arange(sys.maxunicode + 1)
     table[_PLANES:] = np.where(table[_PLANES:] < 0xE0000, table[_PLANES:], -1)
     folded = _folded("\0".join(map(chr, range(1, _PLANES)))).split("\0")

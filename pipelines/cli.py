@@ -15,6 +15,7 @@ import click
 from gristmill import __version__
 from gristmill.corpus.errors import InputError, RunError
 from gristmill.pipelines.classifier import classifier
+from gristmill.pipelines.contamination import contamination
 from gristmill.pipelines.telling import PRINT, SAY, escaped, of_system, print_line, print_lines, told
 
 # Modules of the mill are imported where they are used: Beam alone takes two seconds, and `ledger` needs none of it.
@@ -54,6 +55,7 @@ def main() -> None:
 
 
 main.add_command(classifier)
+main.add_command(contamination)
 
 
 @main.command()

@@ -94,6 +94,8 @@ def _told(document: dict[str, Any], said: Mapping[str, dict[str, Any]]) -> dict[
     }
     if "scores" in said:
         told |= {"scores": {name.removeprefix("score:"): _rounded(value) for name, value in said["scores"].items()}}
+    if edit.get("hits"):
+        told |= {"test_items": [_hit(hit) for hit in edit["hits"]]}
     if removal.get("removed"):
         told |= {"match": removal["match"].hex(), "jaccard": _rounded(removal["jaccard"])}
     elif removal:
@@ -113,3 +115,9 @@ def _rejects(extract: StageDirectory, receipt: Receipt) -> Iterator[dict[str, An
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
+
+
+def _hit(hit: Mapping[str, Any]) -> str:
+    """A test item that a document holds, with how much of it, and where in the extracted text."""
+    places = ", ".join(f"{place['start']}–{place['end']}" for place in hit["places"])
+    return f"{hit['benchmark']}:{hit['item']} {hit['share']:.0%} {places}"

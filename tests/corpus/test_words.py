@@ -17,7 +17,9 @@ from gristmill.corpus.words import (
     folded_code_points,
     normalise,
     shingle_hashes,
+    shingle_hashes_at,
     word_hashes,
+    word_places,
     words,
 )
 
@@ -155,3 +157,35 @@ def test_shingles_keep_order_and_place() -> None:
 def test_a_shingle_of_no_words_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one word"):
         shingle_hashes(word_hashes("a"), 0)
+
+
+@settings(max_examples=300)
+@given(TEXTS)
+def test_places_are_those_of_the_words(text: str) -> None:
+    starts, ends = word_places(text)
+    found = normalise(text).split()
+    assert len(starts) == len(ends) == len(found)
+    for word, start, end in zip(found, starts.tolist(), ends.tolist(), strict=True):
+        assert word in normalise(text[start:end]).split()
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("", []),
+        ("one, two", [(0, 3), (5, 8)]),
+        ("日本 a", [(0, 1), (1, 2), (3, 4)]),
+        ("cafe\u0301s x", [(0, 6), (7, 8)]),
+        ("ex\u00adam x", [(0, 5), (6, 7)]),
+        ("ﬁne ½ x", [(0, 3), (4, 5), (4, 5), (6, 7)]),
+        ("\u0301a", [(1, 2)]),
+    ],
+)
+def test_places(text: str, places: list[tuple[int, int]]) -> None:
+    assert list(zip(*map(np.ndarray.tolist, word_places(text)), strict=True)) == places
+
+
+def test_shingles_at_some_places_are_those_of_all() -> None:
+    hashes = word_hashes("one two three four five six")
+    places = np.array([3, 0, 2])
+    assert shingle_hashes_at(hashes, places, 3).tolist() == shingle_hashes(hashes, 3)[places].tolist()

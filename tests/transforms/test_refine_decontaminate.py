@@ -1,206 +1,257 @@
-"""Decontamination: which documents share an item's n-grams, and which n-grams count."""
+"""Decontamination: which documents hold which items, where, how much of them, and what becomes of the documents."""
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gristmill.corpus.errors import InputError, RunError
-from gristmill.corpus.words import normalise
-from gristmill.transforms.refine.benchmarks import expand, read_items
-from gristmill.transforms.refine.decontaminate import BenchmarkCounts, Match, NgramIndex
-from gristmill.transforms.refine.section import BenchmarkSection, DecontaminateSection
+from gristmill.corpus.document import DOCUMENT_SCHEMA
+from gristmill.corpus.errors import InputError
+from gristmill.transforms.refine.benchmarks import Item
+from gristmill.transforms.refine.decontaminate import Decontaminator, Hit, passages, worst
+from gristmill.transforms.refine.edits import EDITS_SCHEMA, Span, cut_out
+from gristmill.transforms.refine.gather import Rules, build_index, index_of
+from gristmill.transforms.refine.section import BenchmarkSection, DecontaminateSection, RefineSection
+from gristmill.transforms.refine.transform import Refiner, index_bytes
 
 WORDS = [
     *("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"),
     *("india", "juliet", "kilo", "lima", "mike", "november", "oscar", "papa"),
 ]
+WHOLE = " ".join(WORDS)
+LONG = " ".join(f"{word}{number}" for number in range(4) for word in WORDS)
 
 
-def index(*items: str, n: int = 13, max_items: int = 10) -> NgramIndex:
-    return NgramIndex.of_texts({"set": items}, n, max_items)
+def section(**more: Any) -> DecontaminateSection:
+    return DecontaminateSection(benchmarks=[BenchmarkSection(name="set", paths=["unread"])], **more)
 
 
-@pytest.mark.parametrize(
-    ("shared", "matches"),
-    [(12, []), (13, [Match("set", 0, 1, 2)]), (14, [Match("set", 0, 2, 2)]), (16, [Match("set", 0, 4, 2)])],
-)
-def test_thirteen_words_make_a_match(shared: int, matches: list[Match]) -> None:
-    text = " ".join(["one", "two", *WORDS[:shared], "three"])
-    assert index(" ".join(WORDS)).matches(text) == matches
+def decontaminator(*items: str | Item, **more: Any) -> Decontaminator:
+    read = [item if isinstance(item, Item) else Item(item) for item in items]
+    return Decontaminator(section(**more), index_of({"set": read}, Rules()))
 
 
-def test_case_punctuation_and_line_breaks_do_not_hide_a_copy() -> None:
-    assert index(" ".join(WORDS)).matches("“" + ",\n".join(WORDS).upper() + "”!")
+def hits(found: Decontaminator, text: str) -> list[Hit]:
+    return found.hits([text])[0]
 
 
-def test_repeats_count_once_and_items_come_by_place() -> None:
-    items = " ".join(WORDS[:13]), " ".join(reversed(WORDS[:13]))
-    text = " ".join([items[1], "and", items[0], "and", items[0]])
-    assert index(*items).matches(text) == [Match("set", 1, 1, 0), Match("set", 0, 1, 14)]
-
-
-def test_an_ngram_belongs_to_the_first_item_in_order() -> None:
-    item = " ".join(WORDS[:13])
-    both = NgramIndex.of_texts({"b": ["short", item], "a": [item]}, 13, 10)
-    assert [match.detail for match in both.matches(item)] == ["b:1"]
-
-
-@pytest.mark.parametrize(("items", "matched"), [(2, True), (3, False)])
-def test_frames_in_many_items_do_not_count(items: int, matched: bool) -> None:
-    frame = " ".join(WORDS[:13])
-    built = index(*[f"{frame} item {number}" for number in range(items)], max_items=2)
-    assert bool(built.matches(f"and {frame}")) == matched
-    assert built.matches(f"{frame} item 1"), "an n-gram of the item's own still tells"
-
-
-@pytest.mark.parametrize(("proper", "matched"), [(2, False), (3, True)])
-def test_ngrams_of_figures_and_letters_do_not_count(proper: int, matched: bool) -> None:
-    item = " ".join([*"0123456789abcdef"[: 13 - proper], *WORDS[:proper]])
-    assert bool(index(item).matches(item)) == matched
-
-
-def test_counts_tell_what_cannot_be_found() -> None:
-    frame = " ".join(WORDS[:13])
-    built = index("too short", frame, frame, " ".join(WORDS[1:15]), max_items=1)
-    assert built.counts == [BenchmarkCounts("set", items=4, short=1, frames_only=2)]
-
-
-@pytest.mark.parametrize(("least", "detail"), [(2, "set:1"), (3, None)])
-def test_contamination_is_the_item_with_most_ngrams(least: int, detail: str | None) -> None:
-    built = index(" ".join(WORDS[:13]), " ".join(reversed(WORDS[:14])))
-    match = built.contamination(" ".join([*WORDS[:13], "and", *reversed(WORDS[:14])]), least)
-    assert (match and match.detail) == detail
-
-
-def test_nothing_matches_an_empty_index_or_a_short_text() -> None:
-    assert index().matches(" ".join(WORDS)) == []
-    assert index(" ".join(WORDS)).matches("") == index(" ".join(WORDS)).matches("alpha bravo") == []
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.lists(st.sampled_from([*WORDS[:4], "中"]), max_size=9), max_size=5),
-    st.lists(st.sampled_from([*WORDS[:4], "中"]), max_size=20),
-)
-def test_agrees_with_sets_of_words(items: list[list[str]], words: list[str]) -> None:
-    n = 4
-
-    def grams(text: list[str]) -> list[tuple[str, ...]]:
-        tokens = normalise(" ".join(text)).split()
-        return [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
-
-    owner: dict[tuple[str, ...], int] = {}
-    for number, item in enumerate(items):
-        for gram in grams(item):
-            owner.setdefault(gram, number)
-    expected: dict[int, set[tuple[str, ...]]] = {}
-    for gram in grams(words):
-        if gram in owner:
-            expected.setdefault(owner[gram], set()).add(gram)
-    matches = index(*map(" ".join, items), n=n, max_items=100).matches(" ".join(words))
-    assert {match.item: match.ngrams for match in matches} == {item: len(found) for item, found in expected.items()}
-
-
-def test_table_round_trip_through_bytes() -> None:
-    built = NgramIndex.of_texts({"a": [" ".join(WORDS)], "b": [" ".join(reversed(WORDS))]}, 13, 10)
-    sink = io.BytesIO()
-    pq.write_table(built.to_table(), sink)
-    loaded = NgramIndex.from_table(pq.read_table(io.BytesIO(sink.getvalue())))
-    assert (loaded.n, loaded.counts) == (built.n, built.counts)
-    assert np.array_equal(loaded.hashes, built.hashes)
-    assert loaded.matches(" ".join(WORDS)) == built.matches(" ".join(WORDS)) != []
-
-
-def test_an_index_of_other_unicode_tables_is_refused() -> None:
-    table = index(" ".join(WORDS)).to_table()
-    about = table.schema.metadata[b"gristmill.ngrams"].replace(b'"unicode": "', b'"unicode": "1')
-    with pytest.raises(RunError, match="same Python"):
-        NgramIndex.from_table(table.replace_schema_metadata({b"gristmill.ngrams": about}))
-
-
-ITEM = {"id": 7, "question": {"stem": "Why?"}, "choices": ["One.", "Two."], "answer": "One."}
-
-
-def write(path: Path, data: str | bytes) -> str:
-    data = data.encode() if isinstance(data, str) else data
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
-    return str(path)
-
-
-def items(path: str, *fields: str) -> list[str]:
-    return list(read_items(BenchmarkSection(name="set", paths=[path], fields=list(fields) or None)))
-
-
-def test_json_lines_json_and_parquet_read_alike(tmp_path: Path) -> None:
-    line = json.dumps(ITEM)
-    pq.write_table(pa.Table.from_pylist([ITEM, ITEM]), tmp_path / "d.parquet")
-    for path in (
-        write(tmp_path / "a.jsonl", f"{line}\n\n{line}\n"),
-        write(tmp_path / "b.jsonl.gz", f"{line}\n{line}"),
-        write(tmp_path / "c.json", f"[{line},{line}]"),
-        str(tmp_path / "d.parquet"),
-    ):
-        assert items(path) == ["Why?\nOne.\nTwo.\nOne."] * 2
-        assert items(path, "question.stem", "choices") == ["Why?\nOne.\nTwo."] * 2
-
-
-def test_csv_with_and_without_header(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", 'question,choice\n"One, or\ntwo?",no\n')
-    assert items(path) == ["question\nchoice", "One, or\ntwo?\nno"]
-    assert items(path, "question") == ["One, or\ntwo?"]
-
-
-def test_patterns_are_read_in_sorted_order(tmp_path: Path) -> None:
-    for name in "ba":
-        write(tmp_path / f"{name}.jsonl", json.dumps(name))
-    assert items(str(tmp_path / "*.jsonl")) == ["a", "b"]
+def test_a_hit_names_benchmark_item_share_and_place() -> None:
+    text = "Before. “" + ", ".join(WORDS[:14]).upper() + "!” After."
+    (hit,) = hits(decontaminator("other words", WHOLE), text)
+    assert hit == Hit("set", 1, ngrams=2, share=0.5, places=[(9, 9 + len(", ".join(WORDS[:14])))])
+    assert hit.detail == "set:1"
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "message"),
+    ("text", "expected"),
     [
-        ("a.jsonl", "{", "cannot be read as its name says"),
-        ("a.jsonl.gz", None, "cannot be read as its name says"),
-        ("a.parquet", "no", "cannot be read as its name says"),
-        ("a.txt", "no", "use .jsonl, .json, .csv or .parquet"),
-        ("a.json", '[{"other": 1}]', "item 0 has no field 'question'"),
+        ("<p>{}</p>", [(3, 3 + len(WHOLE))]),
+        ("½ ﬁ <b>{}</b>", [(7, 7 + len(WHOLE))]),
+        ("日本{}", [(2, 2 + len(WHOLE))]),
+        ("{0} and {0}", [(0, len(WHOLE)), (len(WHOLE) + 5, 2 * len(WHOLE) + 5)]),
     ],
 )
-def test_bad_files_are_named(tmp_path: Path, name: str, data: str | None, message: str) -> None:
-    path = tmp_path / name
-    path.write_bytes(b"not gzip" if data is None else data.encode())
-    with pytest.raises(InputError, match=message) as error:
-        items(str(path), "question")
-    assert name in str(error.value)
+def test_places_are_in_the_text_as_it_is(text: str, expected: list[tuple[int, int]]) -> None:
+    (hit,) = hits(decontaminator(WHOLE), text.format(WHOLE))
+    assert hit.places == expected
 
 
-def test_missing_files_are_named(tmp_path: Path) -> None:
-    for path in ("a.jsonl", "*.jsonl"):
-        with pytest.raises(InputError, match="no benchmark file at"):
-            expand(str(tmp_path / path))
+def test_marked_up_words_are_in_their_places() -> None:
+    marked = WHOLE.replace("echo", "e<b>ch</b>o").replace(" golf", "&nbsp;<i>golf</i>")
+    (hit,) = hits(decontaminator(WHOLE), f"<td>{marked}</td>")
+    assert hit.places == [(4, 4 + len(marked))]
+    assert hit.share == 1.0
 
 
-def test_two_benchmarks_may_not_share_a_name() -> None:
-    with pytest.raises(ValidationError, match="same name"):
-        DecontaminateSection(benchmarks=[BenchmarkSection(name="a", paths=["x"])] * 2)
+def test_the_question_without_its_answer_is_all_there() -> None:
+    item = Item(WHOLE, (LONG,))
+    (hit,) = hits(decontaminator(item), WHOLE)
+    assert (hit.ngrams, hit.share) == (4, 1.0)
+    (hit,) = hits(decontaminator(item), " ".join(LONG.split()[:23]))
+    assert (hit.ngrams, hit.share) == (11, round(11 / 68, 4))
+    (hit,) = hits(decontaminator(Item(" ".join(WORDS[:6]), (LONG,))), " ".join(WORDS[:6]))
+    assert (hit.ngrams, hit.share) == (1, 1.0)
+
+
+def test_two_passages_share_no_ngram_across_them() -> None:
+    (hit,) = hits(decontaminator(LONG), " ".join([*LONG.split()[:20], "and", *LONG.split()[20:40]]))
+    assert (hit.ngrams, hit.share) == (16, round(16 / 52, 4))
+    (hit,) = hits(decontaminator(LONG), " ".join([*LONG.split()[:20], "and", *LONG.split()[10:40]]))
+    assert hit.ngrams == 28 - 2, "n-grams that both have count once; two lie across"
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "words", "found"),
+    [
+        ({"min_ngrams": 4}, 15, False),
+        ({"min_ngrams": 4}, 16, True),
+        ({"min_share": 0.75}, 14, False),
+        ({"min_share": 0.75}, 15, True),
+        ({"min_ngrams": 9}, 15, False),
+        ({"min_ngrams": 9}, 16, True),  # all of the item is there
+    ],
+)
+def test_thresholds(thresholds: dict[str, Any], words: int, found: bool) -> None:
+    assert bool(hits(decontaminator(WHOLE, **thresholds), " ".join(WORDS[:words]))) == found
+
+
+def test_the_worst_is_the_item_with_most_ngrams_the_first_of_equals() -> None:
+    found = decontaminator(" ".join(WORDS[:13]), " ".join(reversed(WORDS[:14])), " ".join(reversed(WORDS[:14])))
+    told = hits(found, " ".join([*WORDS[:13], "and", *reversed(WORDS[:14])]))
+    assert [hit.item for hit in told] == [0, 1, 2]
+    assert worst(told).detail == "set:1"
+
+
+@pytest.mark.parametrize(
+    ("margin", "expected"),
+    [
+        (0, [(8, 13), (20, 25)]),
+        (1, [(7, 14), (19, 26)]),
+        (2, [(4, 31)]),  # a character into the words on either side, and the two meet
+        (5, [(3, 31)]),
+        (6, [(0, 31)]),
+        (99, [(0, 33)]),
+    ],
+)
+def test_passages_have_a_margin_and_end_with_words(margin: int, expected: list[tuple[int, int]]) -> None:
+    hits = [Hit("set", 0, 1, 1.0, [(8, 13)]), Hit("set", 1, 1, 1.0, [(20, 25)])]
+    assert passages(hits, "one two three four, fives sixes s", margin) == expected
+
+
+def test_unspaced_writing_is_cut_by_its_characters() -> None:
+    assert passages([Hit("set", 0, 1, 1.0, [(5, 7)])], "日本語の長い文章です", 2) == [(3, 9)]
+
+
+@pytest.mark.parametrize(
+    ("action", "text", "expected"),
+    [
+        ("drop", f"one {WHOLE} two", None),
+        ("label", f"one {WHOLE} two", []),
+        ("cut", f"one {WHOLE} two", [Span(4, 4 + len(WHOLE), "contaminated", 1.0)]),
+        ("cut", " one ".join([WHOLE] * 3), None),
+    ],
+)
+def test_actions(action: str, text: str, expected: list[Span] | None) -> None:
+    found = decontaminator(WHOLE, action=action, margin=0, max_cuts=2)
+    assert found.cuts(text, hits(found, text)) == expected
+
+
+def refiner(tmp_path: Path, **more: Any) -> Refiner:
+    """A refiner for one test set of one item, ``WHOLE``."""
+    (tmp_path / "set.json").write_text(json.dumps([WHOLE]))
+    given = DecontaminateSection(benchmarks=[BenchmarkSection(name="set", paths=[str(tmp_path / "set.json")])], **more)
+    (tmp_path / "index.arrow").write_bytes(index_bytes(build_index(given)))
+    return Refiner(RefineSection(decontaminate=given), str(tmp_path / "index.arrow"))
+
+
+def test_what_is_cut_by_rules_is_not_searched(tmp_path: Path) -> None:
+    half = " ".join(WORDS[:8])
+    text = f"{half} Menu {' '.join(WORDS[8:])} end. Mail: me@example.org"
+    cut = {"start": len(half) + 1, "end": len(half) + 6, "rule": "one_word"}
+    dropped = refiner(tmp_path).refine(text, "web", [cut])
+    assert (dropped.text, dropped.reason, dropped.detail, dropped.spans) == (None, "contaminated", "set:0", [])
+    (hit,) = dropped.hits
+    assert hit.places == [(0, text.index(" end"))], "in places of the extracted text, the cut inside"
+    assert refiner(tmp_path).refine(text, "web").hits == []
+
+
+def test_cut_passages_and_redaction_are_edits_of_the_extracted_text(tmp_path: Path) -> None:
+    text = f"Mail: one@example.org. Menu {WHOLE} end. Mail: two@example.org."
+    cuts = [{"start": 23, "end": 28, "rule": "one_word"}]
+    fate = refiner(tmp_path, action="cut", margin=1).refine(text, "web", cuts)
+    assert fate.text == "Mail: <EMAIL_ADDRESS>.end. Mail: <EMAIL_ADDRESS>."
+    assert [span.entity for span in fate.spans] == ["EMAIL_ADDRESS", "contaminated", "EMAIL_ADDRESS"]
+    names = dict.fromkeys(("EMAIL_ADDRESS",), "<EMAIL_ADDRESS>")
+    assert [text[span.start : span.end] for span in fate.spans if span.entity in names] == [
+        "one@example.org",
+        "two@example.org",
+    ]
+    (hit,) = fate.hits
+    assert [text[start:end] for start, end in hit.places] == [WHOLE]
+
+
+def test_a_document_of_which_nothing_is_left_is_contaminated(tmp_path: Path) -> None:
+    fate = refiner(tmp_path, action="cut").refine(f"\n{WHOLE}!\n", "web")
+    assert (fate.text, fate.reason, fate.detail, fate.spans) == (None, "contaminated", "set:0", [])
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(st.sampled_from([WHOLE, "one two", "three.", "<b>four</b>", "日本", "½"]), max_size=8), st.integers(0, 9)
+)
+def test_what_is_cut_leaves_no_hit(pieces: list[str], margin: int) -> None:
+    text = "\n".join(pieces)
+    found = decontaminator(WHOLE, action="cut", margin=margin, max_cuts=9)
+    cuts = found.cuts(text, hits(found, text))
+    assert cuts is not None
+    assert hits(found, cut_out(text, cuts)) == []
+    assert bool(cuts) == (WHOLE in pieces)
+
+
+def block(*texts: str) -> pa.Table:
+    """Documents that arrive, with what ``judge`` and ``dedup`` say of them."""
+    rows = len(texts)
+    columns = {field.name: pa.nulls(rows, field.type) for field in DOCUMENT_SCHEMA}
+    columns |= {"source": pa.array(["web"] * rows), "text": pa.array(texts, pa.large_string())}
+    said = {"kept": [True] * rows, "removed": [False] * rows, "cuts": [[] for _ in texts]}
+    return pa.table({**columns, **{name: pa.array(values) for name, values in said.items()}})
+
+
+def test_the_sidecar_has_hits_where_documents_are_searched(tmp_path: Path) -> None:
+    texts = ["clean", f"one {WHOLE}"]
+    label = refiner(tmp_path, action="label")(block(*texts))
+    assert label.documents["text"].to_pylist() == texts
+    assert label.edits.to_pylist() == [
+        {"kept": True, "reason": None, "detail": None, "edits": [], "hits": []},
+        {
+            "kept": True,
+            "reason": None,
+            "detail": None,
+            "edits": [],
+            "hits": [
+                {
+                    "benchmark": "set",
+                    "item": 0,
+                    "ngrams": 4,
+                    "share": 1.0,
+                    "places": [{"start": 4, "end": 4 + len(WHOLE)}],
+                }
+            ],
+        },
+    ]
+    assert Refiner(RefineSection(), None)(block(*texts)).edits.schema == EDITS_SCHEMA
+
+
+@pytest.mark.parametrize("more", [{"n": 3}, {"min_share": 1.1}, {"action": "keep"}, {"margin": -1}, {"max_cuts": 0}])
+def test_thresholds_have_bounds(more: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        section(**more)
+
+
+def test_excused_passages_are_read_from_files(tmp_path: Path) -> None:
+    (tmp_path / "set.json").write_text(json.dumps([WHOLE]))
+    (tmp_path / "famous.txt").write_text(", ".join(WORDS))
+    benchmarks = [BenchmarkSection(name="set", paths=[str(tmp_path / "set.json")])]
+    excused = DecontaminateSection(benchmarks=benchmarks, excused=[str(tmp_path / "*.txt")])
+    assert build_index(excused).search([WHOLE]) == [[]]
+    assert build_index(excused).counts[0].frames_only == 1
+    (tmp_path / "famous.txt").write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r"famous.txt cannot be read: .*; give excused passages as UTF-8 text"):
+        build_index(excused)
 
 
 def test_real_items_are_found_in_a_page(shared_data: Path) -> None:
     path = str(shared_data / "bench" / "gsm8k_test.jsonl")
-    section = DecontaminateSection(benchmarks=[BenchmarkSection(name="gsm8k", paths=[path], fields=["question"])])
-    built = NgramIndex.build(section)
+    given = DecontaminateSection(benchmarks=[BenchmarkSection(name="gsm8k", paths=[path], layout="gsm8k")])
     question = json.loads(Path(path).read_text().splitlines()[17])["question"]
-    match = built.contamination(f"A page about something else. {question.upper()} And so on.")
-    assert match is not None
-    assert match.detail == "gsm8k:17"
+    text = f"A page about something else. {question.upper()} And so on."
+    (hit,) = Decontaminator(given, build_index(given)).hits([text])[0]
+    assert (hit.detail, hit.share) == ("gsm8k:17", 1.0)
+    assert [text[start:end] for start, end in hit.places] == [question.upper().rstrip("?.")]

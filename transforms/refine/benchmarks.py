@@ -1,12 +1,13 @@
-"""Test sets as they are published: JSON lines, JSON, CSV or Parquet, each item as one text."""
+"""Test sets as they are published: JSON lines, JSON, CSV or Parquet, each item as its question and the rest."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterator
-from typing import Any
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import fsspec
 import pyarrow as pa
@@ -14,20 +15,41 @@ import pyarrow.parquet as pq
 
 from gristmill.corpus import storage
 from gristmill.corpus.errors import InputError
+from gristmill.transforms.refine.layouts import LAYOUTS, Layout
 from gristmill.transforms.refine.section import BenchmarkSection
 
 _GLOB = frozenset("*?[")
 
+_PROMPT = re.compile(r"\A\s*(?:question|problem|q)\s*:\s*", re.IGNORECASE)
+"""What an evaluation puts before a question, and files made from it still have."""
 
-def read_items(benchmark: BenchmarkSection) -> Iterator[str]:
-    """The text of each item, in the order of the files' names and the items in them.
+
+class Item(NamedTuple):
+    """A test item: its question, and its choices and answer, a text each. Without a layout all is the question."""
+
+    question: str
+    rest: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it in the order of the layout, as a copy of the item has it."""
+        return "\n".join([self.question, *self.rest])
+
+
+def read_items(benchmark: BenchmarkSection) -> Iterator[Item]:
+    """Each item, in the order of the files' names and the items in them.
 
     Raises InputError where a file is missing or cannot be read, or an item lacks one of the benchmark's fields.
     """
+    layouts = LAYOUTS[benchmark.layout] if benchmark.layout else ()
     for path in benchmark.paths:
         for url in expand(path):
-            for number, item in enumerate(_read(url, header=benchmark.fields is not None)):
-                yield "\n".join(_strings(_picked(item, benchmark.fields, f"{url}, item {number}")))
+            for number, item in enumerate(_read(url, layouts, header=benchmark.fields is not None)):
+                place = f"{url}, item {number}"
+                if layouts:
+                    yield _laid_out(item, layouts, place)
+                else:
+                    yield Item("\n".join(_strings(_picked(item, benchmark.fields, place))))
 
 
 def expand(path: str) -> list[str]:
@@ -39,7 +61,7 @@ def expand(path: str) -> list[str]:
     return [filesystem.unstrip_protocol(name) for name in sorted(found)]
 
 
-def _read(url: str, header: bool) -> Iterator[Any]:
+def _read(url: str, layouts: tuple[Layout, ...], header: bool) -> Iterator[Any]:
     """Items of one file: mappings, or lists of cells for a CSV without a header."""
     with fsspec.open(url, "rb", compression="infer") as file:
         name = url.removesuffix(".gz")
@@ -47,8 +69,7 @@ def _read(url: str, header: bool) -> Iterator[Any]:
             if name.endswith(".parquet"):
                 yield from pq.read_table(file).to_pylist()
             elif name.endswith(".csv"):
-                lines = io.TextIOWrapper(file, "utf-8-sig", newline="")
-                yield from csv.DictReader(lines) if header else csv.reader(lines)
+                yield from _csv_items(io.TextIOWrapper(file, "utf-8-sig", newline=""), layouts, header)
             elif name.endswith((".jsonl", ".json")):
                 yield from _json_items(file.read().decode("utf-8-sig"))
             else:
@@ -59,6 +80,20 @@ def _read(url: str, header: bool) -> Iterator[Any]:
             raise InputError(f"{url} cannot be read as its name says: {error}") from error
 
 
+def _csv_items(lines: io.TextIOWrapper, layouts: tuple[Layout, ...], header: bool) -> Iterator[Any]:
+    """Rows by the file's header; where its first row is none and a layout has columns, by those."""
+    rows = csv.reader(lines)
+    if not layouts and not header:
+        yield from rows
+        return
+    first = next(rows, [])
+    named = header or any(set(layout.question) <= set(first) for layout in layouts)
+    columns = first if named else next((list(layout.columns) for layout in layouts if layout.columns), first)
+    if columns is not first:
+        yield dict(zip(columns, first, strict=False))
+    yield from (dict(zip(columns, row, strict=False)) for row in rows if row)
+
+
 def _json_items(text: str) -> Iterator[Any]:
     """A JSON array's items, or one value from each line."""
     if text.lstrip().startswith("["):
@@ -67,19 +102,43 @@ def _json_items(text: str) -> Iterator[Any]:
         yield from (json.loads(line) for line in text.splitlines() if line.strip())
 
 
+def _laid_out(item: Any, layouts: tuple[Layout, ...], place: str) -> Item:
+    """An item by the layout of which it has most fields, the first of equals; it may lack choices and answers."""
+    fitting = [layout for layout in layouts if any(_texts(item, layout.question))]
+    if not fitting:
+        wanted = " or ".join(sorted({layout.question[0] for layout in layouts}))
+        raise InputError(f"{place} has no field {wanted}: take the layout of another test set, or name its `fields`")
+    layout = max(fitting, key=lambda layout: sum(_found(item, field) is not _NOTHING for field in layout.fields))
+    question = _PROMPT.sub("", "\n".join(_texts(item, layout.question)))
+    return Item(question, tuple(_texts(item, (*layout.choices, *layout.answer))))
+
+
+def _texts(item: Any, fields: Iterable[str]) -> list[str]:
+    return [text for field in fields for text in _strings(_found(item, field))]
+
+
 def _picked(item: Any, fields: list[str] | None, place: str) -> Any:
     if fields is None:
         return item
-    return [_field(item, field, place) for field in fields]
-
-
-def _field(item: Any, field: str, place: str) -> Any:
-    value = item
-    for key in field.split("."):
-        if not isinstance(value, dict) or key not in value:
+    values = [_found(item, field) for field in fields]
+    for field, value in zip(fields, values, strict=True):
+        if value is _NOTHING:
             raise InputError(f"{place} has no field {field!r}: name its fields, or leave `fields` out for all its text")
-        value = value[key]
-    return value
+    return values
+
+
+_NOTHING = object()
+
+
+def _found(value: Any, field: str) -> Any:
+    """What a dotted field holds, a list of it through lists; ``_NOTHING`` where it is not there."""
+    key, _, rest = field.partition(".")
+    if isinstance(value, list):
+        inner = [_found(one, field) for one in value]
+        return [one for one in inner if one is not _NOTHING] or _NOTHING
+    if not isinstance(value, dict) or key not in value:
+        return _NOTHING
+    return _found(value[key], rest) if rest else value[key]
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -1,168 +1,158 @@
-"""Decontamination: documents that hold items of a test set.
+"""Decontamination: documents that hold items of a test set, which items, and where.
 
-As in GPT-3 (Brown et al. 2020, appendix C), a document is contaminated when it shares an n-gram of 13 words with an
-item. An item's text is its fields joined, so n-grams across fields find copies that keep the layout, and those inside
-a field find the others.
-
-N-grams that stand in many items are frames ("for which of these two scenarios does the main character …"), not
-items, and are left out; GPT-3 did the same with those frequent in the training text, which needs a pass over it. So
-are those of figures and single letters. Items with fewer than n words have no n-gram: nothing that short tells a copy
-from a coincidence, so they are counted and not looked for.
-
-The index is three sorted arrays, 16 bytes an n-gram, and goes to workers as an Arrow table. A look-up is two
-steps on whole arrays: a bitmap of the hashes' top bits sends most of a document's n-grams home, a binary search
-settles the rest. With 64-bit hashes and a million n-grams, a false hit takes about 10¹³ words.
+What is found is followed from document to item and back: a hit names benchmark, item and the passages of the document,
+in characters, and says how much of the item is there. Markup is laid aside first (``markup.py``).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from gristmill.corpus.errors import RunError
-from gristmill.corpus.words import UNICODE_VERSION, normalise, shingle_hashes, word_hashes
-from gristmill.transforms.refine.benchmarks import read_items
+from gristmill.corpus.words import word_places
+from gristmill.transforms.refine.edits import Span, in_original
+from gristmill.transforms.refine.markup import plain
+from gristmill.transforms.refine.ngrams import NgramIndex, Run
 from gristmill.transforms.refine.section import DecontaminateSection
 
-UInt64s: TypeAlias = NDArray[np.uint64]
-Int32s: TypeAlias = NDArray[np.int32]
-
-_ABOUT = "gristmill.ngrams"
-_PREFILTER_BITS = 24
-_PROPER_WORDS = 3
-_SHIFT = np.uint64(64 - _PREFILTER_BITS)
+Ranges = list[tuple[int, int]]
+"""Half-open, sorted, apart."""
 
 
-class Match(NamedTuple):
-    """A document shares ``ngrams`` n-grams with an item; the first begins at word ``start_word`` of the document."""
+class Hit(NamedTuple):
+    """A document has ``ngrams`` n-grams of an item, at ``places`` of its text, in characters.
+
+    ``share`` is how many of the item's n-grams that is, or of its question's, whichever is more: 1.0 where the question
+    is there without its answer. An item or question of fewer words than an n-gram is there as a whole, and counts for
+    one. Rounded to four digits.
+    """
 
     benchmark: str
     item: int
     ngrams: int
-    start_word: int
+    share: float
+    places: Ranges
 
     @property
     def detail(self) -> str:
         """What the books say: ``gsm8k:17``."""
         return f"{self.benchmark}:{self.item}"
 
-
-class BenchmarkCounts(NamedTuple):
-    """A test set's items: all, those too short to have an n-gram that tells, and those whose n-grams are all frames."""
-
-    name: str
-    items: int
-    short: int
-    frames_only: int
+    def before(self, cuts: Sequence[Span]) -> Hit:
+        """The hit in places of the text before ``cuts`` were taken out of it."""
+        spans = in_original((Span(start, end, self.detail, 1.0) for start, end in self.places), cuts)
+        return self._replace(places=[(span.start, span.end) for span in spans]) if cuts else self
 
 
-class NgramIndex:
-    """The n-grams of test sets, each with the first item that holds it.
+HITS_FIELD = pa.field(
+    "hits",
+    pa.list_(
+        pa.struct(
+            [
+                ("benchmark", pa.string()),
+                ("item", pa.int64()),
+                ("ngrams", pa.int64()),
+                ("share", pa.float64()),
+                ("places", pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64())]))),
+            ]
+        )
+    ),
+    nullable=False,
+)
+"""The hits of a document as its row of the sidecar has them."""
 
-    ``n``: words in an n-gram. ``counts``: one a test set. ``hashes``: uint64 [n-grams], sorted, distinct.
-    ``benchmarks``, ``items``: int32 [n-grams], which of ``counts`` and which of its items an n-gram is from.
-    """
 
-    def __init__(
-        self, n: int, counts: list[BenchmarkCounts], hashes: UInt64s, benchmarks: Int32s, items: Int32s
-    ) -> None:
-        self.n, self.counts = n, counts
-        self.hashes, self.benchmarks, self.items = hashes, benchmarks, items
-        self._prefilter = np.zeros(1 << _PREFILTER_BITS, bool)
-        self._prefilter[_top_bits(hashes)] = True
+class Decontaminator:
+    """Finds hits by an index and the thresholds of a recipe."""
 
-    @classmethod
-    def build(cls, section: DecontaminateSection) -> NgramIndex:
-        """The index of a section's test sets. Raises InputError for a file that is missing or cannot be read."""
-        texts = {benchmark.name: read_items(benchmark) for benchmark in section.benchmarks}
-        return cls.of_texts(texts, section.n, section.max_items)
+    def __init__(self, section: DecontaminateSection, index: NgramIndex) -> None:
+        self.section, self.index = section, index
 
-    @classmethod
-    def of_texts(cls, texts: Mapping[str, Iterable[str]], n: int, max_items: int) -> NgramIndex:
-        """The index of item texts by test set; n-grams in more than ``max_items`` items are left out."""
-        ngrams = [[_telling_ngrams(text, n) for text in items] for items in texts.values()]
-        sizes = [len(items) for items in ngrams]
-        benchmark_of = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
-        item_of = np.concatenate([np.empty(0, np.int32), *(np.arange(size, dtype=np.int32) for size in sizes)])
-        lengths = np.array([len(item) for items in ngrams for item in items], np.int64)
+    def hits(self, texts: Sequence[str]) -> list[list[Hit]]:
+        """The hits of each text, by their first place in it."""
+        cleaned = [*map(plain, texts)]
+        found = zip(cleaned, self.index.search(cleaned), strict=True)
+        return [self._hits(text, runs) if runs else [] for text, runs in found]
 
-        every = np.concatenate([np.empty(0, np.uint64), *(item for items in ngrams for item in items)])
-        owner = np.repeat(np.arange(len(lengths)), lengths)
-        hashes, first, where, uses = np.unique(every, return_index=True, return_inverse=True, return_counts=True)
-        telling = uses <= max_items
-        telling_in = np.bincount(owner, weights=telling[where], minlength=len(lengths))
-        counts = [
-            BenchmarkCounts(
-                name,
-                sizes[number],
-                short=int((lengths[benchmark_of == number] == 0).sum()),
-                frames_only=int(((lengths > 0) & (telling_in == 0))[benchmark_of == number].sum()),
-            )
-            for number, name in enumerate(texts)
-        ]
-        owner = owner[first[telling]]
-        return cls(n, counts, hashes[telling], benchmark_of[owner], item_of[owner])
-
-    def matches(self, text: str) -> list[Match]:
-        """The items that share n-grams with ``text``, by their first place in it."""
-        words = word_hashes(text)
-        if len(words) < self.n or not len(self.hashes):
+    def cuts(self, text: str, hits: Iterable[Hit]) -> list[Span] | None:
+        """What of a text with hits is to go; None where all of it is."""
+        if self.section.action == "label":
             return []
-        ngrams = shingle_hashes(words, self.n)
-        places = np.flatnonzero(self._prefilter.take(_top_bits(ngrams)))
-        at = np.searchsorted(self.hashes, ngrams[places])
-        hit = self.hashes.take(at, mode="clip") == ngrams[places]
-        at, first = np.unique(at[hit], return_index=True)
-        places = places[hit][first]
-        found: dict[tuple[int, int], list[int]] = {}
-        for benchmark, item, place in zip(
-            self.benchmarks[at].tolist(), self.items[at].tolist(), places.tolist(), strict=True
-        ):
-            found.setdefault((benchmark, item), []).append(place)
-        matches = [Match(self.counts[b].name, item, len(at), min(at)) for (b, item), at in found.items()]
-        return sorted(matches, key=lambda match: (match.start_word, match.benchmark, match.item))
+        cuts = passages(hits, text, self.section.margin)
+        if self.section.action == "drop" or len(cuts) > self.section.max_cuts:
+            return None
+        return [Span(start, end, "contaminated", 1.0) for start, end in cuts]
 
-    def contamination(self, text: str, min_ngrams: int = 1) -> Match | None:
-        """The item that shares most n-grams with ``text``, the first of equals; None below ``min_ngrams``."""
-        best = max(self.matches(text), key=lambda match: match.ngrams, default=None)
-        return best if best is not None and best.ngrams >= min_ngrams else None
+    def _hits(self, text: str, runs: Iterable[Run]) -> list[Hit]:
+        starts, ends = word_places(text)
+        by_item: dict[int, dict[int, list[Run]]] = {}
+        for run in runs:
+            item = int(self.index.sequences.items[run.sequence])
+            by_item.setdefault(item, {}).setdefault(run.sequence, []).append(run)
+        found = []
+        for item, readings in by_item.items():
+            ngrams, share = max(self._told(sequence, those) for sequence, those in readings.items())
+            if share >= self.section.min_share and (ngrams >= self.section.min_ngrams or share == 1):
+                words = _joined((run.start, run.end) for those in readings.values() for run in those)
+                places = [(int(starts[first]), int(ends[last - 1])) for first, last in words]
+                found.append(Hit(*self.index.name(item), ngrams, share, places))
+        return sorted(found, key=lambda hit: (hit.places, hit.benchmark, hit.item))
 
-    def to_table(self) -> pa.Table:
-        """The index as a table (``hash``, ``benchmark``, ``item``); the rest is in the schema's metadata."""
-        about = {"n": self.n, "unicode": UNICODE_VERSION, "counts": [list(counts) for counts in self.counts]}
-        columns = {"hash": self.hashes, "benchmark": self.benchmarks, "item": self.items}
-        return pa.table(columns).replace_schema_metadata({_ABOUT: json.dumps(about)})
-
-    @classmethod
-    def from_table(cls, table: pa.Table) -> NgramIndex:
-        """The index in a table of ``to_table``. Raises RunError where other Unicode tables made its words."""
-        about = json.loads(table.schema.metadata[_ABOUT.encode()])
-        if about["unicode"] != UNICODE_VERSION:
-            raise RunError(
-                f"the n-gram index was built with Unicode {about['unicode']} and this worker has {UNICODE_VERSION}: "
-                "run the launcher and the workers on the same Python"
-            )
-        columns = (table[name].to_numpy() for name in ("hash", "benchmark", "item"))
-        return cls(about["n"], [BenchmarkCounts(*counts) for counts in about["counts"]], *columns)
+    def _told(self, sequence: int, runs: Iterable[Run]) -> tuple[int, float]:
+        """How many n-grams of a sequence are in its runs, and the greater share, of the question's or of all."""
+        sequences, n = self.index.sequences, self.index.n
+        covered = [(run.at, run.at + run.end - run.start) for run in runs]
+        size = int(sequences.starts[sequence + 1] - sequences.starts[sequence])
+        question = int(sequences.questions[sequence])
+        ngrams = _ngrams(covered, size, n)
+        shares = [ngrams / _all_ngrams(size, n)]
+        if question:
+            shares.append(_ngrams(covered, question, n) / _all_ngrams(question, n))
+        return max(ngrams, 1), round(max(shares), 4)
 
 
-def _telling_ngrams(text: str, n: int) -> UInt64s:
-    """Distinct n-grams of an item, without those of figures and single letters: 0 to F in a row is nobody's test."""
-    hashes = word_hashes(text)
-    if len(hashes) < n:
-        return hashes[:0]
-    proper = np.cumsum([0, *(not _is_figure(word) for word in normalise(text).split(" "))])
-    return np.unique(shingle_hashes(hashes, n)[proper[n:] - proper[:-n] >= _PROPER_WORDS])
+def passages(hits: Iterable[Hit], text: str, margin: int) -> Ranges:
+    """The places of hits in ``text`` with ``margin`` characters around them; what begins or ends in a word takes it."""
+    starts, ends = word_places(text)
+    wide = []
+    for start, end in (place for hit in hits for place in hit.places):
+        start, end = start - margin, end + margin
+        first = int(starts[np.searchsorted(ends, start, "right")])
+        last = int(ends[np.searchsorted(starts, end) - 1])
+        wide.append((max(0, min(start, first)), min(len(text), max(end, last))))
+    return _joined(wide)
 
 
-def _is_figure(word: str) -> bool:
-    return word.isdecimal() or (len(word) == 1 and word.isascii())
+def hit_row(hits: Iterable[Hit]) -> list[dict[str, Any]]:
+    """A document's hits as its row of the sidecar has them."""
+    return [{**hit._asdict(), "places": [{"start": start, "end": end} for start, end in hit.places]} for hit in hits]
 
 
-def _top_bits(hashes: UInt64s) -> NDArray[np.int64]:
-    return (hashes >> _SHIFT).view(np.int64)
+def worst(hits: Iterable[Hit]) -> Hit:
+    """The hit that shares most n-grams, the first of equals."""
+    return max(hits, key=attrgetter("ngrams"))
+
+
+def _all_ngrams(size: int, n: int) -> int:
+    return max(size - n + 1, 1)
+
+
+def _ngrams(covered: Ranges, size: int, n: int) -> int:
+    """N-grams of the first ``size`` words that are inside ``covered``; fewer than n words count as one, if all are."""
+    n = min(n, size)
+    begins = ((start, min(end, size) - n + 1) for start, end in covered)
+    return sum(end - start for start, end in _joined((start, end) for start, end in begins if start < end))
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    joined: Ranges = []
+    for start, end in sorted(ranges):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined

@@ -1,0 +1,24 @@
+# The types with which hashed_words.py is compiled. It reads and runs the same without them.
+# cython: language_level=3
+cimport cython
+
+cdef unsigned long long _ALL, _FIRST, _SECOND
+
+cdef class WordHasher:
+    cdef const long long[::1] folds
+    cdef const unsigned char[::1] kinds, as_mark
+    cdef const unsigned long long[::1] multipliers
+    cdef int mark
+    cdef Py_ssize_t longest
+
+    @cython.locals(
+        folds="const long long[::1]", kinds="const unsigned char[::1]", multipliers="const unsigned long long[::1]",
+        at=cython.Py_ssize_t, put=cython.Py_ssize_t, length=cython.Py_ssize_t, before=cython.int, base=cython.int,
+        kind=cython.int, code=cython.uint, folded=cython.longlong, total=cython.ulonglong
+    )
+    cpdef Py_ssize_t put(
+        self, const unsigned char[::1] data, Py_ssize_t begin, Py_ssize_t end, unsigned long long[::1] out,
+        Py_ssize_t place
+    ) except -2
+
+cdef unsigned long long _mixed(unsigned long long value) noexcept

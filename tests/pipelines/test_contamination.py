@@ -1,0 +1,94 @@
+"""Test items in a corpus, from recipe to report: what becomes of documents, and what is said of items."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from gristmill.corpus.errors import InputError
+from gristmill.pipelines.contamination import FoundItem, contamination, found_items
+from gristmill.pipelines.recipe import Recipe
+from tests.pipelines.conftest import Milled, mill
+from tests.pipelines.small import lines, prose, recipe, source
+from tests.pipelines.test_mill import final_texts
+
+QUESTION = (
+    "A gardener carries nineteen buckets uphill before breakfast, spills seven, and refills eleven at the pump; how "
+    "many full buckets stand beside her greenhouse when the church clock strikes nine?"
+)
+ANSWER = "Twenty three buckets stand beside the greenhouse, since nineteen less seven is twelve and eleven more arrive."
+
+
+def quiz(folder: Path, **more: Any) -> Recipe:
+    """Four documents: clean, with a question, with a question and its answer, with an answer."""
+    texts = [
+        prose(1),
+        f"{prose(2)}\n\n{QUESTION.upper()}\n\n{prose(3)}",
+        f"{prose(4)}\n<p>{QUESTION}</p><p>{ANSWER}</p>\n{prose(5)}",
+        f"{prose(6)} {ANSWER} {prose(7)}",
+    ]
+    items = [{"question": "What?", "answer": "That."}, {"question": QUESTION, "answer": ANSWER}]
+    (folder / "quiz.json").write_text(json.dumps(items))
+    benchmarks = [{"name": "quiz", "layout": "gsm8k", "paths": [str(folder / "quiz.json")]}]
+    return recipe(
+        source(folder, "texts", "jsonl", {"a.jsonl": lines(*texts)}),
+        judge={"rules": []},
+        refine={"decontaminate": {"benchmarks": benchmarks, "margin": 1, **more}, "redact": None},
+    )
+
+
+def items(milled: Milled) -> list[tuple[str, int, int, int, float]]:
+    return [(one.benchmark, one.item, one.documents, one.kept, one.share) for one in found_items(milled.work)]
+
+
+CUT = [
+    prose(1),
+    f"{prose(2)}\n\n\n{prose(3)}",
+    f"{prose(4)}\n<p</p>\n{prose(5)}",
+    f"{prose(6)} {prose(7)}",
+]
+
+
+@pytest.mark.parametrize(("action", "left"), [("drop", CUT[:1]), ("cut", CUT), ("label", None)])
+def test_items_are_dropped_cut_or_labelled_and_reported(tmp_path: Path, action: str, left: list[str] | None) -> None:
+    made = quiz(tmp_path, action=action)
+    milled = mill(made, tmp_path / "work", until="refine")
+    texts = set(final_texts(milled).values())
+    if left is None:
+        rows = (tmp_path / "texts" / "a.jsonl").read_text().splitlines()
+        left = [json.loads(row)["text"] for row in rows]
+    assert texts == set(left)
+    assert items(milled) == [("quiz", 1, 3, len(left) - 1, 1.0)]
+
+
+def test_a_question_alone_counts_by_its_own_share(tmp_path: Path) -> None:
+    milled = mill(quiz(tmp_path, min_share=0.6), tmp_path / "work", until="refine")
+    assert items(milled) == [("quiz", 1, 2, 0, 1.0)]
+
+
+def test_the_bytes_do_not_hang_on_workers(tmp_path: Path) -> None:
+    made = quiz(tmp_path, action="cut")
+    one, two = (mill(made, tmp_path / f"work{n}", n, "refine") for n in (1, 2))
+    assert one.manifests()["refine"] == two.manifests()["refine"]
+
+
+def test_the_command_prints_tables_and_rows(tmp_path: Path) -> None:
+    milled = mill(quiz(tmp_path), tmp_path / "work", until="refine")
+    shown = CliRunner().invoke(contamination, [milled.work])
+    assert shown.exit_code == 0, shown.output
+    assert "quiz:1" in shown.output
+    assert "50.00%" in shown.output
+    rows = CliRunner().invoke(contamination, [milled.work, "--json"])
+    (row,) = map(json.loads, rows.output.splitlines())
+    assert FoundItem(**row) == found_items(milled.work)[0]
+
+
+def test_a_corpus_that_was_not_searched_says_so(tmp_path: Path) -> None:
+    plain = recipe(source(tmp_path, "texts", "jsonl", {"a.jsonl": lines(prose(1))}))
+    milled = mill(plain, tmp_path / "work", until="refine")
+    with pytest.raises(InputError, match=r"was not searched for test items: name some under refine\.decontaminate"):
+        found_items(milled.work)
