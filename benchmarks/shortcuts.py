@@ -44,9 +44,9 @@ from gristmill.transforms.extract.guess import surely_not
 from gristmill.transforms.extract.section import ExtractSection, UrlSection
 from gristmill.transforms.extract.tidy import tidy
 from gristmill.transforms.extract.urls import UrlFilter
+from gristmill.transforms.judge.measure import signals
 from gristmill.transforms.judge.rules import explain
 from gristmill.transforms.judge.section import JudgeSection
-from gristmill.transforms.judge.measure import signals
 
 SHORTCUTS = ("url_lists", "media_type", "size_caps", "language_guess", "identifier_sample")
 WANTED = ("en", "de", "zh", "en de fr")

@@ -6,6 +6,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from gristmill.corpus.errors import InputError
 from gristmill.corpus.stage import StageDirectory
 from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
@@ -13,23 +14,39 @@ from gristmill.pipelines.stage import BeamStage, Mill
 from gristmill.pipelines.stages.aligned import aligned_tasks
 from gristmill.transforms.blocks import ReadDocuments
 from gristmill.transforms.dedup.transform import SignDocuments, WriteSignatures
+from gristmill.transforms.judge.signals import SIGNALS
 from gristmill.transforms.units import Task
 
 
 class Signatures(BeamStage):
-    """MinHash bands and a fingerprint of every document that ``judge`` kept."""
+    """MinHash bands, a fingerprint and a sketch of every document that ``judge`` kept."""
 
     name = "signatures"
-    version = 1
+    version = 2
     takes_from = "judge"
 
     def slice(self, recipe: Recipe) -> Any:
         section = recipe.dedup
-        return [section.ngram, section.banding, section.seed, section.partitions, UNICODE_VERSION]
+        shape = [section.ngram, section.banding, section.seed, section.partitions]
+        return [*shape, section.verify, section.quality, UNICODE_VERSION]
+
+    def check(self, mill: Mill) -> None:
+        quality = mill.recipe.dedup.quality
+        scores = [scorer.column for scorer in mill.recipe.scores]
+        if quality is not None and quality not in (*SIGNALS, *scores):
+            known = ", ".join([*SIGNALS, *scores])
+            raise InputError(f"dedup.quality names {quality!r}, which is no signal; the signals are {known}")
 
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
-        documents = ("documents", ("id", "source", "text", "date"))
-        return aligned_tasks(mill, directory, {"extract": documents, "judge": ("verdicts", ("kept",))})
+        inputs: dict[str, tuple[str, tuple[str, ...]]] = {
+            "extract": ("documents", ("id", "source", "text", "date")),
+            "judge": ("verdicts", ("kept",)),
+        }
+        quality = mill.recipe.dedup.quality
+        if quality is not None:
+            stage = "signals" if quality in SIGNALS else "scores"
+            inputs[stage] = (stage, (quality,))
+        return aligned_tasks(mill, directory, inputs)
 
     def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
         section = mill.recipe.dedup

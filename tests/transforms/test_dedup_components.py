@@ -18,7 +18,7 @@ ROWS = st.lists(
 
 
 def _members(rows: list[tuple[int, int]], fresh: int = 0) -> Members:
-    band, node = np.array(rows, np.uint64).reshape(-1, 2).T
+    band, node = np.array(sorted(rows, key=lambda row: row[1]), np.uint64).reshape(-1, 2).T
     return shared(band, node, fresh)
 
 

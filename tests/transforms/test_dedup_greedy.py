@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +14,14 @@ from hypothesis import strategies as st
 from gristmill.corpus.words import mix
 from gristmill.transforms.dedup import greedy as greedy_module
 from gristmill.transforms.dedup.buckets import Members, shared
-from gristmill.transforms.dedup.greedy import greedy
+from gristmill.transforms.dedup.greedy import Rule, greedy
 from gristmill.transforms.dedup.minhash import MinHasher
+from gristmill.transforms.dedup.passing import NOT_COMPARED, WHOLE, GreedyPass
 from gristmill.transforms.dedup.rank import Ranked, ranked
-from gristmill.transforms.dedup.shingles import UInt64s, jaccard
+from gristmill.transforms.dedup.section import Verify
+from gristmill.transforms.dedup.shingles import UInt32s, UInt64s
 from gristmill.transforms.dedup.signature_file import FINGERPRINT_SCHEMA
+from tests.transforms.dedup_reference import as_sets, jaccard, rounded
 
 HASHER = MinHasher(bands=6, rows=1, seed=1)
 
@@ -30,19 +32,18 @@ class Removed(NamedTuple):
     jaccard: float
 
 
-def _sets(documents: Sequence[frozenset[int]]) -> list[UInt64s]:
-    return [np.sort(mix(np.array(sorted(d), np.uint64))) for d in documents]
+def _sets(documents: Sequence[frozenset[int]]) -> list[UInt32s]:
+    return [np.sort((mix(np.array(sorted(d), np.uint64)) >> np.uint64(32)).astype(np.uint32)) for d in documents]
 
 
-def _bands(sets: list[UInt64s]) -> UInt64s:
-    counts = np.array([len(s) for s in sets], np.int64)
-    return HASHER.band_hashes(
-        HASHER.signatures(np.concatenate([np.empty(0, np.uint64), *sets]), counts.cumsum() - counts)
-    )
+def _bands(sets: list[UInt32s]) -> UInt64s:
+    return HASHER.band_hashes(HASHER.signatures(as_sets(sets)))
 
 
-def _members(nodes: Sequence[int], sets: list[UInt64s], fresh: int = 0) -> Members:
-    return shared(_bands(sets).ravel(), np.repeat(np.array(nodes, np.uint64), HASHER.bands), fresh)
+def _members(nodes: Sequence[int], sets: list[UInt32s], fresh: int = 0) -> Members:
+    order = np.argsort(nodes)
+    names = np.array(nodes, np.uint64)[order]
+    return shared(_bands(sets)[order].ravel(), np.repeat(names, HASHER.bands), fresh)
 
 
 def _run(
@@ -59,14 +60,15 @@ def _run(
     ranking = Ranked(
         node=np.array(nodes, np.uint64),
         text=np.array([texts.index(d) for d in documents], np.int64),
-        shingles=np.array([len(d) for d in documents], np.int64),
+        sketch=np.array([len(d) for d in documents], np.int64),
         settled=np.arange(len(documents)) < settled,
     )
     if members is None:
         members = _members(nodes, list(sets.values()), fresh=nodes[settled] if settled < len(nodes) else 0)
-    found = greedy(ranking, members, lambda wanted: [sets[n] for n in wanted.tolist()], threshold)
-    fields = (field.tolist() for field in found)
-    return {node: Removed(kept, exact, alike) for node, kept, exact, alike in zip(*fields, strict=True)}
+    rule = Rule(threshold, "exact", HASHER.bands)
+    found = greedy(ranking, members, lambda wanted: np.concatenate([sets[n] for n in wanted.tolist()]), rule)
+    fields = (field.tolist() for field in found[:4])
+    return {node: Removed(kept, exact, alike / WHOLE) for node, kept, exact, alike in zip(*fields, strict=True)}
 
 
 def _all_pairs(documents: Sequence[frozenset[int]], threshold: float) -> dict[int, tuple[int, float]]:
@@ -76,9 +78,7 @@ def _all_pairs(documents: Sequence[frozenset[int]], threshold: float) -> dict[in
     removed = {}
     for place, document in enumerate(documents):
         matches = [
-            (-len(bands[k] & bands[place]), k, round(len(documents[k] & document) / len(documents[k] | document), 4))
-            for k in kept
-            if bands[k] & bands[place]
+            (-len(bands[k] & bands[place]), k, jaccard(documents[k], document)) for k in kept if bands[k] & bands[place]
         ]
         matches = [m for m in matches if m[2] >= threshold]
         if matches:
@@ -101,7 +101,6 @@ def test_greedy_is_the_pass_over_all_pairs(documents: list[frozenset[int]], thre
     """Who goes is the same whether or not exact duplicates are taken out first; so are the matches of all others."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(greedy_module, "_BLOCK", block)
-        patch.setattr(greedy_module, "_COMPARED_AT_ONCE", 2)
         found = _run(documents, threshold)
     expected = _all_pairs(documents, threshold)
     assert found.keys() == expected.keys()
@@ -111,7 +110,7 @@ def test_greedy_is_the_pass_over_all_pairs(documents: list[frozenset[int]], thre
         assert exact == (first < place)
         assert kept not in found
         assert kept < place
-        assert alike == jaccard(sets[place], sets[kept]) >= threshold
+        assert alike == jaccard(sets[place].tolist(), sets[kept].tolist()) >= threshold
         if first == place or first not in found:
             assert (kept, alike) == expected[place]
 
@@ -132,25 +131,108 @@ def test_names_and_order_of_members_do_not_matter(
     assert found == {names[n]: r._replace(kept=names[r.kept]) for n, r in _run(documents, threshold).items()}
 
 
-@settings(max_examples=120, deadline=None)
-@given(CORPORA, CORPORA, THRESHOLDS)
-def test_incremental_law(old: list[frozenset[int]], new: list[frozenset[int]], threshold: float) -> None:
-    """old ∪ new, the old ranked first = old alone, then new against what was kept of it.
+@settings(max_examples=200, deadline=None)
+@given(CORPORA, CORPORA, THRESHOLDS, st.sampled_from([1, 2, 64]))
+def test_incremental_law(old: list[frozenset[int]], new: list[frozenset[int]], threshold: float, listed: int) -> None:
+    """old ∪ new, the old ranked first = old alone, then new against what was kept of it; capped or not.
 
     The same documents go. Only a copy of a text that the first run removed may be told otherwise by the second, which
     does not see that text any more: as near instead of exact, or for another kept document that it matches too.
     """
-    together = _run([*old, *new], threshold)
-    alone = _run(old, threshold)
-    kept = [n for n in range(len(old)) if n not in alone]
-    nodes = [*kept, *range(len(old), len(old) + len(new))]
-    later = _run([([*old, *new])[n] for n in nodes], threshold, nodes=nodes, settled=len(kept))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(greedy_module, "LISTED", listed)
+        together = _run([*old, *new], threshold)
+        alone = _run(old, threshold)
+        kept = [n for n in range(len(old)) if n not in alone]
+        nodes = [*kept, *range(len(old), len(old) + len(new))]
+        later = _run([([*old, *new])[n] for n in nodes], threshold, nodes=nodes, settled=len(kept))
     assert alone.keys() | later.keys() == together.keys()
     assert not alone.keys() & later.keys()
     gone = {old[n] for n in alone if not alone[n].exact}
     for node, removed in (alone | later).items():
         if node < len(old) or new[node - len(old)] not in gone:
             assert removed == together[node]
+
+
+def _capped(documents: Sequence[frozenset[int]], threshold: float, listed: int) -> set[int]:
+    """Who goes by the definition of the caps."""
+    bands = _bands(_sets(documents)).tolist() if documents else []
+    lists: dict[tuple[int, ...], list[int]] = {}
+    gone = set()
+
+    def paths(place: int) -> list[list[tuple[int, ...]]]:
+        around = [*bands[place], *bands[place]]
+        return [
+            [tuple(around[first : first + length]) for length in range(1, greedy_module.LEVELS + 1)]
+            for first in range(HASHER.bands)
+        ]
+
+    for place, document in enumerate(documents):
+        met = set()
+        for path in paths(place):
+            for name in path:
+                found = lists.get(name, [])
+                met |= set(found)
+                if len(found) < listed:
+                    break
+        if document in documents[:place] or any(jaccard(documents[m], document) >= threshold for m in met):
+            gone.add(place)
+            continue
+        for path in paths(place):
+            room = [name for name in path if len(lists.get(name, [])) < listed]
+            if room:
+                lists.setdefault(room[0], []).append(place)
+    return gone
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(TEXTS, max_size=24, unique=True), THRESHOLDS, st.sampled_from([1, 2, 3]))
+def test_capped_buckets_branch_by_the_next_bands(
+    documents: list[frozenset[int]], threshold: float, listed: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(greedy_module, "LISTED", listed)
+        found = _run(documents, threshold)
+    assert found.keys() == _capped(documents, threshold, listed)
+
+
+def test_kept_documents_beyond_a_first_list_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three of one bucket, not alike, lists of two: the third is capped, and meets nobody after it by that bucket."""
+    monkeypatch.setattr(greedy_module, "LISTED", 2)
+    documents = [*_blocks_of(50, 1, 101, 201), frozenset(range(202, 251))]
+    nodes = np.arange(4, dtype=np.uint64)
+    sets = _sets(documents)
+    ranking = Ranked(nodes, nodes.astype(np.int64), np.array([len(s) for s in sets]), np.zeros(4, bool))
+
+    def capped(members: Members) -> tuple[list[int], list[int]]:
+        rule = Rule(0.9, "exact", 2)
+        found = greedy(ranking, members, lambda n: np.concatenate([sets[i] for i in n.tolist()]), rule)
+        return found.node.tolist(), found.capped.tolist()
+
+    first = np.zeros(4, np.uint64)
+    assert capped(Members(first, nodes)) == ([], [2, 3])
+    second = np.array([1, 1], np.uint64)  # a bucket of the next band, shared by the two that are alike
+    branch = Members(np.concatenate([first, second]), np.concatenate([nodes, nodes[2:]]))
+    assert capped(branch) == ([3], [2])
+
+
+@pytest.mark.parametrize(
+    ("verify", "threshold", "goes"),
+    [("estimate", 0.75, True), ("estimate", 0.7501, False), ("none", 1.0, True), ("exact", 0.75, False)],
+)
+def test_what_is_verified(verify: Verify, threshold: float, goes: bool) -> None:
+    """Two signatures equal in three places of four; as sets they have three values of five in common."""
+    values = {0: np.array([4, 2, 9, 7], np.uint32), 1: np.array([4, 2, 8, 7], np.uint32)}
+    if verify == "exact":
+        values = {node: np.sort(signature) for node, signature in values.items()}
+    nodes = np.arange(2, dtype=np.uint64)
+    ranking = Ranked(nodes, nodes.astype(np.int64), np.full(2, 4), np.zeros(2, bool))
+    members = Members(np.zeros(2, np.uint64), nodes)
+    wanted = greedy(
+        ranking, members, lambda n: np.concatenate([values[i] for i in n.tolist()]), Rule(threshold, verify, 1)
+    )
+    assert bool(len(wanted.node)) == goes
+    assert wanted.similarity.tolist() == ([{"estimate": 7500, "none": NOT_COMPARED}[verify]] if goes else [])
 
 
 def _blocks_of(size: int, *starts: int) -> list[frozenset[int]]:
@@ -188,14 +270,14 @@ def test_exact_duplicates_need_no_text() -> None:
     ranking = Ranked(nodes, np.array([7, 7, 7]), np.array([4, 4, 4]), np.zeros(3, bool))
     members = Members(np.zeros(3, np.uint64), nodes)
 
-    def refuse(wanted: UInt64s) -> list[UInt64s]:
+    def refuse(wanted: UInt64s) -> UInt32s:
         raise AssertionError(f"asked for {wanted}")
 
-    found = greedy(ranking, members, refuse, 0.7)
+    found = greedy(ranking, members, refuse, Rule(0.7, "exact", 1))
     assert found.node.tolist() == [1, 2]
     assert found.kept.tolist() == [0, 0]
     assert found.exact.all()
-    assert found.jaccard.tolist() == [1.0, 1.0]
+    assert found.similarity.tolist() == [WHOLE, WHOLE]
 
 
 def test_documents_without_words_are_duplicates_of_each_other_only() -> None:
@@ -215,31 +297,25 @@ def test_members_that_are_not_ranked_are_passed_over() -> None:
     assert _run(documents, 0.9, nodes=[5, 7], members=everyone) == {7: Removed(5, False, 0.978)}
 
 
-def test_shingles_are_let_go_when_no_mate_is_to_come() -> None:
-    """Pairs of alike documents, one after the other, each its own block: two sets are held at most."""
+def test_sketches_are_let_go_when_no_mate_is_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs of documents, one after the other, each its own block: the sketches of one pair are held at most."""
     pairs = 20
     documents = [d for pair in range(pairs) for d in _blocks_of(50, 1000 * pair + 1, 1000 * pair + 41)]
-    sets = _sets(documents)
     nodes = np.arange(2 * pairs, dtype=np.uint64)
     ranking = Ranked(nodes, nodes.astype(np.int64), np.full(2 * pairs, 50), np.zeros(2 * pairs, bool))
-    alive = []
+    sets, held = _sets(documents), []
 
-    class Tracked(np.ndarray):
-        """An array that can be weakly referenced."""
+    class Watched(GreedyPass):  # type: ignore[misc]
+        def run(self, first: int, last: int, values: UInt32s, *where: Any) -> None:
+            held.append(len(values))
+            super().run(first, last, values, *where)
 
-    def give(wanted: UInt64s) -> list[UInt64s]:
-        given = [sets[int(n)].copy().view(Tracked) for n in wanted]
-        references.extend(weakref.ref(g) for g in given)
-        alive.append(sum(r() is not None for r in references))
-        return given
-
-    references: list[weakref.ref[Tracked]] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(greedy_module, "_BLOCK", 100)
-        found = greedy(ranking, Members(nodes // np.uint64(2), nodes), give, 0.9)
-    assert not len(found.node)
-    assert len(alive) == pairs
-    assert max(alive) <= 4
+    monkeypatch.setattr(greedy_module, "_BLOCK", 100)
+    monkeypatch.setattr(greedy_module, "GreedyPass", Watched)
+    members = Members(nodes // np.uint64(2) << np.uint64(12), nodes)
+    rule = Rule(0.9, "exact", 1)
+    assert not len(greedy(ranking, members, lambda n: np.concatenate([sets[i] for i in n.tolist()]), rule).node)
+    assert held == [100] * pairs
 
 
 def _fingerprints(rows: list[dict[str, object]]) -> pa.Table:
@@ -247,9 +323,16 @@ def _fingerprints(rows: list[dict[str, object]]) -> pa.Table:
     return pa.Table.from_pylist([{"row": i, **usual, **r} for i, r in enumerate(rows)], FINGERPRINT_SCHEMA)
 
 
+def _zeros(count: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros(count, np.int64), np.zeros(count, np.int64)
+
+
 @pytest.mark.parametrize(
     ("better", "worse"),
     [
+        ({"source": "books", "quality": 0.1}, {"source": "web", "quality": 0.9}),
+        ({"quality": 0.5, "words": 1}, {"quality": 0.4, "words": 9}),
+        ({"quality": -5.0}, {"quality": None}),
         ({"source": "books", "words": 1}, {"source": "web", "words": 9}),
         ({"source": "wiki"}, {"source": "web"}),
         ({"words": 11, "date": "2024"}, {"words": 10, "date": "2020"}),
@@ -262,13 +345,13 @@ def _fingerprints(rows: list[dict[str, object]]) -> pa.Table:
 )
 def test_rank(better: dict[str, object], worse: dict[str, object]) -> None:
     for rows, nodes in (([better, worse], [1, 2]), ([worse, better], [2, 1])):
-        found = ranked(_fingerprints(rows), np.array(nodes, np.uint64), np.zeros(2, np.int64), ("books", "wiki"))
+        found = ranked(_fingerprints(rows), np.array(nodes, np.uint64), *_zeros(2), ("books", "wiki"))
         assert found.node.tolist() == [1, 2]
 
 
 def test_earlier_generations_rank_first_and_are_settled() -> None:
     table = _fingerprints([{"words": 99}, {"words": 1}, {"words": 5}, {"words": 50}])
-    found = ranked(table, np.arange(4, dtype=np.uint64), np.array([0, -2, -1, -1]))
+    found = ranked(table, np.arange(4, dtype=np.uint64), np.array([0, -2, -1, -1]), np.zeros(4, np.int64))
     assert found.node.tolist() == [1, 3, 2, 0]
     assert found.settled.tolist() == [True, True, True, False]
 
@@ -276,8 +359,9 @@ def test_earlier_generations_rank_first_and_are_settled() -> None:
 def test_texts_are_equal_where_their_hashes_are() -> None:
     table = _fingerprints([{"text_hash": bytes([t]) * 16, "shingles": t, "id": bytes([9 - t]) * 16} for t in (1, 2, 3)])
     twice = pa.concat_tables([table, table])  # two chunks, each with its own dictionary
-    found = ranked(twice, np.arange(6, dtype=np.uint64), np.zeros(6, np.int64))
-    assert found.shingles.tolist() == [3, 3, 2, 2, 1, 1]
+    sketches = np.array([1, 2, 3, 1, 2, 3])
+    found = ranked(twice, np.arange(6, dtype=np.uint64), np.zeros(6, np.int64), sketches)
+    assert found.sketch.tolist() == [3, 3, 2, 2, 1, 1]
     assert found.text[0] == found.text[1] != found.text[2] == found.text[3]
 
 
@@ -287,7 +371,7 @@ def test_no_bound_loses_a_pair_at_its_own_similarity(common: int, left: int, rig
     """With the threshold at the pair's rounded similarity the pair matches, on whichever side rounding went."""
     documents = [frozenset(range(common + left)), frozenset([*range(common), *range(1000, 1000 + right)])]
     everyone = Members(np.zeros(2, np.uint64), np.arange(2, dtype=np.uint64))
-    alike = round(common / (common + left + right), 4)
+    alike = rounded(common, common + left + right)
     exact = documents[0] == documents[1]
     assert _run(documents, alike, members=everyone) == {1: Removed(0, exact, alike)}
     assert _run(documents, alike + 1e-4, members=everyone) == ({1: Removed(0, True, 1.0)} if exact else {})

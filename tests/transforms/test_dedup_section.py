@@ -35,6 +35,8 @@ def test_null_bands_are_optimal_for_the_threshold(
         ({"threshold": 1.01}, "less than or equal to 1"),
         ({"priority": ("crawl", "crawl")}, "twice"),
         ({"ngram": 0}, "greater than or equal to 1"),
+        ({"bands": 4097, "rows": 1}, "less than or equal to 4096"),
+        ({"verify": "text"}, "'exact', 'estimate' or 'none'"),
         ({"jaccard": 0.7}, "Extra inputs"),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -13,17 +15,19 @@ from hypothesis import strategies as st
 
 from gristmill.transforms.dedup import signature_file
 from gristmill.transforms.dedup.minhash import MinHasher
-from gristmill.transforms.dedup.shingles import text_hash, text_shingles
+from gristmill.transforms.dedup.sign import sign
 from gristmill.transforms.dedup.signature_file import (
     BAND_SCHEMA,
     FINGERPRINT_SCHEMA,
     band_rows,
     fingerprint_table,
-    join_partition,
+    join_partitions,
     node,
     partition_tables,
-    sign,
+    read_fingerprints,
+    read_sketches,
 )
+from tests.transforms.dedup_reference import column
 
 HASHER = MinHasher(4, 2, seed=1)
 TEXTS = ["the cat sat on the mat", "", "The cat, sat on the mat!", "a quite different text of seven words", "one"]
@@ -50,7 +54,7 @@ def test_every_row_is_in_the_partition_of_its_top_bits(bands: list[list[int]], p
     expected = sorted((band, row + 5) for row, pair in enumerate(bands) for band in pair)
     found = []
     for partition in range(partitions):
-        band, nodes = join_partition([band_rows(file, partition)])
+        band, nodes = join_partitions([band_rows(file, range(partition, partition + 1))])
         assert all(int(b) * partitions >> 64 == partition for b in band)
         found += list(zip(band.tolist(), nodes.tolist(), strict=True))
     assert found == expected
@@ -60,7 +64,7 @@ def test_several_files_are_told_apart() -> None:
     bands = np.array([[1, 2**63]], np.uint64)
     files = [_file(partition_tables(np.array([row], np.uint32), bands, 2)) for row in (3, 4)]
     for partition, band in enumerate((1, 2**63)):
-        found, nodes = join_partition([band_rows(file, partition) for file in files])
+        found, nodes = join_partitions([band_rows(file, range(partition, partition + 1)) for file in files])
         assert found.tolist() == [band, band]
         assert nodes.tolist() == [3, (1 << 32) + 4]
 
@@ -69,11 +73,11 @@ def test_files_of_other_partitions_are_refused() -> None:
     bands = np.array([[1, 2**63]], np.uint64)
     files = [_file(partition_tables(np.array([0], np.uint32), bands, count)) for count in (2, 4)]
     with pytest.raises(ValueError, match=r"file 1 has 4 partitions.*dedup\.partitions"):
-        join_partition([band_rows(file, 0) for file in files])
+        join_partitions([band_rows(file, range(1)) for file in files])
 
 
 def test_no_files_no_rows() -> None:
-    band, nodes = join_partition([])
+    band, nodes = join_partitions([])
     assert len(band) == len(nodes) == 0
 
 
@@ -82,25 +86,41 @@ def test_a_node_holds_the_largest_file_and_row() -> None:
     assert int(name) == 2**64 - 1
 
 
-@pytest.mark.parametrize("at_once", [1, 4, 2**20])
-def test_signing_in_runs_gives_what_signing_one_by_one_gives(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signature_file, "_SIGNED_AT_ONCE", at_once)
-    signed = sign(TEXTS, HASHER, 3)
-    assert signed.words.tolist() == [6, 0, 6, 7, 1]
-    assert signed.shingles.tolist() == [4, 0, 4, 5, 1] == [len(text_shingles(t, 3)) for t in TEXTS]
-    assert signed.bands.shape == (5, 4)
-    for index, text in enumerate(TEXTS):
-        alone = sign([text], HASHER, 3)
-        assert alone.bands.tolist() == signed.bands[index : index + 1].tolist()
-        assert alone.text_hash == signed.text_hash[index : index + 1]
-    assert signed.text_hash[0] == signed.text_hash[2] != signed.text_hash[3]
-    assert signed.text_hash[1] == text_hash(np.empty(0, np.uint64))
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 2**32 - 1), max_size=5), min_size=1, max_size=9), st.data())
+def test_sketches_are_found_where_they_begin(sketches: list[list[int]], data: st.DataObject) -> None:
+    wanted = sorted(data.draw(st.sets(st.integers(0, len(sketches) - 1), min_size=1)))
+    lengths = np.array([len(one) for one in sketches], np.int64)
+    starts = lengths.cumsum() - lengths
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signature_file, "_FAR", 2)
+        path = Path(folder, "sketches.bin")
+        path.write_bytes(np.array([value for one in sketches for value in one], "<u4").tobytes())
+        found = read_sketches(str(path), starts[wanted], lengths[wanted])
+    assert found.tolist() == [value for one in wanted for value in sketches[one]]
 
 
-def test_signing_nothing() -> None:
-    signed = sign([], HASHER, 3)
-    assert len(signed.words) == len(signed.text_hash) == 0
-    assert signed.bands.shape == (0, 4)
+@pytest.mark.parametrize("rows", [[0], [4], [1, 2, 5], [0, 1, 2, 4, 5, 9]])
+def test_only_row_groups_that_hold_a_row_are_read(rows: list[int], tmp_path: Path) -> None:
+    documents = pa.table(
+        {
+            "id": pa.array([bytes([i]) * 16 for i in range(6)], pa.binary(16)),
+            "source": ["web"] * 6,
+            "date": pa.nulls(6, pa.string()),
+            "quality": [0.12346, None, 2.0, 3.0, 4.0, 5.0],
+        }
+    )
+    every = np.array([0, 1, 2, 4, 5, 9], np.uint32)
+    signed = sign(column(["a b c d e"] * 6), HASHER, 3)
+    table = fingerprint_table(documents, every, signed, np.full(6, 3))
+    path = str(tmp_path / "fingerprints.parquet")
+    with pq.ParquetWriter(path, FINGERPRINT_SCHEMA) as writer:
+        for begin, end in ((0, 2), (2, 2), (2, 5), (5, 6)):
+            writer.write_table(table.slice(begin, end - begin), row_group_size=6)
+    found = read_fingerprints(path, np.array(rows, np.uint32))
+    assert found["row"].to_pylist() == rows
+    assert found["sketch"].to_pylist() == [3 * every.tolist().index(row) for row in rows]
+    assert found["quality"].to_pylist()[0] == (pytest.approx(0.1235) if rows[0] == 0 else found["quality"][0].as_py())
 
 
 def test_fingerprints_stand_beside_their_documents() -> None:
@@ -112,9 +132,10 @@ def test_fingerprints_stand_beside_their_documents() -> None:
         }
     )
     rows = np.array([0, 2, 3, 7, 9], np.uint32)
-    table = fingerprint_table(documents, rows, sign(TEXTS, HASHER, 3))
+    table = fingerprint_table(documents, rows, sign(column(TEXTS), HASHER, 3), np.array([4, 0, 4, 5, 1]))
     assert table.schema == FINGERPRINT_SCHEMA
     assert table["row"].to_pylist() == rows.tolist()
     assert table["id"].to_pylist()[4] == b"\4" * 16
     assert table["source"].to_pylist()[4] == "books"
     assert table["shingles"].to_pylist() == [4, 0, 4, 5, 1]
+    assert table["sketch"].to_pylist() == [0, 4, 4, 8, 13]

@@ -21,8 +21,10 @@ def test_documents_without_words_and_those_that_were_dropped_meet_nobody() -> No
         }
     )
     section = DedupSection()
-    fingerprints, rows, bands, block_rows = SignDocuments(section).load()(block)
-    assert fingerprints["id"].to_pylist() == IDS[:3]
-    assert rows.tolist() == [1]
-    assert bands.shape == (1, section.banding[0])
-    assert block_rows == 4
+    signed = SignDocuments(section).load()(block)
+    assert signed.fingerprints["id"].to_pylist() == IDS[:3]
+    assert signed.fingerprints["sketch"].to_pylist() == [0, 0, 1]
+    assert signed.rows.tolist() == [1]
+    assert signed.bands.shape == (1, section.banding[0])
+    assert len(signed.sketches) == 1
+    assert signed.block_rows == 4

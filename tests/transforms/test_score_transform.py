@@ -21,6 +21,7 @@ from gristmill.corpus.stage import StageDirectory
 from gristmill.transforms.blocks import AlignedFiles, Columns, side_by_side
 from gristmill.transforms.judge.columns import RULE_COLUMNS, measure, verdicts
 from gristmill.transforms.judge.section import JudgeSection
+from gristmill.transforms.score.blocks import score_block
 from gristmill.transforms.score.kinds import scorer_key
 from gristmill.transforms.score.section import FastText, Kenlm, Transformer, WordLists
 from gristmill.transforms.score.transform import (
@@ -30,7 +31,6 @@ from gristmill.transforms.score.transform import (
     ScoreWork,
     WriteScores,
     read_score_blocks,
-    score_block,
 )
 from gristmill.transforms.units import Task
 from tests.classifiers.tiny_models import text, transformer

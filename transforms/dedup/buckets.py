@@ -21,13 +21,13 @@ class Members(NamedTuple):
 
 
 def shared(band: UInt64s, node: UInt64s, fresh: int = 0) -> Members:
-    """The buckets of two members or more with one at least of this run, in any order of rows.
+    """The buckets of two members or more with one at least of this run.
 
-    ``band`` and ``node`` are parallel, uint64 [n]. Nodes from ``fresh`` on are of this run; an index of earlier runs
-    comes before (its files have the smaller numbers), and what only its documents share was decided then. Memory: about
-    40 bytes a row beyond the input.
+    ``band`` and ``node`` are parallel, uint64 [n], in any order in which the nodes of a band ascend. Nodes from
+    ``fresh`` on are of this run; an index of earlier runs comes before (its files have the smaller numbers), and what
+    only its documents share was decided then. Memory: about 40 bytes a row beyond the input.
     """
-    order = np.lexsort((node, band))
+    order = np.argsort(band, kind="stable")  # which merges what files hold sorted
     band, node = band[order], node[order]
     starts = np.flatnonzero(np.insert(band[1:] != band[:-1], 0, True)[: len(band)])
     sizes = np.diff(starts, append=len(band))

@@ -1,20 +1,28 @@
 """The decision: best-ranked first, a document goes if and only if it matches a kept one before it.
 
-Two documents match when they share a bucket and the true Jaccard similarity of their shingle sets, rounded, reaches the
-threshold. So a chain a ~ b ~ c does not take c along when b goes and a and c are not alike.
+Two documents match when they share a bucket and their similarity, rounded, reaches the threshold. So a chain a ~ b ~ c
+does not take c along when b goes and a and c are not alike.
 
-Exact duplicates come first and cost no text: all of a group but its best-ranked go. That changes nothing about who
-goes. Equal text means equal shingles, hence equal signatures, buckets and similarities to everyone: if the best of the
-group stays, the others share its buckets and match it at 1; if it goes, the kept document that it matches stands before
-the others too, and they match it just as well. The report names that document for them: ``kept`` is always a kept one.
+Exact duplicates come first and cost no comparison: all of a group but its best-ranked go. That changes nothing about
+who goes. Equal text means equal shingles, hence equal signatures, buckets and similarities to everyone: if the best of
+the group stays, the others share its buckets and match it at 1; if it goes, the kept document that it matches stands
+before the others too, and they match it just as well. The report names that document for them: ``kept`` is always a
+kept one.
 
-Shingles are asked for in rank order, in blocks, and only where two of a bucket are left after that. A kept document's
-are held while a document that shares a bucket with it is to come. Memory: 8 bytes a shingle for those, and one block.
+**Caps.** Thousands of pages of one template, each different enough to stay, would be compared each with each. So a
+bucket is met through *lists*: its first ``LISTED`` kept documents, and for those after them a list for each bucket of
+the next band that they share as well, and so once more (``LEVELS``). A document is compared with bands x levels x
+``LISTED`` others at most. Which they are follows from rank and buckets alone, and what comes later changes nothing for
+what came before: so an earlier crawl's kept documents fill the lists as they did then. Kept documents beyond a first
+list are ``capped``: who shares that one bucket with them, and no other, is not compared with them.
+
+Sketches are asked for in rank order, in blocks, and only where two of a bucket are left after the exact ones. A listed
+document's is held while a document that shares a bucket with it is to come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -22,17 +30,27 @@ from numpy.typing import NDArray
 
 from gristmill.transforms.dedup.buckets import Members
 from gristmill.transforms.dedup.components import batches
+from gristmill.transforms.dedup.minhash import BAND_MASK
+from gristmill.transforms.dedup.passing import WHOLE, GreedyPass
 from gristmill.transforms.dedup.rank import Ranked
-from gristmill.transforms.dedup.shingles import DIGITS, UInt64s, jaccard
+from gristmill.transforms.dedup.section import Verify
+from gristmill.transforms.dedup.shingles import Integers, UInt32s, UInt64s
+from gristmill.transforms.dedup.signature_file import runs
 
-_BLOCK = 2**22  # shingles: 32 MB
-_MASK = 2**16 - 1
-_COMPARED_AT_ONCE = 32
-_ROUNDING = 10.0**-DIGITS  # more than rounding adds to a similarity
+LISTED = 64
+LEVELS = 3
+_BLOCK = 2**22  # values of sketches: 16 MB
 
-Integers: TypeAlias = NDArray[np.int64]
-Shingles: TypeAlias = Callable[[UInt64s], Sequence[UInt64s]]
-"""Gives the ``shingle_set`` of each of the nodes asked for."""
+Sketches: TypeAlias = Callable[[UInt64s], UInt32s]
+"""Gives the sketches of the nodes asked for, one after another."""
+
+
+class Rule(NamedTuple):
+    """When two documents of a bucket match."""
+
+    threshold: float
+    verify: Verify
+    bands: int
 
 
 class Removals(NamedTuple):
@@ -42,11 +60,13 @@ class Removals(NamedTuple):
     kept: UInt64s
     """The kept document that stands for it."""
     exact: NDArray[np.bool_]
-    jaccard: NDArray[np.float64]
-    """Similarity of the two, rounded to 4 digits."""
+    similarity: Integers
+    """Of the two, in ten-thousandths, or ``NOT_COMPARED``."""
+    capped: UInt64s
+    """Kept documents that were beyond a bucket's first list."""
 
 
-def greedy(ranked: Ranked, members: Members, shingles: Shingles, threshold: float) -> Removals:
+def greedy(ranked: Ranked, members: Members, sketches: Sketches, rule: Rule) -> Removals:
     """Who goes among ``ranked``, which holds whole components. Settled documents stay whatever they match.
 
     Members that are not among ``ranked`` are left out; that is how documents removed by an earlier run are passed over.
@@ -55,117 +75,109 @@ def greedy(ranked: Ranked, members: Members, shingles: Shingles, threshold: floa
     _, first, group = np.unique(ranked.text, return_index=True, return_inverse=True)
     original = first[group]
     exact = (original != np.arange(count)) & ~ranked.settled
-    match, similarity = _near(ranked, _Buckets.of(ranked, members, ~exact), shingles, threshold)
+    buckets = _Buckets.of(ranked, members, ~exact, rule.bands)
+    found = _passed(ranked, buckets, sketches, rule)
+    at = buckets.position
+    match, similarity = np.full(count, -1), np.full(count, WHOLE)
+    gone = found.match >= 0
+    match[at[gone]] = at[found.match[gone]]
+    similarity[at[gone]] = found.alike[gone]
     goes = exact | (match >= 0)[original]
     kept = np.where(match >= 0, match, np.arange(count))[original]
-    return Removals(ranked.node[goes], ranked.node[kept[goes]], exact[goes], similarity[original][goes])
+    return Removals(
+        ranked.node[goes],
+        ranked.node[kept[goes]],
+        exact[goes],
+        similarity[original][goes],
+        ranked.node[at[found.capped > 0]],
+    )
 
 
 class _Buckets(NamedTuple):
-    """Buckets with two or more documents that take part, by position in rank order."""
+    """Buckets with two or more documents that take part."""
 
     position: Integers
-    """The documents in such buckets, ascending."""
-    start: Integers
-    """Document i of ``position`` is in ``bucket[start[i] : start[i + 1]]``."""
-    bucket: Integers
-    size: Integers
-    """Members of each bucket."""
+    """The documents in such buckets, by position in rank order, ascending."""
+    rows: Integers
+    """Document i of ``position`` has the rows ``rows[i]`` to ``rows[i + 1]`` of ``paths``."""
+    paths: Integers
+    """[rows, LEVELS]: numbers of lists; -1 where a path ends."""
+    room: Integers
+    """Places of each list."""
+    last_mate: Integers
+    """The last of ``position`` in any bucket of each document, by its place there."""
 
     @classmethod
-    def of(cls, ranked: Ranked, members: Members, taking_part: NDArray[np.bool_]) -> _Buckets:
+    def of(cls, ranked: Ranked, members: Members, taking_part: NDArray[np.bool_], bands: int) -> _Buckets:
         present = np.isin(members.node, ranked.node[taking_part])
         order = np.argsort(ranked.node)
         position = order[np.searchsorted(ranked.node, members.node[present], sorter=order)]
-        _, bucket, size = np.unique(members.bucket[present], return_inverse=True, return_counts=True)
+        names, bucket, size = np.unique(members.bucket[present], return_inverse=True, return_counts=True)
         mates = size[bucket] > 1
         position, bucket = position[mates], bucket[mates]
-        rows = np.lexsort((bucket, position))
-        distinct, start = np.unique(position[rows], return_index=True)
-        return cls(distinct, np.append(start, len(rows)), bucket[rows], size)
-
-    def last_mates(self) -> Integers:
-        """The last position among the members of each document's buckets."""
-        if not len(self.position):
-            return self.position
-        last = np.zeros(len(self.size), np.int64)
-        np.maximum.at(last, self.bucket, np.repeat(self.position, np.diff(self.start)))
-        return np.maximum.reduceat(last[self.bucket], self.start[:-1])
+        band = (names & BAND_MASK).astype(np.int64)[bucket]
+        order = np.lexsort((band, position))
+        position, bucket, band = position[order], bucket[order], band[order]
+        distinct, rows, place = np.unique(position, return_index=True, return_inverse=True)
+        last = np.zeros(len(size), np.int64)
+        np.maximum.at(last, bucket, place)
+        last_mate = np.maximum.reduceat(last[bucket], rows) if len(rows) else rows
+        paths, room = _paths(bucket, size, _next_rows(place, rows, band, bands))
+        return cls(distinct, np.append(rows, len(position)), paths, room, last_mate)
 
 
-class _Kept:
-    """The kept documents of each bucket so far."""
-
-    def __init__(self, sizes: Integers) -> None:
-        self._slots = np.empty(sizes.sum(), np.int64)
-        self._start = np.cumsum(sizes) - sizes
-        self._end = self._start.copy()
-
-    def add(self, position: int, buckets: Integers) -> None:
-        self._slots[self._end[buckets]] = position
-        self._end[buckets] += 1
-
-    def sharing(self, buckets: Integers) -> Integers:
-        """Positions of those in any of ``buckets``: by number of buckets shared, most first, then by rank."""
-        spans = zip(self._start[buckets].tolist(), self._end[buckets].tolist(), strict=True)
-        positions, shared = np.unique(np.concatenate([self._slots[a:b] for a, b in spans]), return_counts=True)
-        return positions[np.argsort(-shared, kind="stable")]
+def _next_rows(place: Integers, rows: Integers, band: Integers, bands: int) -> Integers:
+    """For each row that of the same document and the next band, the first after the last one; -1: there is none."""
+    if not len(place):
+        return place
+    following = np.arange(1, len(place) + 1) % len(place)
+    following = np.where(band == bands - 1, rows[place], following)
+    follows = (place[following] == place) & (band[following] == (band + 1) % bands)
+    return np.where(follows, following, -1)
 
 
-def _near(
-    ranked: Ranked, buckets: _Buckets, shingles: Shingles, threshold: float
-) -> tuple[Integers, NDArray[np.float64]]:
-    """Position of the kept document that each document matches (-1: none), and their similarity (else 1)."""
-    match = np.full(len(ranked.node), -1)
-    similarity = np.ones(len(ranked.node))
-    kept = _Kept(buckets.size)
-    held: dict[int, UInt64s] = {}
-    last_mate = dict(zip(buckets.position.tolist(), buckets.last_mates().tolist(), strict=True))
-    for places in _blocks(ranked.shingles[buckets.position]):
-        positions = buckets.position[places]
-        held = {position: own for position, own in held.items() if last_mate[position] >= positions[0]}
-        sets = shingles(ranked.node[positions])
-        for place, position, own in zip(places.tolist(), positions.tolist(), sets, strict=True):
-            in_buckets = buckets.bucket[buckets.start[place] : buckets.start[place + 1]]
-            if not ranked.settled[position]:
-                candidates = kept.sharing(in_buckets)
-                candidates = candidates[_within(ranked.shingles[candidates], len(own), threshold)]
-                match[position], similarity[position] = _first_match(own, candidates.tolist(), held, threshold)
-            if match[position] < 0:
-                kept.add(position, in_buckets)
-                held[position] = own
-    return match, similarity
+def _paths(bucket: Integers, size: Integers, following: Integers) -> tuple[Integers, Integers]:
+    """The lists that each row's document is looked for in, int64 [rows, LEVELS], and the room in each.
 
-
-def _blocks(sizes: Integers) -> list[Integers]:
-    """Consecutive indices of ``sizes``, in runs that hold ``_BLOCK`` in sum and one document more at most."""
-    numbers = batches(sizes, _BLOCK)
-    return np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(numbers)) + 1) if len(sizes) else []
-
-
-def _first_match(own: UInt64s, candidates: list[int], held: dict[int, UInt64s], threshold: float) -> tuple[int, float]:
-    """The first of ``candidates`` that reaches the threshold and its similarity, or (-1, 1).
-
-    Shingles whose low 16 bits some shingle of ``own`` has are at least as many as those in common. They are counted for
-    many candidates at a time; only where that many could do are the sets compared. Nothing is missed by it, and a
-    template with thousands of kept documents costs a few microseconds a pair.
+    A list that may come to be full branches by the bucket of the next band; a branch of one document leads nowhere.
     """
-    marks = np.zeros(_MASK + 1, np.uint8)
-    marks[own.view(np.int64) & _MASK] = 1
-    for begin in range(0, len(candidates), _COMPARED_AT_ONCE):
-        chunk = candidates[begin : begin + _COMPARED_AT_ONCE]
-        sets = [held[candidate] for candidate in chunk]
-        sizes = np.fromiter(map(len, sets), np.int64, len(sets))
-        marked = marks.take(np.concatenate(sets).view(np.int64) & _MASK)
-        most = np.add.reduceat(marked, np.cumsum(sizes) - sizes, dtype=np.int64)
-        near = most / (len(own) + sizes - most) >= threshold - _ROUNDING
-        for place in np.flatnonzero(near).tolist():
-            alike = jaccard(own, sets[place])
-            if alike >= threshold:
-                return chunk[place], alike
-    return -1, 1.0
+    paths = np.full((len(bucket), LEVELS), -1)
+    paths[:, 0] = bucket
+    room = [size]
+    step = following
+    for level in range(1, LEVELS):
+        sizes = np.concatenate(room)
+        row = np.flatnonzero((paths[:, level - 1] >= 0) & (step >= 0))
+        row = row[sizes[paths[row, level - 1]] > LISTED]
+        pair = paths[row, level - 1] * len(size) + bucket[step[row]]
+        _, branch, count = np.unique(pair, return_inverse=True, return_counts=True)
+        number = np.where(count > 1, len(sizes) + np.cumsum(count > 1) - 1, -1)
+        paths[row, level] = number[branch]
+        room.append(count[count > 1])
+        step = np.where(step >= 0, following[step], -1)
+    return paths, np.minimum(np.concatenate(room), LISTED)
 
 
-def _within(theirs: Integers, own: int, threshold: float) -> NDArray[np.bool_]:
-    """Which sizes can reach the threshold at all: the similarity of two sets is at most the ratio of their sizes."""
-    return np.minimum(theirs, own) / np.maximum(np.maximum(theirs, own), 1) >= threshold - _ROUNDING
+def _passed(ranked: Ranked, buckets: _Buckets, sketches: Sketches, rule: Rule) -> GreedyPass:
+    """The pass over the documents of ``buckets``, done."""
+    nodes, lengths = ranked.node[buckets.position], ranked.sketch[buckets.position]
+    begins = np.append(0, buckets.room.cumsum())
+    settled = ranked.settled[buckets.position].astype(np.uint8)
+    state = GreedyPass(settled, buckets.rows, buckets.paths, begins, rule.threshold, rule.verify)
+    starts = np.zeros(len(nodes), np.int64)
+    held, values = np.empty(0, np.int64), np.empty(0, np.uint32)
+    for first, last in _blocks(lengths):
+        held = held[(state.listed[held] > 0) & (buckets.last_mate[held] >= first)]
+        values = np.concatenate([runs(values, starts[held], lengths[held]), sketches(nodes[first:last])])
+        held = np.append(held, np.arange(first, last))
+        starts[held] = lengths[held].cumsum() - lengths[held]
+        state.run(first, last, values, starts, lengths)
+    return state
+
+
+def _blocks(sizes: Integers) -> list[tuple[int, int]]:
+    """Runs of indices of ``sizes``, (first, after last), that hold ``_BLOCK`` in sum and one document more at most."""
+    if not len(sizes):
+        return []
+    cuts = (np.flatnonzero(np.diff(batches(sizes, _BLOCK))) + 1).tolist()
+    return list(zip([0, *cuts], [*cuts, len(sizes)], strict=True))

@@ -19,8 +19,8 @@ class Ranked(NamedTuple):
     node: UInt64s
     text: NDArray[np.int64]
     """Equal where the text hashes are equal."""
-    shingles: NDArray[np.int64]
-    """Number of distinct shingles."""
+    sketch: NDArray[np.int64]
+    """Values in the sketch."""
     settled: NDArray[np.bool_]
     """Kept by an earlier run: stays, whatever it matches."""
 
@@ -30,6 +30,7 @@ _UNDATED = "~"  # after every digit
 _ORDER = [
     ("generation", "ascending"),
     ("priority", "ascending"),
+    ("quality", "descending"),
     ("words", "descending"),
     ("date", "ascending"),
     ("id", "ascending"),
@@ -38,19 +39,26 @@ _ORDER = [
 
 
 def ranked(
-    fingerprints: pa.Table, node: UInt64s, generation: NDArray[np.int64], priority: Sequence[str] = ()
+    fingerprints: pa.Table,
+    node: UInt64s,
+    generation: NDArray[np.int64],
+    sketch: NDArray[np.int64],
+    priority: Sequence[str] = (),
 ) -> Ranked:
-    """Rank documents: earlier generation, better source, more words, earlier date (none last), smaller id.
+    """Rank documents: earlier generation, better source, higher quality (none last), more words, earlier date (none
+    last), smaller id.
 
-    ``fingerprints`` (``FINGERPRINT_SCHEMA``), ``node`` and ``generation`` are parallel. A generation is 0 for documents
-    of this run and negative for those of earlier ones, the oldest smallest; of these give only documents that were
-    kept. ``priority`` names sources, best first; those not named come last. Of equal ids the smaller node goes first.
+    ``fingerprints`` (``FINGERPRINT_SCHEMA``), ``node``, ``generation`` and ``sketch`` (values in it) are parallel. A
+    generation is 0 for documents of this run and negative for those of earlier ones, the oldest smallest; of these
+    give only documents that were kept. ``priority`` names sources, best first; those not named come last. Of equal ids
+    the smaller node goes first.
     """
     source = pc.index_in(fingerprints["source"].cast(pa.string()), value_set=pa.array(priority, pa.string()))
     keys = pa.table(
         {
             "generation": generation,
             "priority": pc.fill_null(source, len(priority)),
+            "quality": pc.fill_null(fingerprints["quality"], -np.inf),
             "words": fingerprints["words"],
             "date": pc.fill_null(fingerprints["date"], _UNDATED),
             "id": fingerprints["id"],
@@ -59,5 +67,4 @@ def ranked(
     )
     order = pc.sort_indices(keys, sort_keys=_ORDER).to_numpy()
     text = fingerprints["text_hash"].combine_chunks().dictionary_encode().indices.to_numpy()
-    shingles = fingerprints["shingles"].to_numpy()
-    return Ranked(node[order], text[order].astype(np.int64), shingles[order].astype(np.int64), generation[order] < 0)
+    return Ranked(node[order], text[order].astype(np.int64), sketch[order], generation[order] < 0)

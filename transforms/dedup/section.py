@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from gristmill.corpus.section import Section
+from gristmill.corpus.section import Location, RuntimeMark, Section
+
+Verify: TypeAlias = Literal["exact", "estimate", "none"]
 
 
 class DedupSection(Section):
-    """Near-duplicate removal by MinHash and LSH, each candidate verified by its true Jaccard similarity.
+    """Near-duplicate removal by MinHash and LSH, each candidate verified (``verify``) before it can go.
 
     A pair of similarity s shares a band with probability 1 - (1 - s^rows)^bands (Leskovec, Rajaraman and Ullman,
     *Mining of Massive Datasets*, 3.4). The default of 14 bands of 8 rows over word 5-grams is FineWeb's (Penedo et al.
@@ -28,8 +31,16 @@ class DedupSection(Section):
         description="Jaccard similarity of the shingle sets from which two documents count as near-duplicates. The "
         "default is where the S-curve of 14 bands of 8 rows is steepest, (1/14)^(1/8).",
     )
+    verify: Verify = Field(
+        "exact",
+        description="What decides on documents that share a band: the true Jaccard similarity (`exact`, from sets of "
+        "4 bytes a shingle), the share of equal signature values (`estimate`, 4 bytes a value), or nothing (`none`).",
+    )
     bands: int | None = Field(
-        14, ge=1, description="Bands of the LSH. Null, with `rows` null: the best for `threshold` and `permutations`."
+        14,
+        ge=1,
+        le=4096,
+        description="Bands of the LSH. Null, with `rows` null: the best for `threshold` and `permutations`.",
     )
     rows: int | None = Field(8, ge=1, description="Signature values in a band. Null together with `bands`.")
     permutations: int = Field(
@@ -45,6 +56,16 @@ class DedupSection(Section):
     )
     priority: tuple[str, ...] = Field(
         (), description="Names of sources, best first: their documents are kept before others'. The rest rank last."
+    )
+    quality: str | None = Field(
+        None,
+        description="A signal; of two documents of equal priority the one that has more of it is kept. After it come "
+        "length, date (earliest first) and id.",
+    )
+    index: Annotated[tuple[Location, ...], RuntimeMark()] = Field(
+        (),
+        description="Earlier runs, earliest first, whose documents rank before all of this one's and stay: work "
+        "directories (what their `dedup` kept), or `signatures-…` folders of such (all that was signed).",
     )
 
     @model_validator(mode="after")

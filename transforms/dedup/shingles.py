@@ -1,50 +1,62 @@
-"""What documents are compared by: the set of their shingles, and a hash of all of their words.
+"""What documents are compared by: the set of their shingles.
 
-Both follow from the word hashes alone, so documents of equal text hash have equal shingle sets by construction. That is
-why exact duplicates need no band of their own: they share every band of the LSH.
+A shingle is a number of 32 bits: the upper half of the hash of ``ngram`` consecutive words. In a set of n shingles
+n²/2^33 pairs are expected to share a number, so a similarity is off by some n/2^33: a hundred-thousandth for a book of
+100,000 words, nothing for a page. Sets follow from the word hashes alone, so documents of equal words have equal sets.
 """
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gristmill.corpus.words import shingle_hashes, word_hashes
-
-HASH_BYTES = 16
+from gristmill.corpus.words import shingle_hashes
 
 UInt64s: TypeAlias = NDArray[np.uint64]
 UInt32s: TypeAlias = NDArray[np.uint32]
+Integers: TypeAlias = NDArray[np.int64]
 
-DIGITS = 4
-"""Similarities are rounded to this many digits before they decide."""
-
-
-def text_hash(words: UInt64s) -> bytes:
-    """16 bytes that equal those of another document iff the normalised words are the same, in the same order."""
-    return blake2b(words.astype("<u8", copy=False).tobytes(), digest_size=HASH_BYTES).digest()
+_HALF = np.uint64(32)
 
 
-def shingle_set(words: UInt64s, ngram: int) -> UInt64s:
-    """The distinct shingle hashes of a document's word hashes, ascending. Empty for a document without words."""
-    hashes = np.sort(shingle_hashes(words, ngram))
-    return hashes[np.insert(hashes[1:] != hashes[:-1], 0, True)] if len(hashes) else hashes
+class Sets(NamedTuple):
+    """Sets one after another: ``values`` uint32 [sum of ``counts``], ascending inside each; ``counts`` int64 [sets]."""
+
+    values: UInt32s
+    counts: Integers
+
+    @property
+    def starts(self) -> Integers:
+        """Where each set begins."""
+        return self.counts.cumsum() - self.counts
 
 
-def text_shingles(text: str, ngram: int) -> UInt64s:
-    """``shingle_set`` of a text."""
-    return shingle_set(word_hashes(text), ngram)
+def shingle_sets(words: UInt64s, counts: Integers, ngram: int) -> Sets:
+    """The shingles of documents whose word hashes lie one after another, ``counts`` int64 [documents] of each.
 
-
-def jaccard(left: UInt64s, right: UInt64s) -> float:
-    """|left ∩ right| / |left ∪ right| of two ascending sets, rounded; 1 for two empty ones."""
-    if len(left) > len(right):
-        left, right = right, left
-    if not len(right):
-        return 1.0
-    found = np.searchsorted(right, left)
-    shared = np.count_nonzero(right.take(found, mode="clip") == left)
-    return round(float(shared) / float(len(left) + len(right) - shared), DIGITS)
+    A document of fewer words than ``ngram`` has one shingle of them all; one without words has none.
+    """
+    many = np.where(counts < ngram, counts > 0, counts - ngram + 1)
+    values = np.empty(many.sum(), np.uint32)
+    ends = many.cumsum()
+    # Windows over all words, those of two documents taken out; then the few documents that are shorter than a window.
+    inside = np.repeat(np.arange(len(counts)), counts)
+    within = inside[: len(words) - ngram + 1] == inside[ngram - 1 :] if len(words) >= ngram else inside[:0] != 0
+    full = np.repeat(counts >= ngram, many)
+    values[full] = (shingle_hashes(words, ngram)[: len(within)][within] >> _HALF).astype(np.uint32)
+    firsts = counts.cumsum() - counts
+    for short in np.flatnonzero((counts > 0) & (counts < ngram)).tolist():
+        own = words[firsts[short] : firsts[short] + counts[short]]
+        values[ends[short] - 1] = int(shingle_hashes(own, ngram)[0]) >> 32
+    begin = 0
+    for end in ends.tolist():
+        values[
+            begin:end
+        ].sort()  # one by one: numpy sorts a few hundred of 32 bits several times faster than all at once
+        begin = end
+    distinct = np.empty(len(values), np.bool_)
+    distinct[1:] = values[1:] != values[:-1]
+    distinct[(ends - many)[many > 0]] = True
+    return Sets(values[distinct], np.diff(np.insert(distinct.cumsum(), 0, 0)[np.insert(ends, 0, 0)]))

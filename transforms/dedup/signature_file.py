@@ -1,29 +1,36 @@
 """What workers exchange about documents, and what later crawls are compared with.
 
-Signing a documents file gives two tables, each a file of its own:
+Signing a documents file gives three files:
 
 - *bands*: (band hash, row) of every document and band. Row group p holds partition p, the band hashes whose top bits
   say p, ascending; so the task of a partition reads one row group of every file. 14 bands take 168 bytes a document.
 - *fingerprints*: one row a document in the order of the documents file: what ranks it and what it is compared by.
-  About 60 bytes a document.
+  About 70 bytes a document.
+- *sketches*: what verification compares, uint32 in little-endian order without a header, one document's values after
+  another's: of a set of shingles 4 bytes each, of a signature 4 a permutation.
 
 ``row`` is the row in the documents file. A *node* names a document among several files: file number << 32 | row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, pairwise
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from gristmill.corpus import storage
 from gristmill.corpus.document import ID_BYTES
-from gristmill.corpus.words import word_hashes
-from gristmill.transforms.dedup.minhash import MinHasher
-from gristmill.transforms.dedup.shingles import HASH_BYTES, UInt32s, UInt64s, shingle_set, text_hash
+from gristmill.corpus.stage import open_table
+from gristmill.transforms.dedup.shingles import Integers, UInt32s, UInt64s
+from gristmill.transforms.dedup.sign import HASH_BYTES, Signed
+
+QUALITY_DIGITS = 4
+_FAR = 2**14  # values: reading 64 KiB in vain is no dearer than another request
 
 BAND_SCHEMA = pa.schema([pa.field("band", pa.uint64(), nullable=False), pa.field("row", pa.uint32(), nullable=False)])
 
@@ -33,75 +40,34 @@ FINGERPRINT_SCHEMA = pa.schema(
         pa.field("id", pa.binary(ID_BYTES), nullable=False),
         pa.field("source", pa.dictionary(pa.int32(), pa.string()), nullable=False),
         pa.field("date", pa.string()),
+        pa.field("quality", pa.float32()),
         pa.field("words", pa.uint32(), nullable=False),
         pa.field("shingles", pa.uint32(), nullable=False),
         pa.field("text_hash", pa.binary(HASH_BYTES), nullable=False),
+        pa.field("sketch", pa.uint64(), nullable=False),
     ]
 )
-"""``words`` counts normalised words, ``shingles`` distinct ones; ``id``, ``source`` and ``date`` are the document's."""
-
-_SIGNED_AT_ONCE = 2**20  # shingles: 8 MB
-
-
-class Signed(NamedTuple):
-    """What a run of n documents is compared by."""
-
-    words: UInt32s
-    shingles: UInt32s
-    text_hash: list[bytes]
-    bands: UInt64s
-    """[n, bands]"""
+"""``words`` counts normalised words, ``shingles`` distinct ones; ``id``, ``source`` and ``date`` are the document's;
+``quality`` is the signal that ranks it, if any; ``sketch`` is where its values begin in the sketches file."""
 
 
-def sign(texts: Iterable[str], hasher: MinHasher, ngram: int) -> Signed:
-    """Sign texts one after another; memory beyond the result holds a million shingles, or one long document's."""
-    parts = [Signed(*_sign_run(run, hasher)) for run in _runs(texts, ngram)]
-    empty = Signed(np.empty(0, np.uint32), np.empty(0, np.uint32), [], np.empty((0, hasher.bands), np.uint64))
-    words, shingles, hashes, bands = zip(empty, *parts, strict=True)
-    return Signed(np.concatenate(words), np.concatenate(shingles), list(chain(*hashes)), np.concatenate(bands))
-
-
-class _Prepared(NamedTuple):
-    words: int
-    text_hash: bytes
-    shingles: UInt64s
-
-
-def _runs(texts: Iterable[str], ngram: int) -> Iterator[list[_Prepared]]:
-    run: list[_Prepared] = []
-    held = 0
-    for text in texts:
-        words = word_hashes(text)
-        run.append(_Prepared(len(words), text_hash(words), shingle_set(words, ngram)))
-        held += len(run[-1].shingles)
-        if held >= _SIGNED_AT_ONCE:
-            yield run
-            run, held = [], 0
-    if run:
-        yield run
-
-
-def _sign_run(run: list[_Prepared], hasher: MinHasher) -> tuple[UInt32s, UInt32s, list[bytes], UInt64s]:
-    words, hashes, shingles = zip(*run, strict=True)
-    counts = np.fromiter(map(len, shingles), np.int64, len(run))
-    signatures = hasher.signatures(np.concatenate(shingles), counts.cumsum() - counts)
-    return np.array(words, np.uint32), counts.astype(np.uint32), list(hashes), hasher.band_hashes(signatures)
-
-
-def fingerprint_table(documents: pa.Table, rows: UInt32s, signed: Signed) -> pa.Table:
+def fingerprint_table(documents: pa.Table, rows: UInt32s, signed: Signed, sketches: Integers) -> pa.Table:
     """The fingerprints (``FINGERPRINT_SCHEMA``) of the signed documents.
 
-    ``documents`` has the columns ``id``, ``source`` and ``date`` of the n documents that were signed, ``rows`` their
-    rows in the documents file.
+    ``documents`` has the columns ``id``, ``source``, ``date`` and, where one ranks, ``quality`` of the n documents that
+    were signed; ``rows`` are their rows in the documents file, ``sketches`` the number of values in each one's sketch.
     """
+    quality = documents["quality"] if "quality" in documents.column_names else pa.nulls(len(rows), pa.float32())
     columns = {
         "row": pa.array(rows),
         "id": documents["id"],
         "source": documents["source"],
         "date": documents["date"],
+        "quality": pc.round(quality.cast(pa.float64()), QUALITY_DIGITS),
         "words": pa.array(signed.words),
         "shingles": pa.array(signed.shingles),
         "text_hash": pa.array(signed.text_hash, pa.binary(HASH_BYTES)),
+        "sketch": pa.array(sketches.cumsum() - sketches),
     }
     return pa.table(columns).cast(FINGERPRINT_SCHEMA)
 
@@ -123,20 +89,20 @@ def partition_tables(rows: UInt32s, bands: UInt64s, partitions: int) -> list[pa.
 
 
 class BandRows(NamedTuple):
-    """A partition of one bands file: how many there are in it, and the band hashes and rows of this one."""
+    """Some partitions of one bands file: how many there are in it, and the band hashes and rows of these."""
 
     partitions: int
     band: UInt64s
     row: UInt32s
 
 
-def band_rows(file: pq.ParquetFile, partition: int) -> BandRows:
-    table = file.read_row_group(partition)
+def band_rows(file: pq.ParquetFile, partitions: range) -> BandRows:
+    table = file.read_row_groups(list(partitions))
     return BandRows(file.num_row_groups, table["band"].to_numpy(), table["row"].to_numpy())
 
 
-def join_partition(files: Sequence[BandRows]) -> tuple[UInt64s, UInt64s]:
-    """(band hashes, nodes) of a partition from every bands file; a file's number is its place in ``files``.
+def join_partitions(files: Sequence[BandRows]) -> tuple[UInt64s, UInt64s]:
+    """(band hashes, nodes) of the same partitions of every bands file; a file's number is its place in ``files``.
 
     Raises ValueError where a file has another number of partitions than the first.
     """
@@ -154,3 +120,34 @@ def join_partition(files: Sequence[BandRows]) -> tuple[UInt64s, UInt64s]:
 def node(file: int, rows: UInt32s) -> UInt64s:
     """Name rows of file number ``file`` among several files."""
     return rows.astype(np.uint64) | np.uint64(file << 32)
+
+
+def read_fingerprints(url: str, rows: UInt32s) -> pa.Table:
+    """The fingerprints of ascending ``rows``; reads only the row groups that hold any."""
+    with open_table(url) as file:
+        spans = [file.metadata.row_group(group).column(0).statistics for group in range(file.num_row_groups)]
+        firsts = np.array([span.min for span in spans if span is not None], np.uint32)
+        groups = np.unique(np.searchsorted(firsts, rows, side="right") - 1)
+        filled = [group for group, span in enumerate(spans) if span is not None]
+        table = file.read_row_groups([filled[group] for group in groups.tolist()])
+    return table.take(pa.array(np.searchsorted(table["row"].to_numpy(), rows)))
+
+
+def read_sketches(url: str, starts: Integers, lengths: Integers) -> UInt32s:
+    """Sketches of ascending ``starts``, in values, one after another. What is not far apart is read at once."""
+    ends = starts + lengths
+    cuts = np.flatnonzero(starts[1:] - ends[:-1] > _FAR) + 1
+    parts = [np.empty(0, np.uint32)]
+    with storage.open_input(url) as file:
+        for first, last in pairwise([0, *cuts.tolist(), len(starts)]):
+            file.seek(4 * int(starts[first]))
+            values = np.frombuffer(file.read(4 * int(ends[last - 1] - starts[first])), "<u4")
+            parts.append(runs(values, starts[first:last] - starts[first], lengths[first:last]))
+    return np.concatenate(parts)
+
+
+def runs(values: UInt32s, starts: Integers, lengths: Integers) -> UInt32s:
+    """The runs of ``values`` that begin at ``starts``, one after another."""
+    begins = lengths.cumsum() - lengths
+    found: UInt32s = values[np.repeat(starts - begins, lengths) + np.arange(lengths.sum())]
+    return found

@@ -1,7 +1,7 @@
 """Beam's view of deduplication: signing units, and deciding over all of them.
 
-Rows of different units meet in files, not in a shuffle: a partition's task reads its row group of every bands file.
-What passes between workers after that are blocks of (bucket, node) of documents that share a bucket, and who goes::
+Rows of different units meet in files, not in a shuffle: a task reads its partitions of every bands file. What passes
+between workers after that are blocks of (bucket, node) of documents that share a bucket, and who goes::
 
     partitions | shared buckets | (one place) components, in batches | greedy | by unit | removals, row-aligned
 """
@@ -26,21 +26,23 @@ from gristmill.corpus.stage import Attempt, StageDirectory, open_table
 from gristmill.transforms.blocks import keep
 from gristmill.transforms.dedup.buckets import Members, shared
 from gristmill.transforms.dedup.components import batches, components
-from gristmill.transforms.dedup.greedy import Removals, greedy
+from gristmill.transforms.dedup.greedy import Removals, Rule, greedy
 from gristmill.transforms.dedup.minhash import MinHasher
+from gristmill.transforms.dedup.passing import NOT_COMPARED, WHOLE
 from gristmill.transforms.dedup.rank import ranked
 from gristmill.transforms.dedup.section import DedupSection
-from gristmill.transforms.dedup.shingles import UInt32s, UInt64s, text_shingles
+from gristmill.transforms.dedup.shingles import UInt32s, UInt64s
+from gristmill.transforms.dedup.sign import sign, sketch_lengths
 from gristmill.transforms.dedup.signature_file import (
     BAND_SCHEMA,
     FINGERPRINT_SCHEMA,
     BandRows,
     band_rows,
     fingerprint_table,
-    join_partition,
+    join_partitions,
     partition_tables,
-    sign,
 )
+from gristmill.transforms.dedup.signed import Fingerprints, SignedDocuments, SignedUnit
 from gristmill.transforms.parcels import Parcel
 from gristmill.transforms.units import EachItem, Task, WriteUnits
 
@@ -58,16 +60,7 @@ document that stands for a removed one. ``cluster`` counts the documents that a 
 0 for documents that are not kept."""
 
 _BATCH_DOCUMENTS = 20_000
-
-
-class SignedUnit(NamedTuple):
-    """A unit's files as deduplication reads them, and the rows that ``judge`` announced as kept."""
-
-    unit: str
-    documents: str
-    bands: str
-    fingerprints: str
-    kept: int
+_TASK_ROWS = 2**22  # of bands: 64 MB
 
 
 class SignDocuments(EachItem):
@@ -78,30 +71,47 @@ class SignDocuments(EachItem):
 
 
 class WriteSignatures(WriteUnits):
-    """``bands`` and ``fingerprints`` of each unit: the exchange of this run, and the index for later ones."""
+    """``bands``, ``fingerprints`` and ``sketches`` of each unit: exchange of this run, index for later ones."""
 
     def __init__(self, stage: StageDirectory, section: DedupSection) -> None:
         super().__init__(stage, partial(SignatureFold, section.partitions))
 
 
+class SignedBlock(NamedTuple):
+    """A block of documents, signed: fingerprints and bands of those that take part, and how many rows there were."""
+
+    fingerprints: pa.Table
+    sketches: UInt32s
+    rows: UInt32s
+    """Of documents with words, [n]."""
+    bands: UInt64s
+    """[n, bands]"""
+    block_rows: int
+
+
 class SignatureFold:
-    """Collects a unit's signatures; 14 bands take 168 bytes a document."""
+    """Writes a unit's fingerprints and sketches, and collects its bands; 14 of these take 168 bytes a document."""
 
     def __init__(self, partitions: int, attempt: Attempt) -> None:
         self.partitions = partitions
         self.bands = attempt.table("bands", BAND_SCHEMA)
         self.fingerprints = attempt.table("fingerprints", FINGERPRINT_SCHEMA)
+        self.sketches = attempt.payload("sketches", ".bin")
         self.rows: list[UInt32s] = []
         self.hashes: list[UInt64s] = []
         self.seen = 0
 
-    def add(self, item: tuple[pa.Table, UInt32s, UInt64s, int]) -> int:
-        table, rows, bands, block_rows = item
-        places = pa.array(table["row"].to_numpy() + np.uint32(self.seen))
-        self.fingerprints.write(table.set_column(0, FINGERPRINT_SCHEMA.field("row"), [places]))
-        self.rows.append(rows + np.uint32(self.seen))
-        self.hashes.append(bands)
-        self.seen += block_rows
+    def add(self, item: SignedBlock) -> int:
+        table = item.fingerprints
+        moved = {"row": np.uint32(self.seen), "sketch": np.uint64(self.sketches.rows)}
+        for name, by in moved.items():
+            place = FINGERPRINT_SCHEMA.get_field_index(name)
+            table = table.set_column(place, FINGERPRINT_SCHEMA.field(name), [pa.array(table[name].to_numpy() + by)])
+        self.fingerprints.write(table)
+        self.sketches.write(item.sketches.astype("<u4", copy=False).data, len(item.sketches))
+        self.rows.append(item.rows + np.uint32(self.seen))
+        self.hashes.append(item.bands)
+        self.seen += item.block_rows
         return int(table.num_rows)
 
     def finish(self, end: UnitEnd) -> tuple[Books, Mapping[str, Any]]:
@@ -114,19 +124,22 @@ class SignatureFold:
 
 
 class Deduplicate(beam.PTransform):  # type: ignore[misc]
-    """Tasks, one a unit, to removals: decided over ``units``, a parcel of the whole of them, in node order."""
+    """Tasks, one a unit, to removals: decided over ``units``, those of the index and then all of this run."""
 
-    def __init__(self, section: DedupSection, units: Parcel, stage: StageDirectory) -> None:
+    def __init__(
+        self, section: DedupSection, units: tuple[SignedUnit, ...], parcel: Parcel, stage: StageDirectory
+    ) -> None:
         super().__init__()
         self.section = section
-        self.units = units
+        self.ranges = partition_ranges(section, sum(unit.kept for unit in units))
+        self.units = parcel
         self.stage = stage
 
     def expand(self, tasks: beam.PCollection) -> beam.PCollection:
         by_unit = tasks | "task by unit" >> beam.Map(lambda task: (task.unit, task))
         removals = (
             tasks.pipeline
-            | beam.Create(range(self.section.partitions))
+            | beam.Create(self.ranges)
             | "spread partitions" >> beam.Reshuffle()
             | beam.Map(partial(_shared_buckets, units=self.units))
             | "in one place" >> beam.WithKeys(0)
@@ -143,27 +156,40 @@ class Deduplicate(beam.PTransform):  # type: ignore[misc]
         )
 
 
+def partition_ranges(section: DedupSection, documents: int) -> list[range]:
+    """The partitions of each task: so many that it has about ``_TASK_ROWS`` rows of bands."""
+    rows = documents * section.banding[0] / section.partitions
+    together = min(max(int(_TASK_ROWS // max(rows, 1)), 1), section.partitions)
+    return [range(at, min(at + together, section.partitions)) for at in range(0, section.partitions, together)]
+
+
 def _signer(section: DedupSection) -> Any:
     hasher = MinHasher.of(section)
 
-    def step(block: pa.Table) -> tuple[pa.Table, UInt32s, UInt64s, int]:
+    def step(block: pa.Table) -> SignedBlock:
         kept = keep(block, block["kept"])
+        if section.quality is not None:
+            kept = kept.append_column("quality", kept[section.quality])
         rows = np.flatnonzero(block["kept"].to_numpy()).astype(np.uint32)
-        signed = sign(kept["text"].to_pylist(), hasher, section.ngram)
+        signed = sign(kept["text"], hasher, section.ngram, section.verify)
         worded = signed.words > 0  # documents without a word have nothing to be alike in
-        return fingerprint_table(kept, rows, signed), rows[worded], signed.bands[worded], block.num_rows
+        lengths = sketch_lengths(signed.shingles.astype(np.int64), hasher, section.verify)
+        prints = fingerprint_table(kept, rows, signed, lengths)
+        return SignedBlock(prints, signed.sketches, rows[worded], signed.bands[worded], block.num_rows)
 
     return step
 
 
-def _shared_buckets(partition: int, units: Parcel) -> Members:
-    """Members of a partition's shared buckets, from every unit's file; only as many are open as are being read."""
+def _shared_buckets(partitions: range, units: Parcel) -> Members:
+    """Members of the shared buckets of some partitions; only as many files are open as are being read."""
+    signed: tuple[SignedUnit, ...] = units.open()
 
     def read(unit: SignedUnit) -> BandRows:
-        with open_table(unit.bands) as file:
-            return band_rows(file, partition)
+        with open_table(unit.files.bands) as file:
+            return band_rows(file, partitions)
 
-    return shared(*join_partition(storage.threaded(read, units.open())))
+    fresh = sum(unit.generation < 0 for unit in signed)
+    return shared(*join_partitions(storage.threaded(read, signed)), fresh << 32)
 
 
 def _component_batches(_: int, parts: Iterable[Members]) -> Iterator[Members]:
@@ -182,88 +208,43 @@ def _component_batches(_: int, parts: Iterable[Members]) -> Iterator[Members]:
 
 def _decide(members: Members, section: DedupSection, units: Parcel) -> Iterator[tuple[str, pa.Table]]:
     """Who goes among the documents of whole components, as blocks of rows for each unit concerned."""
-    signed: tuple[SignedUnit, ...] = units.open()
-    nodes = np.unique(members.node)
-    texts = _Texts(signed, section.ngram)
-    prints = texts.fingerprints(nodes)
-    ranking = ranked(prints, nodes, np.zeros(len(nodes), np.int64), section.priority)
-    removals = greedy(ranking, members, texts.shingles, section.threshold)
-    yield from _by_unit(removals, nodes, prints, signed)
+    signed = SignedDocuments(units.open(), section)
+    prints = signed.fingerprints(np.unique(members.node))
+    ranking = ranked(prints.table, prints.node, prints.generation, prints.sketch, section.priority)
+    rule = Rule(section.threshold, section.verify, section.banding[0])
+    removals = greedy(ranking, members, partial(signed.sketches, prints), rule)
+    yield from _by_unit(removals, prints, signed.units)
 
 
-def _by_unit(
-    removals: Removals, nodes: UInt64s, prints: pa.Table, units: tuple[SignedUnit, ...]
-) -> Iterator[tuple[str, pa.Table]]:
+def _by_unit(removals: Removals, prints: Fingerprints, units: tuple[SignedUnit, ...]) -> Iterator[tuple[str, pa.Table]]:
     removed, kept = removals.node, removals.kept
-    stands, counts = np.unique(kept, return_counts=True)
+    stands, counts = np.unique(np.concatenate([kept, removals.capped]), return_counts=True)
+    counts -= np.isin(stands, removals.capped)
     node = np.concatenate([removed, stands])
-    ids = prints["id"].combine_chunks()
+    none = pa.nulls(len(stands))
+    kinds = pa.array(["near_duplicate", "exact_duplicate"])
+    ids = prints.table["id"].combine_chunks()
+    unseen = removals.similarity == NOT_COMPARED
     table = pa.table(
         {
             "node": node,
             "row": (node & np.uint64(2**32 - 1)).astype(np.uint32),
             "removed": np.arange(len(node)) < len(removed),
-            "duplicate": [
-                *np.where(removals.exact, "exact_duplicate", "near_duplicate").tolist(),
-                *[None] * len(stands),
-            ],
-            "match": pa.concat_arrays(
-                [ids.take(pa.array(np.searchsorted(nodes, kept))), pa.nulls(len(stands), ids.type)]
+            "duplicate": pa.concat_arrays(
+                [kinds.take(pa.array(removals.exact.astype(np.int8))), none.cast(pa.string())]
             ),
-            "jaccard": pa.array([*removals.jaccard.tolist(), *[None] * len(stands)], pa.float32()),
-            "cluster": pa.array(np.concatenate([np.zeros(len(removed)), counts + 1]), pa.int32(), safe=False),
+            "match": pa.concat_arrays([ids.take(pa.array(np.searchsorted(prints.node, kept))), none.cast(ids.type)]),
+            "jaccard": pa.concat_arrays(
+                [pa.array((removals.similarity / WHOLE).astype(np.float32), mask=unseen), none.cast(pa.float32())]
+            ),
+            "cluster": np.concatenate([np.zeros(len(removed), np.int32), (counts + 1).astype(np.int32)]),
+            "capped": np.isin(node, removals.capped),
         }
     )
     number = (node >> np.uint64(32)).astype(np.int64)
     for file in np.unique(number).tolist():
-        yield units[file].unit, table.take(pa.array(np.flatnonzero(number == file))).drop_columns(["node"])
-
-
-class _Texts:
-    """Fingerprints and shingles of documents by node, read from the row groups that hold them."""
-
-    def __init__(self, units: tuple[SignedUnit, ...], ngram: int) -> None:
-        self.units = units
-        self.ngram = ngram
-
-    def fingerprints(self, nodes: UInt64s) -> pa.Table:
-        """Rows of ``FINGERPRINT_SCHEMA`` of ascending ``nodes``, in their order."""
-        tables = []
-        for file, rows in _rows_by_file(nodes):
-            with storage.open_input(self.units[file].fingerprints) as opened:
-                table = pq.read_table(opened)
-            tables.append(table.take(pa.array(np.searchsorted(table["row"].to_numpy(), rows))))
-        return pa.concat_tables(tables).unify_dictionaries()
-
-    def shingles(self, nodes: UInt64s) -> list[UInt64s]:
-        """The shingle set of each of ``nodes``, in their order."""
-        order = np.argsort(nodes)
-        sets = [
-            text_shingles(text, self.ngram)
-            for file, rows in _rows_by_file(nodes[order])
-            for text in _texts(self.units[file].documents, rows)
-        ]
-        back = np.argsort(order).tolist()
-        return [sets[place] for place in back]
-
-
-def _rows_by_file(nodes: UInt64s) -> Iterator[tuple[int, UInt32s]]:
-    """(file number, rows) of ascending nodes."""
-    files = (nodes >> np.uint64(32)).astype(np.int64)
-    rows = (nodes & np.uint64(2**32 - 1)).astype(np.uint32)
-    for file in np.unique(files).tolist():
-        yield file, rows[files == file]
-
-
-def _texts(url: str, rows: UInt32s) -> Iterator[str]:
-    """Texts of ascending ``rows`` of a document file; reads only the row groups that hold them."""
-    with storage.open_input(url) as opened:
-        file = pq.ParquetFile(opened)
-        starts = np.cumsum([0, *group_rows(file)])
-        groups = np.searchsorted(starts, rows, side="right") - 1
-        for group in np.unique(groups).tolist():
-            texts = file.read_row_group(group, ["text"])["text"]
-            yield from texts.take(pa.array(rows[groups == group] - starts[group])).to_pylist()
+        if not units[file].generation:
+            yield units[file].unit, table.take(pa.array(np.flatnonzero(number == file))).drop_columns(["node"])
 
 
 def group_rows(file: pq.ParquetFile) -> list[int]:
@@ -282,7 +263,7 @@ def _write_removals(stage: StageDirectory, unit: str, values: Iterable[Any]) -> 
     signed: SignedUnit = tasks[0].work
     with storage.open_input(signed.documents) as opened:
         groups = group_rows(pq.ParquetFile(opened))
-    with storage.open_input(signed.fingerprints) as opened:
+    with storage.open_input(signed.files.fingerprints) as opened:
         rows = pq.read_table(opened, columns=["row"])["row"].to_numpy()
     aligned = _aligned(sum(groups), rows, tables)
     with stage.attempt(unit) as attempt:
@@ -293,7 +274,8 @@ def _write_removals(stage: StageDirectory, unit: str, values: Iterable[Any]) -> 
             start += count
         reasons = aligned["duplicate"].drop_null().value_counts().to_pylist()
         dropped = {reason["values"]: reason["counts"] for reason in reasons}
-        attempt.commit(tasks[0].input, Books.of_rows(len(rows), signed.kept, dropped))
+        capped = sum(int(np.count_nonzero(table["capped"])) for table in tables)
+        attempt.commit(tasks[0].input, Books.of_rows(len(rows), signed.kept, dropped), {"capped": capped})
     return unit
 
 

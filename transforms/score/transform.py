@@ -7,17 +7,15 @@ one that a fresh run would write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-from apache_beam.ml.inference.base import KeyedModelHandler, ModelHandler, RunInference
 from numpy.typing import NDArray
 
-from gristmill.classifiers.score import Scorer
 from gristmill.corpus.books import Books
 from gristmill.corpus.errors import RunError
 from gristmill.corpus.record import UnitEnd
@@ -25,18 +23,14 @@ from gristmill.corpus.stage import Attempt, StageDirectory, open_table
 from gristmill.transforms.blocks import AlignedFiles, Columns, SidecarFold, read_blocks, with_columns
 from gristmill.transforms.judge.columns import RULE_COLUMNS, verdicts
 from gristmill.transforms.judge.section import JudgeSection
+from gristmill.transforms.score.blocks import EARLIER, LET_THROUGH, score_block, score_column
 from gristmill.transforms.score.kinds import cheap, dear, open_scorer, scorer_key
 from gristmill.transforms.score.rules import ScoreRule, failures, floats, score_rules, with_scores
 from gristmill.transforms.score.section import AnyScorer
 from gristmill.transforms.units import EachItem, ReadUnits, WriteUnits
 
-LET_THROUGH = "let_through"
-"""Whether dearer scorers see a document: a column while a block is on its way."""
-
 SCORERS = "scorers"
 """The fact of a receipt that tells each column's scorer by its key."""
-
-_EARLIER = "earlier:"
 
 
 class ScoreWork(NamedTuple):
@@ -67,7 +61,9 @@ class ScoreDocuments(beam.PTransform):  # type: ignore[misc]
     def expand(self, blocks: beam.PCollection) -> beam.PCollection:
         scored = blocks | "cheap" >> EachItem(partial(_CheapTier, self.scorers, self.section))
         for scorer in dear(self.scorers):
-            scored |= scorer.name >> RunInference(KeyedModelHandler(BlockHandler(scorer)))
+            from gristmill.transforms.score.inference import AskDear  # imports torch, which costs all others 600 MB
+
+            scored |= scorer.name >> AskDear(scorer)
         return scored
 
 
@@ -86,32 +82,6 @@ class WriteScores(WriteUnits):
         super().__init__(stage, partial(_ScoresFold, keys))
 
 
-class BlockHandler(ModelHandler[Any, Any, Scorer]):  # type: ignore[misc]
-    """A dear scorer to ``RunInference``: an example is a block of documents, its prediction the block with its scores.
-
-    Batches are the blocks themselves, so that blocks keep their order. What is no block (the end of a unit) passes.
-    """
-
-    def __init__(self, scorer: AnyScorer) -> None:
-        super().__init__(min_batch_size=1, max_batch_size=1)
-        self.scorer = scorer
-
-    def load_model(self) -> Scorer:
-        return open_scorer(self.scorer)
-
-    def run_inference(
-        self, batch: Sequence[Any], model: Scorer, inference_args: Mapping[str, Any] | None = None
-    ) -> Iterable[Any]:
-        rules = score_rules([self.scorer])
-        return [_scored_if_let_through(one, self.scorer, model, rules) for one in batch]
-
-    def get_num_bytes(self, batch: Sequence[Any]) -> int:
-        return sum(one.nbytes for one in batch if isinstance(one, pa.Table))
-
-    def get_metrics_namespace(self) -> str:
-        return f"Scores_{self.scorer.name}"
-
-
 def read_score_blocks(work: ScoreWork) -> Iterator[pa.Table | UnitEnd]:
     """The blocks of a document file, with the scores of earlier runs as further columns, one for each scorer's key.
 
@@ -128,30 +98,12 @@ def read_score_blocks(work: ScoreWork) -> Iterator[pa.Table | UnitEnd]:
                 values = floats(file.read_row_group(group, [name])[name])
                 if len(values) != len(block):
                     raise RunError(f"not row-aligned in row group {group}: the scores of an earlier run; delete them")
-                standing = known.get(_EARLIER + key, values)
-                known[_EARLIER + key] = np.where(np.isnan(standing), values, standing)
+                standing = known.get(EARLIER + key, values)
+                known[EARLIER + key] = np.where(np.isnan(standing), values, standing)
             yield with_columns(block, known)
     finally:
         for file, _, _ in opened:
             file.close(force=True)
-
-
-def score_block(
-    block: pa.Table, scorer: AnyScorer, model: Scorer, seen: NDArray[np.bool_] | None = None
-) -> NDArray[np.float32]:
-    """The scorer's numbers for the documents of its languages that are ``seen`` [documents], NaN for others.
-
-    Numbers of an earlier run are taken as they are.
-    """
-    found = np.full(len(block), np.nan, np.float32)
-    wanted = _of_languages(block, scorer) if seen is None else seen & _of_languages(block, scorer)
-    name = _EARLIER + scorer_key(scorer)
-    if name in block.column_names:
-        found = np.where(wanted, floats(block[name]), found)
-    missing = np.flatnonzero(wanted & np.isnan(found))
-    rows = block.select(["text", "lang"]).take(pa.array(missing))
-    found[missing] = model.scores(rows["text"].to_pylist(), rows["lang"].to_pylist())
-    return found
 
 
 class _CheapTier:
@@ -164,7 +116,7 @@ class _CheapTier:
 
     def __call__(self, block: pa.Table) -> pa.Table:
         scores = {one.column: score_block(block, one, model) for one, model in self.models}
-        told: dict[str, Any] = {name: _column(values) for name, values in scores.items()}
+        told: dict[str, Any] = {name: score_column(values) for name, values in scores.items()}
         if self.section is not None:
             told[LET_THROUGH] = pa.array(self._let_through(block, scores, self.section))
         return with_columns(block, told)
@@ -185,26 +137,6 @@ def _same(step: Any) -> Any:
 def _judge(section: JudgeSection, rules: Sequence[ScoreRule], block: pa.Table) -> pa.Table:
     found = verdicts(block.select(RULE_COLUMNS), block.select(["source", "lang", "lang_score"]), section)
     return with_scores(found, block, rules)
-
-
-def _scored_if_let_through(block: Any, scorer: AnyScorer, model: Scorer, rules: Sequence[ScoreRule]) -> Any:
-    if not isinstance(block, pa.Table):
-        return block
-    let_through = block[LET_THROUGH].to_numpy()
-    scores = score_block(block, scorer, model, let_through)
-    if rules:
-        let_through = let_through & ~failures({scorer.column: scores}, rules).any(axis=1)
-    return with_columns(block, {scorer.column: _column(scores), LET_THROUGH: pa.array(let_through)})
-
-
-def _of_languages(block: pa.Table, scorer: AnyScorer) -> NDArray[np.bool_]:
-    if scorer.languages is None:
-        return np.ones(len(block), bool)
-    return np.isin(np.array(block["lang"].to_pylist(), object), scorer.languages)
-
-
-def _column(values: NDArray[np.float32]) -> pa.Array:
-    return pa.array(values, pa.float32(), from_pandas=True)
 
 
 class _ScoresFold(SidecarFold):

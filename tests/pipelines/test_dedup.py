@@ -1,0 +1,215 @@
+"""Deduplication through the whole mill: in any order the same, and with an index as if all had come at once."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from gristmill.corpus.errors import InputError
+from gristmill.pipelines.workdir import current
+from tests.pipelines.conftest import Milled, mill
+from tests.pipelines.small import fault, recipe, source
+
+Rows = list[dict[str, str]]
+
+JUDGE = {"rules": [], "languages": None}
+SEED = random.Random(7)
+VOCABULARY = [f"word{number}" for number in range(400)]
+
+
+def _texts(count: int) -> list[str]:
+    """Texts of a template, copies of earlier ones, copies with edits, some short ones."""
+    texts: list[str] = []
+    template = SEED.choices(VOCABULARY, k=60)
+    for number in range(count):
+        match number % 5:
+            case 0:
+                texts.append(" ".join(SEED.choices(VOCABULARY, k=90)))
+            case 1:
+                texts.append(" ".join([*template, *SEED.choices(VOCABULARY, k=14)]))
+            case 2:
+                texts.append(SEED.choice(texts).upper())
+            case 3:
+                words = SEED.choice(texts).split()
+                words[SEED.randrange(len(words))] = SEED.choice(VOCABULARY)
+                texts.append(" ".join(words))
+            case _:
+                texts.append(" ".join(SEED.choices(VOCABULARY[:3], k=SEED.randrange(4))) or "…")
+    return texts
+
+
+ROWS: Rows = [{"id": f"urn:{number}", "text": text} for number, text in enumerate(_texts(400))]
+
+
+def _mill(folder: Path, sources: dict[str, Rows], files: int = 1, workers: int = 1, **more: Any) -> Milled:
+    """Mill rows of each source, dealt out to ``files``, until dedup."""
+    made = []
+    for name, rows in sources.items():
+        dealt = {
+            f"{part}.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in rows[part::files])
+            for part in range(files)
+        }
+        made.append(source(folder, name, "jsonl", dealt, fields={"id": "id"}))
+    dedup = {"partitions": 4, **more.pop("dedup", {})}
+    return mill(recipe(*made, judge=JUDGE, dedup=dedup, **more), folder / "work", workers, "dedup")
+
+
+def _removals(milled: Milled) -> pa.Table:
+    """What was decided on each document, in the order of ids."""
+    stages = current(milled.work)
+    parts = []
+    removals = {str(r.input["documents"]): r for r in stages["dedup"].read_manifest().receipts}
+    for receipt in stages["extract"].read_manifest().receipts:
+        ids = pq.read_table(stages["extract"].file_url(receipt.file("documents")), columns=["id"])
+        found = pq.read_table(stages["dedup"].file_url(removals[receipt.unit].file("removals")))
+        parts.append(found.add_column(0, "id", ids["id"]))
+    return pa.concat_tables(parts).sort_by("id").combine_chunks()
+
+
+def _bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def _gone(milled: Milled) -> set[bytes]:
+    table = _removals(milled)
+    return set(table.filter(table["removed"])["id"].to_pylist())
+
+
+def _kept(table: pa.Table) -> list[bytes]:
+    return table.filter(pc.greater(table["cluster"], 0))["id"].to_pylist()  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Milled:
+    """All rows in one file, as they come."""
+    return _mill(tmp_path_factory.mktemp("straight"), {"web": ROWS})
+
+
+def test_much_goes_and_much_stays(straight: Milled) -> None:
+    found = _removals(straight)
+    kinds = found["duplicate"].value_counts().to_pylist()
+    assert {kind["values"] for kind in kinds} == {"exact_duplicate", "near_duplicate", None}
+    assert min(kind["counts"] for kind in kinds) > 20
+    kept = dict(zip(found["id"].to_pylist(), found["cluster"].to_pylist(), strict=True))
+    assert sum(kept.values()) == len(ROWS)  # who goes is counted by who stands for it
+    assert all(kept[match] > 1 for match in found["match"].drop_null().to_pylist())
+
+
+@pytest.mark.parametrize(("files", "unit_size", "workers"), [(1, 2**28, 1), (7, 2**16, 1), (5, 2**28, 2)])
+def test_order_of_input_size_of_units_and_number_of_workers_do_not_matter(
+    files: int, unit_size: int, workers: int, straight: Milled, tmp_path: Path
+) -> None:
+    rows = random.Random(files).sample(ROWS, len(ROWS))
+    found = _mill(tmp_path, {"web": rows}, files, workers, unit_size=unit_size)
+    assert _bytes(_removals(found)) == _bytes(_removals(straight))
+
+
+def test_two_workers_write_the_files_that_one_does(tmp_path: Path) -> None:
+    one, two = (_mill(tmp_path / str(n), {"web": ROWS}, files=3, workers=n, unit_size=2**16) for n in (1, 2))
+    assert one.manifests() == two.manifests()
+
+
+@pytest.mark.parametrize("verify", ["exact", "estimate", "none"])
+def test_with_an_index_the_same_goes_as_when_all_comes_at_once(verify: str, tmp_path: Path) -> None:
+    old, new = ROWS[::2], ROWS[1::2]
+    given = {"verify": verify}
+    together = _mill(tmp_path / "both", {"old": old, "new": new}, dedup={**given, "priority": ["old", "new"]})
+    before = _mill(tmp_path / "old", {"old": old}, files=2, dedup=given)
+    after = _mill(tmp_path / "new", {"new": new}, dedup={**given, "index": [before.work]})
+    assert _gone(before) | _gone(after) == _gone(together)
+    earlier, found = _removals(before), _removals(after)
+    kept = {*_kept(earlier), *_kept(found)}
+    matches = set(found["match"].drop_null().to_pylist())
+    assert matches <= kept
+    assert matches & set(earlier["id"].to_pylist())
+
+
+def test_real_text_in_two_crawls_is_deduplicated_as_in_one(shared_data: Path, tmp_path: Path) -> None:
+    with gzip.open(shared_data / "text" / "win32-docs-en.jsonl.gz", "rt", encoding="utf-8") as lines:
+        texts = [json.loads(line)["text"] for line in islice(lines, 34700, 37700)]
+    rows = [{"id": f"urn:{number}", "text": text} for number, text in enumerate(texts)]
+    together = _mill(tmp_path / "both", {"old": rows[::2], "new": rows[1::2]}, dedup={"priority": ["old", "new"]})
+    before = _mill(tmp_path / "old", {"old": rows[::2]})
+    after = _mill(tmp_path / "new", {"new": rows[1::2]}, dedup={"index": [before.work]})
+    assert _gone(before) | _gone(after) == _gone(together)
+    assert len(_gone(after)) > 100
+
+
+def test_of_a_folder_of_signatures_all_counts(tmp_path: Path) -> None:
+    """A copy of what the earlier run removed matches that; of its work directory, the one that was kept."""
+    text = " ".join(VOCABULARY[:60])
+    twice = [{"id": "urn:b", "text": text}, {"id": "urn:a", "text": text}]
+    before = _mill(tmp_path / "old", {"old": twice})
+    signatures = current(before.work)["signatures"].url
+    new = {"new": [{"id": "urn:c", "text": f"{text} more"}]}
+    assert len(_gone(before)) == 1
+    for number, index in enumerate((before.work, signatures)):
+        after = _mill(tmp_path / f"new{number}", new, dedup={"index": [index]})
+        (match,) = _removals(after)["match"].to_pylist()
+        assert match in set(_removals(before)["id"].to_pylist()) - (_gone(before) if index == before.work else set())
+
+
+def test_an_index_is_known_by_its_contents(tmp_path: Path) -> None:
+    """The stage's key holds what is in the index, and not where it lies."""
+    _mill(tmp_path / "old", {"old": ROWS[:50]})
+    (tmp_path / "old").rename(tmp_path / "moved")
+    moved = str(tmp_path / "moved" / "work")
+    first = _mill(tmp_path / "new", {"new": ROWS[50:90]}, dedup={"index": [moved]}).manifests()
+    Path(moved).rename(tmp_path / "again")
+    second = _mill(tmp_path / "new", {"new": ROWS[50:90]}, dedup={"index": [str(tmp_path / "again")]})
+    assert second.worked_on()["dedup"] == 0
+    assert second.manifests() == first
+    without = _mill(tmp_path / "new", {"new": ROWS[50:90]})
+    assert without.worked_on()["dedup"] == 1
+    assert without.manifests()["dedup"] != first["dedup"]
+
+
+def test_what_is_no_index_is_refused_before_work(tmp_path: Path) -> None:
+    before = _mill(tmp_path / "old", {"old": ROWS[:9]})
+    web = source(tmp_path, "web", "jsonl", {"a.jsonl": json.dumps(ROWS[0]).encode()})
+    complaints = {
+        str(tmp_path / "nowhere"): "nowhere",
+        f"{before.work}/signatures-0123456789abcdef": "there is no",
+    }
+    for index, complaint in complaints.items():
+        said = fault(InputError, recipe(web, judge=JUDGE, dedup={"index": [index]}), tmp_path / "work", "dedup")
+        assert complaint in said
+    said = fault(
+        InputError, recipe(web, judge=JUDGE, dedup={"index": [before.work], "ngram": 4}), tmp_path / "work", "dedup"
+    )
+    assert "signed with other shingles" in said
+
+
+def test_an_empty_corpus_has_no_removals(tmp_path: Path) -> None:
+    for name, rows in {"nothing": [], "wordless": [{"id": "urn:a", "text": "…"}, {"id": "urn:b", "text": "!"}]}.items():
+        milled = _mill(tmp_path / name, {"web": rows})
+        assert milled.ledger["balanced"]
+        assert not _gone(milled)
+
+
+def test_the_better_of_two_by_a_signal_stays(tmp_path: Path) -> None:
+    """By length the second would."""
+    words = " ".join(VOCABULARY[:80])
+    rows = [{"id": "urn:a", "text": f"{words}\n{words}"}, {"id": "urn:b", "text": f"{words} {words} more"}]
+    by_length, by_signal = (
+        _removals(_mill(tmp_path / str(number), {"web": rows}, dedup=given))
+        for number, given in enumerate(({}, {"quality": "lines"}))
+    )
+    assert by_length["removed"].to_pylist() != by_signal["removed"].to_pylist()
+
+
+def test_a_quality_that_is_no_signal_is_refused(tmp_path: Path) -> None:
+    web = source(tmp_path, "web", "jsonl", {"a.jsonl": json.dumps(ROWS[0]).encode()})
+    said = fault(InputError, recipe(web, judge=JUDGE, dedup={"quality": "beauty"}), tmp_path / "work", "signatures")
+    assert "no signal; the signals are" in said
