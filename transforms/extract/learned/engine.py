@@ -1,6 +1,6 @@
 """Gristmill's own engine: a small network that reads the blocks of a page, trained on pages with reviewed main text.
 
-A page is read in one pass to blocks of text over a tree of elements (``page``), told to the network in whole numbers and
+A page is read in one pass to blocks of text over a tree of elements (``page``), told to the network in numbers and
 words (``features``, ``clues``), judged (``network``), and cut where the expected F1 is greatest (``choose``).
 Nothing in it depends on the processor, on pages seen before or on time; what it takes grows linearly with the page.
 
