@@ -13,7 +13,7 @@ from functools import cache
 
 from justext.core import ParagraphMaker
 from justext.paragraph import Paragraph
-from lxml.html import HtmlElement
+from lxml.html import HtmlElement  # type: ignore[import-untyped]
 from trafilatura import external
 
 _UNEVEN = re.compile(r"\s{2,}|[^\S \n]")
