@@ -9,9 +9,8 @@ Three ways, each a command of its own with two worker processes:
 - ``trafilatura``: `gristmill run --until judge`, with trafilatura in favour of precision too;
 - ``default``: the same with Gristmill's own default engine.
 
-All have datatrove's list of 4.6 million domains, its words, the same language model and want English. What is judged
-is not the same: Gristmill applies Gopher's rules; datatrove, besides, repeated n-grams and the rules of C4 and FineWeb.
-How long those take is told, and what the ratios are if they took nothing.
+All have datatrove's list of 4.6 million domains, its words, the same language model, want English, and judge by the
+rules of FineWeb: here the preset ``fineweb``.
 
 **Start-up.** Every way is also run on a handful of pages. Rates and ratios are those of the pages beyond these, by the
 time beyond that: an archive of a crawl holds some ten times what is milled here. Those of the whole time (``…_whole``)
@@ -21,8 +20,8 @@ are printed too, and with ``--quick`` they are all there is.
 gives up on a page after a second of wall time: the table counts how often, which on a calm machine is seldom.
 
 The last line is one JSON object: ``ratio_default``, ``ratio_trafilatura`` (of wall time), each ``…_cpu`` (of time of
-processors), ``…_whole`` and ``…_shared_steps`` (if what only datatrove judges took nothing) too; ``rss_growth``, which
-is peak memory at four files by that at one, with the default engine; and what they come from.
+processors) and ``…_whole`` too; ``rss_growth``, which is peak memory at four files by that at one, with the default
+engine; and what they come from.
 """
 
 from __future__ import annotations
@@ -54,8 +53,6 @@ FILES = 4
 
 _PRINT = Console(highlight=False, width=120)
 _TRAFILATURA = {"name": "trafilatura", "focus": "precision"}
-_OURS_TOO = {"Warc", "Url-filter", "Trafilatura", "Language ID", "Gopher Quality", "Jsonl"}
-"""Steps of datatrove that have their like in the mill."""
 
 
 class Scale(NamedTuple):
@@ -183,8 +180,6 @@ def _recipe(extractor: dict[str, Any] | None, size: str) -> dict[str, Any]:
 
 def _report(ways: dict[str, Way], steps: list[dict[str, Any]], single: Cost, scale: Scale) -> dict[str, float]:
     theirs = ways["datatrove"]
-    spent = {_step_name(step): _seconds(step) for step in steps}
-    shared = sum(seconds for name, seconds in spent.items() if name in _OURS_TOO) / sum(spent.values())
     _PRINT.print(_way_table(ways, scale), _step_table(steps))
     figures: dict[str, float] = {}
     for name in ("default", "trafilatura"):
@@ -194,7 +189,6 @@ def _report(ways: dict[str, Way], steps: list[dict[str, Any]], single: Cost, sca
             f"ratio_{name}": ratio,
             f"ratio_{name}_cpu": theirs.cpu_seconds(scale) / ours.cpu_seconds(scale),
             f"ratio_{name}_whole": _median(theirs.all, "seconds") / _median(ours.all, "seconds"),
-            f"ratio_{name}_shared_steps": shared * ratio,
         }
     four = _median(ways["default"].all, "peak_mb")
     return {
@@ -228,7 +222,7 @@ def _way_table(ways: dict[str, Way], scale: Scale) -> Table:
 
 def _step_table(steps: list[dict[str, Any]]) -> Table:
     table = Table(title="datatrove, step by step", box=box.SIMPLE_HEAD, title_justify="left")
-    for head in ("step", "in", "on", "timeouts", "s of both workers", "like it here"):
+    for head in ("step", "in", "on", "timeouts", "s of both workers"):
         table.add_column(head, justify="left" if head == "step" else "right")
     for step in steps:
         stats, name = step["stats"], _step_name(step)
@@ -239,7 +233,6 @@ def _step_table(steps: list[dict[str, Any]]) -> Table:
             f"{stats.get('forwarded', taken):,}",
             str(stats.get("timeout", "")),
             f"{_seconds(step):.1f}",
-            "yes" if name in _OURS_TOO else "no",
         )
     return table
 
