@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,9 @@ settings.register_profile("house", deadline=None)  # tests are never timed
 settings.load_profile("house")
 
 os.environ["COLUMNS"] = "200"  # tables are drawn as wide as the terminal was when the command line was imported
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell ignores it for what it runs in its background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
