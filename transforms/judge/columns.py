@@ -70,8 +70,8 @@ def verdicts(signals: pa.Table, documents: pa.Table, section: JudgeSection) -> p
         section.policy(lang_names[pair // len(source_names)], source_names[pair % len(source_names)])
         for pair in pairs.tolist()
     ]
-    columns = {name: _floats(signals[name]) for name in RULE_COLUMNS}
-    columns["lang_score"] = _floats(documents["lang_score"])
+    columns = {name: floats(signals[name]) for name in RULE_COLUMNS}
+    columns["lang_score"] = floats(documents["lang_score"])
     return _table(judge(columns, groups.astype(np.int64), policies), len(documents))
 
 
@@ -109,6 +109,7 @@ def _encoded(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str | Non
     return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
 
 
-def _floats(column: pa.ChunkedArray) -> NDArray[np.float32]:
+def floats(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    """A float column with NaN for null: float32 [rows]."""
     values: NDArray[np.float32] = column.to_numpy().astype(np.float32, copy=False)
     return values

@@ -7,8 +7,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gristmill.classifiers.score import Scorer
+from gristmill.transforms.judge.columns import floats
 from gristmill.transforms.score.kinds import scorer_key
-from gristmill.transforms.score.rules import floats
 from gristmill.transforms.score.section import AnyScorer
 
 LET_THROUGH = "let_through"

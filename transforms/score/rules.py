@@ -18,7 +18,7 @@ from gristmill.classifiers.card import read_percentiles
 from gristmill.classifiers.metrics import threshold_for
 from gristmill.classifiers.score import rounded
 from gristmill.corpus.errors import InputError
-from gristmill.transforms.judge.columns import FAILURE_TYPE, VERDICTS_SCHEMA
+from gristmill.transforms.judge.columns import FAILURE_TYPE, VERDICTS_SCHEMA, floats
 from gristmill.transforms.score.kinds import model_url
 from gristmill.transforms.score.section import AnyScorer, FastText, Kenlm
 
@@ -77,12 +77,6 @@ def with_scores(verdicts: pa.Table, scores: pa.Table, rules: Sequence[ScoreRule]
         ],
         schema=VERDICTS_SCHEMA,
     )
-
-
-def floats(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    """A float column with NaN for null: float32 [rows]."""
-    values: NDArray[np.float32] = column.to_numpy().astype(np.float32, copy=False)
-    return values
 
 
 def percentiles_of(scorer: AnyScorer) -> Sequence[float] | None:

@@ -21,11 +21,11 @@ from gristmill.corpus.errors import RunError
 from gristmill.corpus.record import UnitEnd
 from gristmill.corpus.stage import Attempt, StageDirectory, open_table
 from gristmill.transforms.blocks import AlignedFiles, Columns, SidecarFold, read_blocks, with_columns
-from gristmill.transforms.judge.columns import RULE_COLUMNS, verdicts
+from gristmill.transforms.judge.columns import RULE_COLUMNS, floats, verdicts
 from gristmill.transforms.judge.section import JudgeSection
 from gristmill.transforms.score.blocks import EARLIER, LET_THROUGH, score_block, score_column
 from gristmill.transforms.score.kinds import cheap, dear, open_scorer, scorer_key
-from gristmill.transforms.score.rules import ScoreRule, failures, floats, score_rules, with_scores
+from gristmill.transforms.score.rules import ScoreRule, failures, score_rules, with_scores
 from gristmill.transforms.score.section import AnyScorer
 from gristmill.transforms.units import EachItem, ReadUnits, WriteUnits
 
