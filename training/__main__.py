@@ -74,4 +74,7 @@ def _end_with_launcher(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # all is written, and C++'s own tidying up aborts where a thread of gloo's still runs

@@ -104,8 +104,11 @@ def _follow(command: list[str], on_progress: Callable[[dict[str, Any]], None]) -
 
 
 def cause(stderr: str) -> str:
-    """Why a run failed, of which no process could tell: the signal that torchrun names, or all that it says."""
-    killed = re.search(r"Signal \d+ \((SIG[A-Z]+)\) received", stderr)
+    """Why a run failed, of which no process could tell: the signal that torchrun names, or all that it says.
+
+    The other processes are ended with SIGTERM after the first failure; what came first is under "Root Cause".
+    """
+    killed = re.search(r"Signal \d+ \((SIG[A-Z]+)\) received", stderr.rpartition("Root Cause")[2])
     if killed is None:
         return stderr.strip()
     return f"a process was ended by {killed[1]} (if memory ran out, lower train.micro_batch); run again to go on"

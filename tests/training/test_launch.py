@@ -71,6 +71,10 @@ def test_the_cause_of_a_silent_end() -> None:
     assert cause(" RuntimeError: gloo \n") == "RuntimeError: gloo"
     told = "  exitcode  : -9 (pid: 7)  (SIGKILL)\n  traceback : Signal 9 (SIGKILL) received by PID 7\n==="
     assert cause(told).startswith("a process was ended by SIGKILL (")
+    others = (
+        "Failures:\n  traceback : Signal 15 (SIGTERM) received by PID 8\n-----\nRoot Cause (first observed failure):\n"
+    )
+    assert cause(others + told).startswith("a process was ended by SIGKILL (")
 
 
 @pytest.mark.parametrize(
