@@ -18,6 +18,7 @@ from gristmill.transforms.refine.benchmarks import Item
 from gristmill.transforms.refine.decontaminate import Decontaminator, Hit, passages, worst
 from gristmill.transforms.refine.edits import EDITS_SCHEMA, Span, cut_out
 from gristmill.transforms.refine.gather import Rules, build_index, index_of
+from gristmill.transforms.refine.ngrams import NgramIndex
 from gristmill.transforms.refine.section import BenchmarkSection, DecontaminateSection, RefineSection
 from gristmill.transforms.refine.transform import Refiner, index_bytes
 
@@ -245,6 +246,24 @@ def test_excused_passages_are_read_from_files(tmp_path: Path) -> None:
     (tmp_path / "famous.txt").write_bytes(b"\xff")
     with pytest.raises(InputError, match=r"famous.txt cannot be read: .*; give excused passages as UTF-8 text"):
         build_index(excused)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("8 + 8 ÷ 2 + 2 =\n4\n8\n10\n14", True),
+        ("He asks: 8+8 ÷ 2 +\n2 = 4 8 10 14 and goes on.", True),
+        ("<p>8 &#43; 8 &divide; 2 <b>+</b> 2 =</p><p>4</p><p>8</p><p>10</p><p>14</p>", True),
+        ("8 8 2 2 4 8 10 14", False),  # a row of a table
+        ("8 - 8 ÷ 2 + 2 = 4 8 10 14", False),
+        ("8 + 8 ÷ 2 + 2 = 4 8 10", False),
+    ],
+)
+def test_a_formula_is_found_by_its_very_characters(tmp_path: Path, text: str, found: bool) -> None:
+    (tmp_path / "set.json").write_text(json.dumps(["8 + 8 ÷ 2 + 2 =\n4\n8\n10\n14"]))
+    given = DecontaminateSection(benchmarks=[BenchmarkSection(name="set", paths=[str(tmp_path / "set.json")])])
+    index = NgramIndex.from_table(build_index(given).to_table())
+    assert bool(Decontaminator(given, index).hits([f"Before. {text}"])[0]) == found
 
 
 def test_real_items_are_found_in_a_page(shared_data: Path) -> None:

@@ -14,7 +14,7 @@ from gristmill.corpus.errors import RunError
 from gristmill.corpus.words import normalise
 from gristmill.transforms.refine import ngrams
 from gristmill.transforms.refine.benchmarks import Item
-from gristmill.transforms.refine.gather import Rules, index_of
+from gristmill.transforms.refine.gather import Rules, index_of, is_formula
 from gristmill.transforms.refine.ngrams import BenchmarkCounts, NgramIndex, Run
 
 WORDS = [
@@ -118,6 +118,14 @@ def test_words_must_weigh_enough(item: str, tells: bool) -> None:
     built = index(item)
     assert bool(runs(built, f"One {item}.")) == tells
     assert built.counts == [BenchmarkCounts("set", 1, short=0, frames_only=0 if tells else 1)]
+
+
+@pytest.mark.parametrize(
+    ("item", "formula"),
+    [("8 + 8 ÷ 2 + 2 =", True), ("1 + 2 = 3", False), ("1 + 2 = 3 <", True), ("-1 - 2 - 3 - 4", False)],
+)
+def test_formulas_have_three_signs(item: str, formula: bool) -> None:
+    assert is_formula(item) == formula
 
 
 def test_what_a_word_weighs_does_not_hang_on_the_item_before() -> None:

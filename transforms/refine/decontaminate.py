@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from gristmill.corpus.words import word_places
 from gristmill.transforms.refine.edits import Span, in_original
-from gristmill.transforms.refine.markup import plain
+from gristmill.transforms.refine.markup import JOINER, plain
 from gristmill.transforms.refine.ngrams import NgramIndex, Run
 from gristmill.transforms.refine.section import DecontaminateSection
 
@@ -96,9 +96,11 @@ class Decontaminator:
         found = []
         for item, readings in by_item.items():
             ngrams, share = max(self._told(sequence, those) for sequence, those in readings.items())
+            words = _joined((run.start, run.end) for those in readings.values() for run in those)
+            places = [(int(starts[first]), int(ends[last - 1])) for first, last in words]
+            if item in self.index.literals and not _holds(text, places, self.index.literals[item]):
+                continue
             if share >= self.section.min_share and (ngrams >= self.section.min_ngrams or share == 1):
-                words = _joined((run.start, run.end) for those in readings.values() for run in those)
-                places = [(int(starts[first]), int(ends[last - 1])) for first, last in words]
                 found.append(Hit(*self.index.name(item), ngrams, share, places))
         return sorted(found, key=lambda hit: (hit.places, hit.benchmark, hit.item))
 
@@ -113,6 +115,17 @@ class Decontaminator:
         if question:
             shares.append(_ngrams(covered, question, n) / _all_ngrams(question, n))
         return max(ngrams, 1), round(max(shares), 4)
+
+
+def _holds(text: str, places: Ranges, literal: str) -> bool:
+    """Whether ``literal`` is at one of ``places``, to the character, white space and what stands for markup apart."""
+    around = 2 * len(literal)
+    passages = (text[max(start - around, 0) : end + around] for start, end in places)
+    return any(_solid(literal) in _solid(passage) for passage in passages)
+
+
+def _solid(text: str) -> str:
+    return "".join(text.split()).replace(JOINER, "").casefold()
 
 
 def passages(hits: Iterable[Hit], text: str, margin: int) -> Ranges:

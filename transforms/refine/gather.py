@@ -6,9 +6,10 @@ read in one way only. A question, or an item, of fewer words than an n-gram is l
 
 Not every n-gram tells. Left out are those whose words weigh too little together (``_weight``), such as tables of
 figures and "which of the following is true"; those that stand in many items, which are frames ("for which of these two
-scenarios does the main character …"); and those in passages that a recipe excuses. GPT-3 excused what was frequent in
-its training text; to know that takes a pass over a corpus. Here it takes a list, so that a document's fate hangs on no
-other document.
+scenarios does the main character …"); and those in passages that a recipe excuses. A formula whose n-grams all weigh
+too little ("8 + 8 ÷ 2 + 2 =") is looked for by them nevertheless, but only its very characters count. GPT-3 excused what
+was frequent in its training text; to know that takes a pass over a corpus. Here it takes a list, so that a document's
+fate hangs on no other document.
 """
 
 from __future__ import annotations
@@ -76,6 +77,9 @@ def index_of(items: Mapping[str, Iterable[Item]], rules: Rules, excused: Sequenc
     long_enough = _items_with(candidates, sequences, len(every))
     telling = _sums(weights, candidates) >= _TELLING
     telling &= _sums(np.isin(weights, (_PROPER, _CHARACTER, _FUNCTION)), candidates) > 0
+    told = _items_with(candidates.take(telling), sequences, len(every))
+    formulas = ~told & np.array([is_formula(item.text) for item in every], bool)
+    telling |= formulas[sequences.items[sequences.at(candidates.places)]]
     ngrams = _without_frames(candidates.take(telling), rules.max_items)
     if excused:
         ngrams = ngrams.take(~NgramIndex(rules.n, [], sequences, ngrams).ngrams_in([*map(plain, excused)]))
@@ -84,7 +88,8 @@ def index_of(items: Mapping[str, Iterable[Item]], rules: Rules, excused: Sequenc
         BenchmarkCounts(name, sizes[name], int((~long).sum()), int((long & ~there).sum()))
         for name, long, there in zip(items, _by_set(long_enough, sizes), _by_set(found, sizes), strict=True)
     ]
-    return NgramIndex(rules.n, counts, sequences, ngrams)
+    literals = {int(item): plain(every[item].text) for item in np.flatnonzero(found & formulas)}
+    return NgramIndex(rules.n, counts, sequences, ngrams, literals)
 
 
 def _sequences(items: Sequence[Item], min_words: int) -> tuple[Sequences, NDArray[np.int64]]:
@@ -185,6 +190,11 @@ def _items_with(ngrams: Ngrams, sequences: Sequences, items: int) -> NDArray[np.
 
 def _by_set(values: NDArray[np.bool_], sizes: Mapping[str, int]) -> list[NDArray[np.bool_]]:
     return np.split(values, np.cumsum([*sizes.values()])[:-1])
+
+
+def is_formula(text: str) -> bool:
+    """Whether ``text`` has three mathematical signs or more (Unicode's category Sm)."""
+    return sum(unicodedata.category(character) == "Sm" for character in text) >= 3
 
 
 def bare(text: str) -> str:

@@ -27,7 +27,8 @@ _TEXT_NAMES = (
 
 _BLOCKS, _TEXTS = frozenset(_BLOCK_NAMES.split()), frozenset(_TEXT_NAMES.split())
 
-_JOINER = "\u2060"  # belongs to the word around it
+JOINER = "\u2060"
+"""Stands for markup inside a word, and belongs to it."""
 
 _FLAGS = "allowfullscreen|async|checked|controls|defer|disabled|hidden|itemscope|multiple|noshade|nowrap|open|readonly|"
 _FLAGS += "required|reversed|selected"
@@ -70,7 +71,7 @@ def _tags(match: re.Match[str]) -> str:
     if kinds == {"text"}:
         start, end = match.span()
         if match.string[max(0, start - 1) : start].isalnum() and match.string[end : end + 1].isalnum():
-            return _JOINER * len(tags)
+            return JOINER * len(tags)
     return " " * len(tags)
 
 
@@ -84,4 +85,4 @@ def _kinds(tags: str) -> frozenset[str | None]:
 def _character(match: re.Match[str]) -> str:
     found = html.unescape(match[0])
     separates = found.isascii() and not found.isalnum()
-    return found + (" " if separates else _JOINER) * (len(match[0]) - len(found))
+    return found + (" " if separates else JOINER) * (len(match[0]) - len(found))

@@ -12,7 +12,7 @@ finds is compared word by word, and followed to both sides as far as words agree
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple, TypeAlias
 
@@ -88,11 +88,19 @@ _NO_RUN = Run(0, 0, -1, 0)
 class NgramIndex:
     """The n-grams of test sets, of ``n`` words where they are long enough, with the sequences that they stand in.
 
-    ``bits`` has the sizes that are looked for and the bit of each in the filter; from the ninth on they share them.
+    ``literals`` are the texts of formulas, which their words alone do not tell. ``bits`` has the sizes that are looked
+    for and the bit of each in the filter; from the ninth on they share them.
     """
 
-    def __init__(self, n: int, counts: list[BenchmarkCounts], sequences: Sequences, ngrams: Ngrams) -> None:
-        self.n, self.counts = n, counts
+    def __init__(
+        self,
+        n: int,
+        counts: list[BenchmarkCounts],
+        sequences: Sequences,
+        ngrams: Ngrams,
+        literals: Mapping[int, str] | None = None,
+    ) -> None:
+        self.n, self.counts, self.literals = n, counts, literals or {}
         self.sequences, self.ngrams = sequences, ngrams
         self._first_items = np.cumsum([0, *(one.items for one in counts)])
         sizes = sorted(set(ngrams.sizes.tolist()))
@@ -135,7 +143,12 @@ class NgramIndex:
 
     def to_table(self) -> pa.Table:
         """The index as a table of one row, an array a column; the rest is in the schema's metadata."""
-        about = {"n": self.n, "unicode": UNICODE_VERSION, "counts": [list(counts) for counts in self.counts]}
+        about = {
+            "n": self.n,
+            "unicode": UNICODE_VERSION,
+            "counts": [list(counts) for counts in self.counts],
+            "literals": [*self.literals.items()],
+        }
         columns = {**self.sequences._asdict(), **self.ngrams._asdict()}
         table = pa.table({name: _one_row(values) for name, values in columns.items()})
         return table.replace_schema_metadata({_ABOUT: json.dumps(about)})
@@ -152,7 +165,8 @@ class NgramIndex:
         columns = {name: table[name].combine_chunks().flatten().to_numpy() for name in table.column_names}
         sequences = Sequences(*(columns[name] for name in Sequences._fields))
         ngrams = Ngrams(*(columns[name] for name in Ngrams._fields))
-        return cls(about["n"], [BenchmarkCounts(*counts) for counts in about["counts"]], sequences, ngrams)
+        counts = [BenchmarkCounts(*one) for one in about["counts"]]
+        return cls(about["n"], counts, sequences, ngrams, dict(about["literals"]))
 
 
 class Texts(NamedTuple):
