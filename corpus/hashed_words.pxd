@@ -21,4 +21,10 @@ cdef class WordHasher:
         Py_ssize_t place
     ) except -2
 
+    @cython.locals(text=cython.Py_ssize_t, texts=cython.Py_ssize_t, found=cython.Py_ssize_t)
+    cpdef Py_ssize_t put_texts(
+        self, const unsigned char[::1] data, const long long[::1] edges, Py_ssize_t first,
+        unsigned long long[::1] out, Py_ssize_t place, long long[::1] counts
+    ) except -2
+
 cdef unsigned long long _mixed(unsigned long long value) noexcept

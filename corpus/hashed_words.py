@@ -84,6 +84,29 @@ class WordHasher:
             put += 1
         return put - place
 
+    def put_texts(
+        self,
+        data: npt.NDArray[np.uint8],
+        edges: npt.NDArray[np.int64],
+        first: int,
+        out: npt.NDArray[np.uint64],
+        place: int,
+        counts: npt.NDArray[np.int64],
+    ) -> int:
+        """``put`` for texts from number ``first`` on, one behind the other; text i is ``data[edges[i]:edges[i + 1]]``.
+
+        Puts the number of each one's words into ``counts``. Gives the number of the first for which one look does not
+        do, or of all texts.
+        """
+        texts = len(edges) - 1
+        for text in range(first, texts):
+            found = self.put(data, edges[text], edges[text + 1], out, place)
+            if found < 0:
+                return text
+            counts[text] = found
+            place += found
+        return texts
+
 
 def _mixed(value: int) -> int:
     value = (value ^ (value >> 30)) * _FIRST & _ALL

@@ -15,8 +15,9 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -67,6 +68,9 @@ _INVISIBLE = re.compile("[\u00ad\u034f\u200c-\u200f\u202a-\u202e\u2060-\u206f\uf
 """Soft hyphen, joiners, direction marks, variation selectors: they neither belong to a word nor end one."""
 
 _PLANES = 0x30000  # nothing above these three planes folds
+
+_TOGETHER = 2**18
+"""Bytes of short texts that are made code points at once."""
 
 _USUAL_LENGTH = 4096  # code points from the start of a word to that of the next: longer is rare, and only slower
 
@@ -145,25 +149,42 @@ def word_hasher() -> WordHasher:
     return WordHasher(_fold_table(), _kind_table(), _AS_MARK, MARK, _usual_multipliers())
 
 
-def hashes_of_texts(data: NDArray[np.uint8], ends: list[int]) -> tuple[UInt64s, NDArray[np.int64]]:
+def hashes_of_texts(
+    data: NDArray[np.uint8], ends: Sequence[int] | NDArray[np.int64]
+) -> tuple[UInt64s, NDArray[np.int64]]:
     """The ``word_hashes`` of texts one after another, and the number of each text's words.
 
     Text i is the UTF-8 ``data[ends[i] : ends[i + 1]]``.
     """
-    found = np.empty(len(data) // 2 + len(ends), np.uint64)
-    counts = np.empty(len(ends) - 1, np.int64)
+    edges = np.ascontiguousarray(ends, np.int64)
+    found = np.empty(len(data) // 2 + len(edges), np.uint64)
+    counts = np.empty(len(edges) - 1, np.int64)
     pieces = []
-    begin = end = 0
-    for place in range(len(counts)):
-        count = word_hasher().put(data, ends[place], ends[place + 1], found, end) if COMPILED else -1
-        if count < 0:  # characters that compose or expand
-            own = word_hashes(data[ends[place] : ends[place + 1]].tobytes().decode())
+    begin = end = text = waiting = 0
+    while True:
+        reached = word_hasher().put_texts(data, edges, text, found, end, counts) if COMPILED else text
+        if waiting and (reached > text or text == len(counts) or edges[text] - edges[text - waiting] > _TOGETHER):
+            own, counts[text - waiting : text] = _hashes_of_each(data, edges[text - waiting : text + 1].tolist())
             pieces += [found[begin:end], own]
-            begin, count = end, len(own)
-        else:
-            end += count
-        counts[place] = count
-    return np.concatenate([*pieces, found[begin:end]]), counts
+            begin, waiting = end, 0
+        if text == len(counts):
+            return np.concatenate([*pieces, found[begin:end]]), counts
+        end += int(counts[text:reached].sum())
+        text = reached
+        if text < len(counts):  # characters that compose or expand: done together with its neighbours of that kind
+            waiting, text = waiting + 1, text + 1
+
+
+def _hashes_of_each(data: NDArray[np.uint8], edges: list[int]) -> tuple[UInt64s, NDArray[np.int64]]:
+    """``hashes_of_texts`` by arrays of code points. Nothing composes with a line feed, or becomes one."""
+    texts = [data[start:end].tobytes().decode() for start, end in pairwise(edges)]
+    codes = folded_code_points("\n".join((*texts, "")))
+    last = np.cumsum([text.count("\n") + 1 for text in texts]) - 1  # line feed of each text
+    kinds = kinds_of(codes)
+    starts = np.flatnonzero(begins_word(kinds))
+    counts = np.diff(np.searchsorted(starts, np.flatnonzero(codes == ord("\n"))[last]), prepend=0)
+    first = int(starts[0]) if len(starts) else len(codes)
+    return Words(codes[first:], kinds[first:], starts - first).hashes(), counts
 
 
 def shingle_hashes(hashes: UInt64s, n: int) -> UInt64s:
@@ -186,6 +207,22 @@ def shingle_hashes_at(hashes: UInt64s, places: NDArray[np.integer[Any]], n: int)
     total = np.zeros(len(places), np.uint64)
     for position, multiplier in enumerate(_multipliers(n)[:n]):
         total += hashes.take(places + position) * multiplier
+    return mix(total)
+
+
+def sequence_hashes(hashes: UInt64s, counts: NDArray[np.int64]) -> UInt64s:
+    """One hash for each sequence of words: uint64 [sequences], that of the one shingle that all its words make.
+
+    The sequences lie one after another, ``counts`` int64 [sequences] words in each; one without words has the hash 0.
+    """
+    total = np.zeros(len(counts), np.uint64)
+    filled = counts > 0
+    firsts = (counts.cumsum() - counts)[filled]
+    if len(firsts):
+        places = np.arange(len(hashes)) - np.repeat(firsts, counts[filled])
+        terms = _multipliers(int(counts.max())).take(places)
+        terms *= hashes
+        total[filled] = np.add.reduceat(terms, firsts)
     return mix(total)
 
 

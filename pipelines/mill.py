@@ -21,7 +21,7 @@ from gristmill.pipelines.stage import BeamStage, Launch, Mill, Stage
 from gristmill.pipelines.stages import STAGES, stages_of
 from gristmill.transforms.parcels import FOLDER as PARCELS
 from gristmill.transforms.parcels import post_all
-from gristmill.transforms.units import SpreadTasks, Task
+from gristmill.transforms.units import Round, SpreadTasks, Task
 
 
 class Step(NamedTuple):
@@ -116,20 +116,51 @@ def _work(step: Step, mill: Mill, engine: Engine) -> None:
 
 
 def _run(stage: BeamStage, step: Step, mill: Mill, engine: Engine) -> None:
-    """Run a stage's pipeline, and again over what is still pending where workers are lost under it.
+    """Run a stage's pipeline, after the rounds that it asks for."""
+    for first in stage.before(step.pending, mill, step.directory):
+        left = partial(_left_of, first)
+        step.directory.beat(step.pending[0].unit, 0, f"round: {first.directory.stage}")
+        _complete(engine, f"{stage.name}-{first.directory.name}", left(), left, partial(_round_graph, first))
+        first.directory.write_manifest((task.unit for task in first.tasks), lambda _: {})
+        step.directory.beat(step.pending[0].unit, 0)
+
+    def build(pending: list[Task], pipeline: beam.Pipeline) -> Any:
+        return graph(stage, step._replace(pending=pending), mill, pipeline)
+
+    _complete(engine, stage.name, step.pending, lambda: prepare(stage, mill).pending, build)
+
+
+def _complete(
+    engine: Engine,
+    name: str,
+    pending: list[Task],
+    left: Callable[[], list[Task]],
+    build: Callable[[list[Task], beam.Pipeline], Any],
+) -> None:
+    """Run a pipeline over ``pending``, and again over what is still ``left`` where workers are lost under it.
 
     ``engine.tries`` bounds how often that may happen in a row without a unit being done.
     """
     tries = engine.tries
-    while step.pending:
+    while pending:
         try:
-            engine.run(stage.name, partial(graph, stage, step, mill), len(step.pending))
+            engine.run(name, partial(build, pending), len(pending))
             return
         except WorkersLostError:
-            before, step = len(step.pending), prepare(stage, mill)
-            tries = engine.tries if len(step.pending) < before else tries - 1
+            before, pending = len(pending), left()
+            tries = engine.tries if len(pending) < before else tries - 1
             if not tries:
                 raise
+
+
+def _left_of(first: Round) -> list[Task]:
+    standing = first.directory.standing()
+    return [task for task in first.tasks if task.unit not in standing]
+
+
+def _round_graph(first: Round, pending: list[Task], pipeline: beam.Pipeline) -> Any:
+    tasks = pipeline | SpreadTasks(first.directory, post_all(first.directory, pending))
+    return tasks | f"round of {first.directory.stage}" >> beam.Map(first.work)
 
 
 def graph(stage: BeamStage, step: Step, mill: Mill, pipeline: beam.Pipeline) -> Any:

@@ -26,6 +26,7 @@ from gristmill.transforms.extract.section import ExtractSection
 from gristmill.transforms.judge.section import JudgeSection
 from gristmill.transforms.read.section import SourceSection, crawl_source
 from gristmill.transforms.refine.section import RefineSection
+from gristmill.transforms.repeats.section import RepeatsSection
 from gristmill.transforms.score.section import ScorerChoice
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -45,6 +46,9 @@ class Recipe(Section):
     )
     judge: JudgeSection = JudgeSection()
     dedup: DedupSection = DedupSection()
+    repeats: RepeatsSection | None = Field(
+        default=None, description="Cut lines, paragraphs and long spans that documents share; null to leave them."
+    )
     refine: RefineSection = RefineSection()
     tokenizer: TokenizerSection = TokenizerSection()
     tokenize: TokenizeSection = TokenizeSection()
@@ -64,6 +68,7 @@ class Recipe(Section):
         named = {
             "judge.overlays": [overlay.source for overlay in self.judge.overlays if overlay.source is not None],
             "dedup.priority": self.dedup.priority,
+            "repeats.exclude_sources": self.repeats.exclude_sources if self.repeats else (),
             "refine.redact.exclude_sources": self.refine.redact.exclude_sources if self.refine.redact else (),
             "mix.weights": self.mix.weights or (),
         }

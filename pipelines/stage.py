@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +15,7 @@ from gristmill.pipelines.recipe import Recipe
 if TYPE_CHECKING:
     import apache_beam as beam
 
-    from gristmill.transforms.units import Task
+    from gristmill.transforms.units import Round, Task
 
 
 @dataclass
@@ -87,6 +87,13 @@ class BeamStage(Stage):
     @abstractmethod
     def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
         """The Beam graph over the pending units."""
+
+    def before(self, pending: list[Task], mill: Mill, directory: StageDirectory) -> Iterator[Round]:
+        """Rounds of units, each a pipeline, that must be done first; each is asked for once the one before it is done.
+
+        Those whose manifest stands are left out, so that asking again goes on where a run ended.
+        """
+        return iter(())
 
 
 class Launch(Stage):

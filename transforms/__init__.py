@@ -10,10 +10,12 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Deduplicate": "dedup.transform",
+    "CutRepeats": "repeats.transform",
+    "Deduplicate": "dedup.decide",
     "EachBatch": "units",
     "EachItem": "units",
     "ExtractText": "extract.transform",
+    "HashPassages": "repeats.transform",
     "JudgeScores": "score.transform",
     "JudgeSignals": "judge.transform",
     "MeasureSignals": "judge.transform",
@@ -26,6 +28,7 @@ _HOMES = {
     "SpreadTasks": "units",
     "SignDocuments": "dedup.transform",
     "WriteDocuments": "extract.transform",
+    "WritePassages": "repeats.transform",
     "WriteRefined": "refine.transform",
     "WriteScores": "score.transform",
     "WriteSignals": "judge.transform",

@@ -39,6 +39,14 @@ class Task(NamedTuple):
     work: Any
 
 
+class Round(NamedTuple):
+    """Units that are done before those of a stage can be, in a directory of their own; ``work`` does one of them."""
+
+    directory: StageDirectory
+    tasks: list[Task]
+    work: Callable[[Task], Any]
+
+
 class Closing(NamedTuple):
     """The last element of a unit: how many items its reader gave out, and the reader's own count of the input."""
 

@@ -7,7 +7,9 @@ from gristmill.pipelines.stages.dedup import Dedup
 from gristmill.pipelines.stages.extract import Extract
 from gristmill.pipelines.stages.judge import Judge
 from gristmill.pipelines.stages.mix import Mix
+from gristmill.pipelines.stages.passages import Passages
 from gristmill.pipelines.stages.refine import Refine
+from gristmill.pipelines.stages.repeats import Repeats
 from gristmill.pipelines.stages.scores import Scores
 from gristmill.pipelines.stages.signals import Signals
 from gristmill.pipelines.stages.signatures import Signatures
@@ -30,8 +32,10 @@ STAGES: tuple[Stage, ...] = (
 
 
 def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
-    """The stages of a recipe: ``STAGES``, and ``scores`` before ``judge`` where it names scorers."""
-    if not recipe.scores:
-        return STAGES
-    judge = next(place for place, stage in enumerate(STAGES) if stage.name == Judge.name)
-    return (*STAGES[:judge], Scores(), *STAGES[judge:])
+    """The stages of a recipe: ``STAGES``, and those that only some recipes ask for, each before the one it serves."""
+    asked: dict[str, list[Stage]] = {Judge.name: [], Refine.name: []}
+    if recipe.scores:
+        asked[Judge.name].append(Scores())
+    if recipe.repeats:
+        asked[Refine.name] += [Passages(), Repeats()] if recipe.repeats.passage_rules else [Repeats()]
+    return tuple(one for stage in STAGES for one in (*asked.get(stage.name, ()), stage))

@@ -22,10 +22,10 @@ from gristmill.transforms.units import Task
 
 
 class Refine(BeamStage):
-    """Removed rows gone, lines cut, test items dropped or cut, personal data redacted."""
+    """Removed rows gone, lines and repeats cut, test items dropped or cut, personal data redacted."""
 
     name = "refine"
-    version = 3
+    version = 4
     takes_from = "dedup"
     libraries = ("phonenumbers", "presidio-analyzer", "pyarrow")
 
@@ -33,16 +33,15 @@ class Refine(BeamStage):
         return [section_slice(recipe.refine), UNICODE_VERSION]
 
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
-        return aligned_tasks(
-            mill,
-            directory,
-            {
-                "extract": ("documents", tuple(DOCUMENT_SCHEMA.names)),
-                "signals": ("signals", ("cuts",)),
-                "judge": ("verdicts", ("kept",)),
-                "dedup": ("removals", ("removed",)),
-            },
-        )
+        inputs: dict[str, tuple[str, tuple[str, ...]]] = {
+            "extract": ("documents", tuple(DOCUMENT_SCHEMA.names)),
+            "signals": ("signals", ("cuts",)),
+            "judge": ("verdicts", ("kept",)),
+            "dedup": ("removals", ("removed",)),
+        }
+        if mill.recipe.repeats:
+            inputs["repeats"] = ("repeats", ("repeated",))
+        return aligned_tasks(mill, directory, inputs)
 
     def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
         section = mill.recipe.refine

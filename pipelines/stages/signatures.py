@@ -7,6 +7,7 @@ from typing import Any
 import apache_beam as beam
 
 from gristmill.corpus.errors import InputError
+from gristmill.corpus.keys import library_versions, section_slice
 from gristmill.corpus.stage import StageDirectory
 from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
@@ -27,8 +28,18 @@ class Signatures(BeamStage):
 
     def slice(self, recipe: Recipe) -> Any:
         section = recipe.dedup
+        urls = [library_versions(["ada-url"])] if section.urls else []  # an index made without stays one
+        if section.simhash is not None:
+            return [
+                section.ngram,
+                section_slice(section.simhash),
+                section.partitions,
+                section.quality,
+                UNICODE_VERSION,
+                *urls,
+            ]
         shape = [section.ngram, section.banding, section.seed, section.partitions]
-        return [*shape, section.verify, section.quality, UNICODE_VERSION]
+        return [*shape, section.verify, section.quality, UNICODE_VERSION, *urls]
 
     def check(self, mill: Mill) -> None:
         quality = mill.recipe.dedup.quality
@@ -39,7 +50,7 @@ class Signatures(BeamStage):
 
     def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
         inputs: dict[str, tuple[str, tuple[str, ...]]] = {
-            "extract": ("documents", ("id", "source", "text", "date")),
+            "extract": ("documents", ("id", "source", "text", "date", *(["url"] if mill.recipe.dedup.urls else []))),
             "judge": ("verdicts", ("kept",)),
         }
         quality = mill.recipe.dedup.quality

@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gristmill.corpus import words as module
 from gristmill.corpus.words import (
     _fold_table,
     assigned,
     find_words,
     folded_code_points,
+    hashes_of_texts,
     normalise,
+    sequence_hashes,
     shingle_hashes,
     shingle_hashes_at,
     word_hashes,
@@ -189,3 +192,26 @@ def test_shingles_at_some_places_are_those_of_all() -> None:
     hashes = word_hashes("one two three four five six")
     places = np.array([3, 0, 2])
     assert shingle_hashes_at(hashes, places, 3).tolist() == shingle_hashes(hashes, 3)[places].tolist()
+
+
+@given(st.lists(st.text("ab é", max_size=8), max_size=6))
+def test_the_hash_of_a_sequence_is_that_of_the_shingle_of_all_its_words(texts: list[str]) -> None:
+    hashes = [word_hashes(text) for text in texts]
+    counts = np.array([len(one) for one in hashes], np.int64)
+    found = sequence_hashes(np.concatenate([np.empty(0, np.uint64), *hashes]), counts)
+    assert found.tolist() == [int(shingle_hashes(one, max(len(one), 1))[0]) if len(one) else 0 for one in hashes]
+
+
+@settings(max_examples=200)
+@given(st.lists(st.text("aé \n\u0301ﬁह日", max_size=6), max_size=8), st.sampled_from([1, 9, 2**18]), st.booleans())
+def test_hashes_of_texts_hang_on_no_neighbour(texts: list[str], together: int, compiled: bool) -> None:
+    """Nor on how many of those that compose or expand are done together, nor on a compiler."""
+    encoded = [text.encode() for text in texts]
+    edges = np.cumsum([0, *map(len, encoded)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_TOGETHER", together)
+        patch.setattr(module, "COMPILED", compiled and module.COMPILED)
+        found, counts = hashes_of_texts(np.frombuffer(b"".join(encoded), np.uint8), edges)
+    expected = [word_hashes(text).tolist() for text in texts]
+    assert counts.tolist() == [len(own) for own in expected]
+    assert found.tolist() == [value for own in expected for value in own]

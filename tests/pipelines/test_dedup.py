@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from gristmill.corpus.errors import InputError
+from gristmill.pipelines.stages.dedup import Dedup
+from gristmill.pipelines.stages.signatures import Signatures
 from gristmill.pipelines.workdir import current
 from tests.pipelines.conftest import Milled, mill
 from tests.pipelines.small import fault, recipe, source
@@ -58,7 +60,7 @@ def _mill(folder: Path, sources: dict[str, Rows], files: int = 1, workers: int =
             f"{part}.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in rows[part::files])
             for part in range(files)
         }
-        made.append(source(folder, name, "jsonl", dealt, fields={"id": "id"}))
+        made.append(source(folder, name, "jsonl", dealt, fields={"id": "id", "url": "url"}))
     dedup = {"partitions": 4, **more.pop("dedup", {})}
     return mill(recipe(*made, judge=JUDGE, dedup=dedup, **more), folder / "work", workers, "dedup")
 
@@ -133,6 +135,86 @@ def test_with_an_index_the_same_goes_as_when_all_comes_at_once(verify: str, tmp_
     matches = set(found["match"].drop_null().to_pylist())
     assert matches <= kept
     assert matches & set(earlier["id"].to_pylist())
+
+
+def _with_urls(rows: Rows) -> Rows:
+    """Every second row has a URL, of a few pages, each written in one of several ways."""
+    ways = ["http://www.page{}.example/?b=1&a=2", "https://page{}.example:443?a=2&b=1&utm_source=x#top"]
+    return [{**row, "url": ways[n % 4 // 2].format(n * n % 97)} if n % 2 else row for n, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("verify", ["exact", "none"])
+def test_with_urls_and_an_index_the_same_goes_as_when_all_comes_at_once(verify: str, tmp_path: Path) -> None:
+    rows = _with_urls(ROWS)
+    random.Random(1).shuffle(rows)
+    given = {"verify": verify, "urls": True}
+    sources = {"old": rows[:200], "new": rows[200:]}
+    together = _mill(tmp_path / "both", sources, dedup={**given, "priority": ["old", "new"]})
+    before = _mill(tmp_path / "old", {"old": rows[:200]}, files=2, dedup=given)
+    after = _mill(tmp_path / "new", {"new": rows[200:]}, files=3, dedup={**given, "index": [before.work]})
+    assert _gone(before) | _gone(after) == _gone(together)
+    found = _removals(together)
+    by_url = found.filter(pc.equal(found["duplicate"], "same_url"))
+    assert by_url.num_rows > 20
+    assert by_url["jaccard"].null_count == by_url.num_rows
+    assert set(by_url["match"].to_pylist()) <= set(_kept(found))
+    assert together.ledger["balanced"]
+
+
+def test_documents_without_words_go_for_their_url(tmp_path: Path) -> None:
+    rows = [{"id": f"urn:{n}", "text": "…", "url": f"http://page.example/{n % 2}"} for n in range(4)]
+    assert len(_gone(_mill(tmp_path / "urls", {"web": rows}, dedup={"urls": True}))) == 2
+    assert not _gone(_mill(tmp_path / "texts", {"web": rows}))
+
+
+def test_in_the_scope_of_an_index_each_document_is_decided_alone(tmp_path: Path) -> None:
+    """All that comes twice goes twice or stays twice, and goes for a document of the index."""
+    before = _mill(tmp_path / "old", {"old": ROWS[:200]})
+    once, again = ([{**row, "id": f"{row['id']}:{copy}"} for row in ROWS[100:300]] for copy in range(2))
+    narrow = {"index": [before.work], "scope": "index"}
+    one, two = (_mill(tmp_path / str(len(rows)), {"new": rows}, dedup=narrow) for rows in (once, [*once, *again]))
+    assert len(_gone(two)) == 2 * len(_gone(one)) > 200
+    assert set(_removals(two)["match"].drop_null().to_pylist()) <= set(_kept(_removals(before)))
+    wide = _mill(tmp_path / "wide", {"new": [*once, *again]}, dedup={"index": [before.work]})
+    assert len(_gone(wide)) > len(_gone(two))
+
+
+def test_an_index_that_is_not_there_has_no_scope(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="name one under `index`"):
+        recipe(source(tmp_path, "web", "jsonl", {}), dedup={"scope": "index"})
+
+
+def test_by_simhash_and_with_an_index_the_same_goes_as_when_all_comes_at_once(tmp_path: Path) -> None:
+    given = {"simhash": {"distance": 6}, "urls": True}
+    old, new = ROWS[::2], ROWS[1::2]
+    together = _mill(tmp_path / "both", {"old": old, "new": new}, dedup={**given, "priority": ["old", "new"]})
+    before = _mill(tmp_path / "old", {"old": old}, dedup=given)
+    after = _mill(tmp_path / "new", {"new": new}, files=3, dedup={**given, "index": [before.work]})
+    assert _gone(before) | _gone(after) == _gone(together)
+    found = _removals(together)
+    kinds = {row["values"]: row["counts"] for row in found["duplicate"].value_counts().to_pylist()}
+    assert min(kinds["near_duplicate"], kinds["exact_duplicate"]) > 5
+    assert found.filter(pc.equal(found["duplicate"], "near_duplicate"))["jaccard"].null_count == kinds["near_duplicate"]
+    said = fault(
+        InputError,
+        recipe(source(tmp_path, "web", "jsonl", {}), judge=JUDGE, dedup={"index": [before.work]}),
+        tmp_path / "work",
+        "dedup",
+    )
+    assert "signed with other" in said
+
+
+def test_what_is_not_asked_for_is_in_no_key(tmp_path: Path) -> None:
+    """Signatures and decisions from before there were these settings stand; with any of them they do not."""
+    web = source(tmp_path, "web", "jsonl", {})
+
+    def slices(**asked: Any) -> list[Any]:
+        return [stage.slice(recipe(web, dedup=asked)) for stage in (Signatures(), Dedup())]
+
+    assert not {"urls", "scope", "simhash"} & slices()[1][0].keys()
+    assert slices() == slices(urls=False, scope="all", simhash=None)
+    for asked in ({"urls": True}, {"simhash": {}}):
+        assert all(new != old for new, old in zip(slices(**asked), slices(), strict=True))
 
 
 def test_real_text_in_two_crawls_is_deduplicated_as_in_one(shared_data: Path, tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from gristmill.corpus.words import mix
 from gristmill.transforms.dedup import greedy as greedy_module
 from gristmill.transforms.dedup.buckets import Members, shared
 from gristmill.transforms.dedup.greedy import Rule, greedy
-from gristmill.transforms.dedup.minhash import MinHasher
-from gristmill.transforms.dedup.passing import NOT_COMPARED, WHOLE, GreedyPass
+from gristmill.transforms.dedup.minhash import BAND_MASK, URL_BAND, MinHasher
+from gristmill.transforms.dedup.passing import EXACT, NEAR, NOT_COMPARED, SAME_URL, WHOLE, GreedyPass
 from gristmill.transforms.dedup.rank import Ranked, ranked
-from gristmill.transforms.dedup.section import Verify
+from gristmill.transforms.dedup.section import Scope, Verify
 from gristmill.transforms.dedup.shingles import UInt32s, UInt64s
-from gristmill.transforms.dedup.signature_file import FINGERPRINT_SCHEMA
+from gristmill.transforms.dedup.signature_file import fingerprint_schema
 from tests.transforms.dedup_reference import as_sets, jaccard, rounded
 
 HASHER = MinHasher(bands=6, rows=1, seed=1)
@@ -28,7 +28,7 @@ HASHER = MinHasher(bands=6, rows=1, seed=1)
 
 class Removed(NamedTuple):
     kept: int
-    exact: bool
+    why: int
     jaccard: float
 
 
@@ -41,7 +41,7 @@ def _bands(sets: list[UInt32s]) -> UInt64s:
 
 
 def _members(nodes: Sequence[int], sets: list[UInt32s], fresh: int = 0) -> Members:
-    order = np.argsort(nodes)
+    order = [place for place in np.argsort(nodes) if len(sets[place])]  # what has no words has no bands
     names = np.array(nodes, np.uint64)[order]
     return shared(_bands(sets)[order].ravel(), np.repeat(names, HASHER.bands), fresh)
 
@@ -52,6 +52,8 @@ def _run(
     nodes: Sequence[int] | None = None,
     settled: int = 0,
     members: Members | None = None,
+    urls: Sequence[int] | None = None,
+    scope: Scope = "all",
 ) -> dict[int, Removed]:
     """Deduplicate ``documents``, given in rank order; equal sets are equal texts. The first ``settled`` stay."""
     nodes = list(range(len(documents))) if nodes is None else list(nodes)
@@ -59,16 +61,20 @@ def _run(
     texts = sorted(set(documents), key=sorted)
     ranking = Ranked(
         node=np.array(nodes, np.uint64),
-        text=np.array([texts.index(d) for d in documents], np.int64),
+        text=np.array([texts.index(d) if d else -1 - place for place, d in enumerate(documents)], np.int64),
         sketch=np.array([len(d) for d in documents], np.int64),
         settled=np.arange(len(documents)) < settled,
+        url=None if urls is None else np.array(urls, np.int64),
     )
     if members is None:
         members = _members(nodes, list(sets.values()), fresh=nodes[settled] if settled < len(nodes) else 0)
-    rule = Rule(threshold, "exact", HASHER.bands)
-    found = greedy(ranking, members, lambda wanted: np.concatenate([sets[n] for n in wanted.tolist()]), rule)
+    rule = Rule(threshold, "exact", HASHER.bands, scope)
+    nothing = np.empty(0, np.uint32)
+    found = greedy(
+        ranking, members, lambda wanted: np.concatenate([nothing, *(sets[n] for n in wanted.tolist())]), rule
+    )
     fields = (field.tolist() for field in found[:4])
-    return {node: Removed(kept, exact, alike / WHOLE) for node, kept, exact, alike in zip(*fields, strict=True)}
+    return {node: Removed(kept, why, alike / WHOLE) for node, kept, why, alike in zip(*fields, strict=True)}
 
 
 def _all_pairs(documents: Sequence[frozenset[int]], threshold: float) -> dict[int, tuple[int, float]]:
@@ -105,9 +111,9 @@ def test_greedy_is_the_pass_over_all_pairs(documents: list[frozenset[int]], thre
     expected = _all_pairs(documents, threshold)
     assert found.keys() == expected.keys()
     sets = _sets(documents)
-    for place, (kept, exact, alike) in found.items():
+    for place, (kept, why, alike) in found.items():
         first = documents.index(documents[place])
-        assert exact == (first < place)
+        assert why == (EXACT if first < place else NEAR)
         assert kept not in found
         assert kept < place
         assert alike == jaccard(sets[place].tolist(), sets[kept].tolist()) >= threshold
@@ -124,7 +130,7 @@ def test_names_and_order_of_members_do_not_matter(
     names = list(range(100, 100 + len(documents)))
     random.shuffle(names)  # type: ignore[attr-defined]
     members = _members(names, _sets(documents)) if documents else Members(*[np.empty(0, np.uint64)] * 2)
-    rows = list(zip((~members.bucket).tolist(), members.node.tolist(), strict=True))
+    rows = list(zip((members.bucket ^ ~BAND_MASK).tolist(), members.node.tolist(), strict=True))
     random.shuffle(rows)  # type: ignore[attr-defined]
     shuffled = Members(*np.array(rows, np.uint64).reshape(-1, 2).T)
     found = _run(documents, threshold, nodes=names, members=shuffled)
@@ -148,10 +154,131 @@ def test_incremental_law(old: list[frozenset[int]], new: list[frozenset[int]], t
         later = _run([([*old, *new])[n] for n in nodes], threshold, nodes=nodes, settled=len(kept))
     assert alone.keys() | later.keys() == together.keys()
     assert not alone.keys() & later.keys()
-    gone = {old[n] for n in alone if not alone[n].exact}
+    gone = {old[n] for n in alone if alone[n].why == NEAR}
     for node, removed in (alone | later).items():
         if node < len(old) or new[node - len(old)] not in gone:
             assert removed == together[node]
+
+
+class Page(NamedTuple):
+    words: frozenset[int]
+    url: int
+    """-1: none."""
+
+
+PAGES = st.lists(
+    st.builds(Page, st.sampled_from([frozenset()]) | TEXTS, st.integers(-1, 4)), min_size=1, max_size=10
+).flatmap(
+    lambda pool: st.lists(
+        st.builds(Page, st.sampled_from([page.words for page in pool]), st.integers(-1, 4)) | st.sampled_from(pool),
+        max_size=16,
+    )
+)
+"""Texts again under other URLs, URLs again with other texts."""
+
+
+def _matches(pages: Sequence[Page], threshold: float, settled: int, scope: Scope) -> dict[int, list[int]]:
+    """The definition, all pairs: who goes, and the kept ones before it that it matches."""
+    bands = [set(row) for row in _bands(_sets([page.words for page in pages])).tolist()] if pages else []
+    kept: list[int] = []
+    gone = {}
+    for place, page in enumerate(pages):
+
+        def match(k: int, page: Page = page, place: int = place) -> bool:
+            other = pages[k]
+            alike = bool(bands[k] & bands[place]) and jaccard(other.words, page.words) >= threshold
+            return page.url == other.url >= 0 or (bool(page.words and other.words) and alike)
+
+        found = [k for k in kept if match(k) and (scope == "all" or k < settled)]
+        if found and place >= settled:
+            gone[place] = found
+        else:
+            kept.append(place)
+    return gone
+
+
+def _run_pages(pages: Sequence[Page], threshold: float, **more: Any) -> dict[int, Removed]:
+    return _run([page.words for page in pages], threshold, urls=[page.url for page in pages], **more)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PAGES, THRESHOLDS, st.integers(0, 6), st.sampled_from(["all", "index"]), st.sampled_from([1, 2**22]))
+def test_with_urls_greedy_is_the_pass_over_all_pairs(
+    pages: list[Page], threshold: float, settled: int, scope: Scope, block: int
+) -> None:
+    """Whatever shares a text, a URL or a bucket, in either scope; and what is reported is true."""
+    settled = min(settled, len(pages))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(greedy_module, "_BLOCK", block)
+        found = _run_pages(pages, threshold, settled=settled, scope=scope)
+    expected = _matches(pages, threshold, settled, scope)
+    assert found.keys() == expected.keys()
+    for place, (kept, why, alike) in found.items():
+        assert kept in expected[place]
+        if why == SAME_URL:
+            assert pages[place].url == pages[kept].url >= 0
+            assert alike == NOT_COMPARED / WHOLE
+        else:
+            assert alike == jaccard(pages[place].words, pages[kept].words) >= threshold
+        if why == EXACT:
+            assert pages[place].words in [page.words for page in pages[: settled if scope == "index" else place]]
+
+
+@settings(max_examples=300, deadline=None)
+@given(PAGES, PAGES, THRESHOLDS, st.sampled_from([1, 2, 64]))
+def test_incremental_law_with_urls(old: list[Page], new: list[Page], threshold: float, listed: int) -> None:
+    """Capped or not, the same documents go whether both come at once or one after the other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(greedy_module, "LISTED", listed)
+        together = _run_pages([*old, *new], threshold)
+        alone = _run_pages(old, threshold)
+        kept = [n for n in range(len(old)) if n not in alone]
+        nodes = [*kept, *range(len(old), len(old) + len(new))]
+        every = [*old, *new]
+        later = _run_pages([every[n] for n in nodes], threshold, nodes=nodes, settled=len(kept))
+    assert alone.keys() | later.keys() == together.keys()
+    assert not alone.keys() & later.keys()
+
+
+def test_a_text_whose_best_goes_for_its_url_is_looked_at_again() -> None:
+    """b goes for a's URL; c has b's text and another URL, is not alike a, and stays; d has that text too and goes."""
+    one, other = frozenset(range(1, 50)), frozenset(range(100, 150))
+    pages = [Page(one, 7), Page(other, 7), Page(other, 8), Page(other, -1)]
+    assert _run_pages(pages, 0.5) == {1: Removed(0, SAME_URL, NOT_COMPARED / WHOLE), 3: Removed(2, EXACT, 1.0)}
+
+
+def test_a_bucket_hash_that_two_urls_share_removes_nobody() -> None:
+    nodes = np.arange(3, dtype=np.uint64)
+    ranking = Ranked(nodes, np.arange(3), np.zeros(3, np.int64), np.zeros(3, bool), np.array([0, 1, 0]))
+    members = Members(np.full(3, 5 << 12, np.uint64) | URL_BAND, nodes)
+    found = greedy(ranking, members, lambda asked: np.zeros(0, np.uint32), Rule(0.7, "none", 1))
+    assert found.node.tolist() == [2]
+    assert found.why.tolist() == [SAME_URL]
+
+
+def test_who_goes_for_its_url_removes_nobody() -> None:
+    """c has the URL of b, which went for a's text."""
+    one, other = frozenset(range(1, 50)), frozenset(range(100, 150))
+    pages = [Page(one, 7), Page(one, 8), Page(other, 8)]
+    assert _run_pages(pages, 0.5) == {1: Removed(0, EXACT, 1.0)}
+
+
+def test_in_the_scope_of_the_index_copies_of_this_run_stay() -> None:
+    """Two copies of a settled document go; two copies of another, two of one URL and two that are alike stay."""
+    old, new = frozenset(range(1, 50)), frozenset(range(100, 150))
+    near = [frozenset(range(200, 250)), frozenset(range(201, 251))]
+    pages = [
+        Page(old, 7),
+        Page(old, -1),
+        Page(new, -1),
+        Page(new, 7),
+        Page(old, 9),
+        Page(near[0], 9),
+        Page(near[1], -1),
+    ]
+    gone = {1: Removed(0, EXACT, 1.0), 3: Removed(0, SAME_URL, NOT_COMPARED / WHOLE), 4: Removed(0, EXACT, 1.0)}
+    assert _run_pages(pages, 0.5, settled=1, scope="index") == gone
+    assert _run_pages(pages, 0.5, settled=1).keys() == {1, 3, 4, 6}
 
 
 def _capped(documents: Sequence[frozenset[int]], threshold: float, listed: int) -> set[int]:
@@ -243,7 +370,7 @@ def test_a_chain_loses_only_what_is_alike() -> None:
     """a ~ b ~ c with a and c not alike: b goes for a, and c stays, though all three are one component."""
     documents = _blocks_of(90, 1, 11, 21)  # neighbours 80/100, ends 70/110
     everyone = Members(np.zeros(3, np.uint64), np.arange(3, dtype=np.uint64))
-    assert _run(documents, 0.75, members=everyone) == {1: Removed(0, False, 0.8)}
+    assert _run(documents, 0.75, members=everyone) == {1: Removed(0, NEAR, 0.8)}
 
 
 @pytest.mark.parametrize(("threshold", "goes"), [(0.8, True), (0.8001, False), (0.7999, True)])
@@ -256,7 +383,7 @@ def test_similarity_is_rounded_before_it_decides() -> None:
     """2/3 is 0.6667 to four digits."""
     everyone = Members(np.zeros(2, np.uint64), np.arange(2, dtype=np.uint64))
     documents = [frozenset([1, 2, 3]), frozenset([1, 2])]
-    assert _run(documents, 0.6667, members=everyone) == {1: Removed(0, False, 0.6667)}
+    assert _run(documents, 0.6667, members=everyone) == {1: Removed(0, NEAR, 0.6667)}
     assert _run(documents, 0.6668, members=everyone) == {}
 
 
@@ -276,25 +403,30 @@ def test_exact_duplicates_need_no_text() -> None:
     found = greedy(ranking, members, refuse, Rule(0.7, "exact", 1))
     assert found.node.tolist() == [1, 2]
     assert found.kept.tolist() == [0, 0]
-    assert found.exact.all()
+    assert found.why.tolist() == [EXACT, EXACT]
     assert found.similarity.tolist() == [WHOLE, WHOLE]
 
 
-def test_documents_without_words_are_duplicates_of_each_other_only() -> None:
-    assert _run([frozenset(), frozenset([1, 2]), frozenset()], 0.5) == {2: Removed(0, True, 1.0)}
+def test_documents_without_words_match_by_their_url_alone() -> None:
+    documents = [frozenset[int](), frozenset([1, 2]), frozenset[int](), frozenset[int]()]
+    assert _run(documents, 0.5) == {}
+    assert _run(documents, 0.5, urls=[4, 4, 5, 4]) == {
+        1: Removed(0, SAME_URL, NOT_COMPARED / WHOLE),
+        3: Removed(0, SAME_URL, NOT_COMPARED / WHOLE),
+    }
 
 
 def test_settled_documents_stay_though_alike() -> None:
     everyone = Members(np.zeros(3, np.uint64), np.arange(3, dtype=np.uint64))
     documents = _blocks_of(90, 1, 2, 3)
-    assert _run(documents, 0.9, members=everyone, settled=2) == {2: Removed(0, False, 0.9565)}
-    assert _run(documents, 0.97, members=everyone, settled=2) == {2: Removed(1, False, 0.978)}
+    assert _run(documents, 0.9, members=everyone, settled=2) == {2: Removed(0, NEAR, 0.9565)}
+    assert _run(documents, 0.97, members=everyone, settled=2) == {2: Removed(1, NEAR, 0.978)}
 
 
 def test_members_that_are_not_ranked_are_passed_over() -> None:
     everyone = Members(np.zeros(3, np.uint64), np.array([5, 6, 7], np.uint64))
     documents = _blocks_of(90, 1, 2)
-    assert _run(documents, 0.9, nodes=[5, 7], members=everyone) == {7: Removed(5, False, 0.978)}
+    assert _run(documents, 0.9, nodes=[5, 7], members=everyone) == {7: Removed(5, NEAR, 0.978)}
 
 
 def test_sketches_are_let_go_when_no_mate_is_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +452,8 @@ def test_sketches_are_let_go_when_no_mate_is_to_come(monkeypatch: pytest.MonkeyP
 
 def _fingerprints(rows: list[dict[str, object]]) -> pa.Table:
     usual = {"source": "web", "date": None, "words": 10, "shingles": 6, "id": b"\0" * 16, "text_hash": b"\0" * 16}
-    return pa.Table.from_pylist([{"row": i, **usual, **r} for i, r in enumerate(rows)], FINGERPRINT_SCHEMA)
+    schema = fingerprint_schema(urls=any("url_hash" in row for row in rows))
+    return pa.Table.from_pylist([{"row": i, **usual, **r} for i, r in enumerate(rows)], schema)
 
 
 def _zeros(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -356,6 +489,16 @@ def test_earlier_generations_rank_first_and_are_settled() -> None:
     assert found.settled.tolist() == [True, True, True, False]
 
 
+def test_urls_are_equal_where_their_hashes_are_and_texts_without_words_never() -> None:
+    rows = [{"url_hash": url, "words": words} for url, words in ((b"a" * 16, 3), (None, 2), (b"a" * 16, 0), (None, 0))]
+    found = ranked(_fingerprints(rows), np.arange(4, dtype=np.uint64), *_zeros(4))
+    assert found.url is not None
+    assert found.url[0] == found.url[2] >= 0
+    assert found.url[1] == found.url[3] == -1
+    assert len(set(found.text.tolist())) == 3  # two of words, equal by their hash, and each of the others for itself
+    assert ranked(_fingerprints([{}]), np.arange(1, dtype=np.uint64), *_zeros(1)).url is None
+
+
 def test_texts_are_equal_where_their_hashes_are() -> None:
     table = _fingerprints([{"text_hash": bytes([t]) * 16, "shingles": t, "id": bytes([9 - t]) * 16} for t in (1, 2, 3)])
     twice = pa.concat_tables([table, table])  # two chunks, each with its own dictionary
@@ -373,5 +516,5 @@ def test_no_bound_loses_a_pair_at_its_own_similarity(common: int, left: int, rig
     everyone = Members(np.zeros(2, np.uint64), np.arange(2, dtype=np.uint64))
     alike = rounded(common, common + left + right)
     exact = documents[0] == documents[1]
-    assert _run(documents, alike, members=everyone) == {1: Removed(0, exact, alike)}
-    assert _run(documents, alike + 1e-4, members=everyone) == ({1: Removed(0, True, 1.0)} if exact else {})
+    assert _run(documents, alike, members=everyone) == {1: Removed(0, EXACT if exact else NEAR, alike)}
+    assert _run(documents, alike + 1e-4, members=everyone) == ({1: Removed(0, EXACT, 1.0)} if exact else {})

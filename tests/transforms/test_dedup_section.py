@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from gristmill.transforms.dedup.section import DedupSection, optimal_banding
+from gristmill.transforms.dedup.section import DedupSection, SimHashSection, optimal_banding
 
 
 def test_default_banding_is_fineweb() -> None:
@@ -35,8 +35,12 @@ def test_null_bands_are_optimal_for_the_threshold(
         ({"threshold": 1.01}, "less than or equal to 1"),
         ({"priority": ("crawl", "crawl")}, "twice"),
         ({"ngram": 0}, "greater than or equal to 1"),
-        ({"bands": 4097, "rows": 1}, "less than or equal to 4096"),
+        ({"bands": 4096, "rows": 1}, "less than or equal to 4095"),
         ({"verify": "text"}, "'exact', 'estimate' or 'none'"),
+        ({"scope": "index"}, "name one under `index`"),
+        ({"simhash": {"distance": 7}}, "less than or equal to 6"),
+        ({"simhash": {"bits": 3}}, "Extra inputs"),
+        ({"scope": "b"}, "'all' or 'index'"),
         ({"jaccard": 0.7}, "Extra inputs"),
     ],
 )
@@ -48,3 +52,14 @@ def test_what_makes_no_sense_is_refused(fields: dict[str, object], complaint: st
 @pytest.mark.parametrize("partitions", [1, 2, 64, 65536])
 def test_powers_of_two_are_partitions(partitions: int) -> None:
     assert DedupSection(partitions=partitions).partitions == partitions
+
+
+def test_how_many_buckets_a_document_is_in() -> None:
+    assert DedupSection().buckets == DedupSection().tables == 14
+    simhash = DedupSection(simhash=SimHashSection(), urls=True, verify="none")
+    assert (simhash.tables, simhash.buckets, simhash.comparison) == (20, 21, "hamming")
+    assert DedupSection(verify="none").comparison == "none"
+
+
+def test_the_scope_of_an_index_needs_one() -> None:
+    assert DedupSection(scope="index", index=("earlier",)).scope == "index"

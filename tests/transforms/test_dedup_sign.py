@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -16,11 +17,11 @@ from hypothesis import strategies as st
 
 from gristmill.corpus import hashed_words, words
 from gristmill.corpus.words import hashes_of_texts, word_hashes
+from gristmill.transforms import text_runs
 from gristmill.transforms.dedup import passing
-from gristmill.transforms.dedup import sign as sign_module
 from gristmill.transforms.dedup.greedy import LEVELS
 from gristmill.transforms.dedup.minhash import MinHasher
-from gristmill.transforms.dedup.section import Verify
+from gristmill.transforms.dedup.section import Comparison, Verify
 from gristmill.transforms.dedup.shingles import Integers, shingle_sets
 from gristmill.transforms.dedup.sign import sign, sketch_lengths, text_hash
 from tests.transforms.dedup_reference import as_sets, column, shingle_set
@@ -84,6 +85,22 @@ def test_words_are_the_same_without_a_compiler(text: str) -> None:
     assert plain == out.tolist()
 
 
+@needs_compiler
+@settings(max_examples=60)
+@given(ANY_TEXTS, st.integers(0, 3))
+def test_many_texts_are_hashed_alike_without_a_compiler(texts: list[str], first: int) -> None:
+    tables = [words._fold_table(), words._kind_table(), words._AS_MARK, words._usual_multipliers()[:20]]
+    data, ends = _utf8(texts)
+    first = min(first, len(texts))
+    out, counts = np.zeros(len(data) + len(ends), np.uint64), np.zeros(len(texts), np.int64)
+    text = _hasher(hashed_words, tables).put_texts(data, np.array(ends), first, out, 1, counts)
+    plain, plainly = [0] * len(out), [0] * len(texts)
+    assert _hasher(_plain(hashed_words), _lists()).put_texts(data.tobytes(), ends, first, plain, 1, plainly) == text
+    assert plain[: 1 + sum(plainly)] == out[: 1 + counts.sum()].tolist()
+    assert plainly == counts.tolist()
+    assert text == len(texts) or _hasher(hashed_words, tables).put(data, *ends[text : text + 2], out, 0) < 0
+
+
 def _hasher(module: ModuleType, tables: list[Any]) -> Any:
     folds, kinds, as_mark, multipliers = tables
     return module.WordHasher(folds, kinds, as_mark, words.MARK, multipliers)
@@ -102,17 +119,27 @@ def test_a_word_longer_than_the_multipliers_is_left_to_numpy(characters: int) ->
     assert found == (1 if characters == 4096 else -1)
 
 
-def _scores(module: ModuleType, values: list[list[int]], verify: Verify, threshold: float) -> list[list[int]]:
-    """All in one bucket of room for three, the first settled."""
+def _scores(
+    module: ModuleType,
+    values: list[list[int]],
+    comparison: Comparison,
+    threshold: float,
+    urls: Sequence[int] = (),
+    within: bool = True,
+) -> list[list[int]]:
+    """All in one bucket of room for three, the first settled; equal values are equal texts."""
     count = len(values)
     lengths: Integers = np.array([len(own) for own in values], np.int64)
     paths = np.full((count, LEVELS), -1)
     paths[:, 0] = 0
     settled = (np.arange(count) < 1).astype(np.uint8)
-    state = module.GreedyPass(settled, np.arange(count + 1), paths, np.array([0, 3]), threshold, verify)
+    texts = np.array([values.index(own) for own in values], np.int64)
+    url = np.array([*urls, *[-1] * count][:count], np.int64)
+    where = (settled, np.arange(count + 1), paths, np.array([0, 3]))
+    state = module.GreedyPass(*where, texts, url, threshold, comparison, within)
     flat = np.array([value for own in values for value in own], np.uint32)
     state.run(0, count, flat, lengths.cumsum() - lengths, lengths)
-    return [getattr(state, name).tolist() for name in ("match", "alike", "listed", "capped")]
+    return [getattr(state, name).tolist() for name in ("match", "alike", "why", "listed", "capped")]
 
 
 @needs_compiler
@@ -123,9 +150,14 @@ def _scores(module: ModuleType, values: list[list[int]], verify: Verify, thresho
     ),
     st.sampled_from(["exact", "none"]),
     st.sampled_from([0.2, 0.5, 0.6667, 1.0]),
+    st.lists(st.integers(-1, 2), max_size=7),
+    st.booleans(),
 )
-def test_the_pass_is_the_same_without_a_compiler(values: list[list[int]], verify: Verify, threshold: float) -> None:
-    assert _scores(passing, values, verify, threshold) == _scores(_plain(passing), values, verify, threshold)
+def test_the_pass_is_the_same_without_a_compiler(
+    values: list[list[int]], verify: Verify, threshold: float, urls: list[int], within: bool
+) -> None:
+    given = (values, verify, threshold, urls, within)
+    assert _scores(passing, *given) == _scores(_plain(passing), *given)
 
 
 @needs_compiler
@@ -133,6 +165,17 @@ def test_the_pass_is_the_same_without_a_compiler(values: list[list[int]], verify
 @given(st.lists(st.lists(st.integers(0, 3), min_size=8, max_size=8), max_size=6), st.sampled_from([0.25, 0.375]))
 def test_estimates_are_the_same_without_a_compiler(values: list[list[int]], threshold: float) -> None:
     assert _scores(passing, values, "estimate", threshold) == _scores(_plain(passing), values, "estimate", threshold)
+
+
+@needs_compiler
+@settings(max_examples=30)
+@given(
+    st.lists(st.lists(st.sampled_from([0, 1, 3, 2**31, 2**32 - 1]), min_size=2, max_size=2), max_size=6),
+    st.integers(0, 34),
+)
+def test_distances_are_the_same_without_a_compiler(values: list[list[int]], distance: int) -> None:
+    given = (values, "hamming", distance)
+    assert _scores(passing, *given) == _scores(_plain(passing), *given)
 
 
 @settings(max_examples=100)
@@ -153,7 +196,7 @@ def test_shingle_sets_are_those_of_each_document(documents: list[list[int]], ngr
 def test_signing_in_runs_gives_what_signing_one_by_one_gives(
     run_bytes: int, verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sign_module, "_RUN_BYTES", run_bytes)
+    monkeypatch.setattr(text_runs, "_RUN_BYTES", run_bytes)
     whole = column(["left out", *TEXTS]).slice(1)  # buffers begin elsewhere than texts
     signed = sign(pa.chunked_array([whole.chunk(0)[:2], whole.chunk(0)[2:]]), HASHER, 3, verify)
     assert signed.words.tolist() == [6, 0, 6, 7, 1]

@@ -49,7 +49,7 @@ def _file(tables: list[pa.Table]) -> pq.ParquetFile:
 def test_every_row_is_in_the_partition_of_its_top_bits(bands: list[list[int]], partitions: int) -> None:
     array = np.array(bands, np.uint64).reshape(-1, 2)
     rows = np.arange(len(bands), dtype=np.uint32) + np.uint32(5)
-    file = _file(partition_tables(rows, array, partitions))
+    file = _file(partition_tables(np.repeat(rows, 2), array.ravel(), partitions))
     assert file.num_row_groups == partitions
     expected = sorted((band, row + 5) for row, pair in enumerate(bands) for band in pair)
     found = []
@@ -61,8 +61,8 @@ def test_every_row_is_in_the_partition_of_its_top_bits(bands: list[list[int]], p
 
 
 def test_several_files_are_told_apart() -> None:
-    bands = np.array([[1, 2**63]], np.uint64)
-    files = [_file(partition_tables(np.array([row], np.uint32), bands, 2)) for row in (3, 4)]
+    bands = np.array([1, 2**63], np.uint64)
+    files = [_file(partition_tables(np.full(2, row, np.uint32), bands, 2)) for row in (3, 4)]
     for partition, band in enumerate((1, 2**63)):
         found, nodes = join_partitions([band_rows(file, range(partition, partition + 1)) for file in files])
         assert found.tolist() == [band, band]
@@ -70,8 +70,8 @@ def test_several_files_are_told_apart() -> None:
 
 
 def test_files_of_other_partitions_are_refused() -> None:
-    bands = np.array([[1, 2**63]], np.uint64)
-    files = [_file(partition_tables(np.array([0], np.uint32), bands, count)) for count in (2, 4)]
+    bands = np.array([1, 2**63], np.uint64)
+    files = [_file(partition_tables(np.zeros(2, np.uint32), bands, count)) for count in (2, 4)]
     with pytest.raises(ValueError, match=r"file 1 has 4 partitions.*dedup\.partitions"):
         join_partitions([band_rows(file, range(1)) for file in files])
 

@@ -23,6 +23,9 @@ from gristmill.transforms.dedup.shingles import Integers, Sets, UInt32s, UInt64s
 
 _BLOCK = 2**16  # shingles: two arrays of 256 KiB in the second-level cache
 BAND_MASK = np.uint64(2**12 - 1)
+URL_BAND = BAND_MASK
+"""The number of the buckets of URLs; those of bands are below."""
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -38,6 +41,11 @@ class MinHasher:
     def of(cls, section: DedupSection) -> MinHasher:
         bands, rows = section.banding
         return cls(bands, rows, section.seed)
+
+    @property
+    def width(self) -> int:
+        """Values in a signature."""
+        return self.bands * self.rows
 
     def signatures(self, sets: Sets) -> UInt32s:
         """Minima of each set under each permutation, uint32 [sets, bands x rows]; of an empty one 2^32 - 1."""

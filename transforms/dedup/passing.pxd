@@ -7,21 +7,29 @@ cdef unsigned int _MASK
 cdef long long _RANK, _MOST
 
 cdef class GreedyPass:
-    cdef readonly object match, alike, listed, capped
+    cdef readonly object match, alike, why, listed, capped
     cdef const unsigned char[::1] settled
-    cdef const long long[::1] rows, begins
+    cdef const long long[::1] rows, begins, text, url
     cdef const long long[:, ::1] paths
     cdef Py_ssize_t levels
-    cdef long long[::1] fill, slots, _match, _alike, _shared, _heap
-    cdef unsigned char[::1] _listed, _capped, _marks
+    cdef long long[::1] fill, slots, _match, _alike, _shared, _heap, _stands, _text_alike, _first
+    cdef unsigned char[::1] _why, _text_why, _listed, _capped, _marks
     cdef double threshold, least
-    cdef bint exact, estimate
+    cdef bint exact, estimate, hamming, within
 
-    @cython.locals(document=cython.Py_ssize_t)
+    @cython.locals(document=cython.Py_ssize_t, settled=cython.bint, goes=cython.bint)
     cpdef void run(
         self, Py_ssize_t first, Py_ssize_t last, const unsigned int[::1] values, const long long[::1] starts,
         const long long[::1] lengths
     ) except *
+
+    @cython.locals(stands=cython.longlong)
+    cdef bint _known(self, Py_ssize_t document) except -1
+
+    cdef void _keep(self, Py_ssize_t document) except *
+
+    @cython.locals(text=cython.longlong)
+    cdef void _answer(self, Py_ssize_t document, long long other, long long alike, unsigned char why) except *
 
     @cython.locals(row=cython.Py_ssize_t, level=cython.Py_ssize_t, number=cython.longlong)
     cdef void _list(self, Py_ssize_t document) except *
@@ -58,6 +66,11 @@ cdef long long _in_common(
 
 @cython.locals(place=cython.Py_ssize_t, count=cython.longlong)
 cdef long long _equal(
+    const unsigned int[::1] values, Py_ssize_t left, Py_ssize_t right, Py_ssize_t length
+) noexcept
+
+@cython.locals(place=cython.Py_ssize_t, count=cython.longlong, bits=cython.uint)
+cdef long long _differing(
     const unsigned int[::1] values, Py_ssize_t left, Py_ssize_t right, Py_ssize_t length
 ) noexcept
 

@@ -17,7 +17,10 @@ WHOLE = 10_000
 """Similarities are whole numbers of ten-thousandths: rounded before they decide."""
 
 NOT_COMPARED = -1
-"""In the place of a similarity, where documents of a bucket match unseen."""
+"""In the place of a similarity, where documents match without one: unseen, by their SimHash or by their URL."""
+
+NEAR, EXACT, SAME_URL = 0, 1, 2
+"""Why a document goes: for one that is alike, that has the same text, that has the same URL."""
 
 _MARKS = 2**16
 _MASK = _MARKS - 1
@@ -30,27 +33,44 @@ class GreedyPass:
 
     ``settled`` [documents] says who stays whatever it matches. The paths of document i are the rows ``rows[i]`` to
     ``rows[i + 1]`` of ``paths`` [paths, levels]: numbers of lists, the later ones looked into only where the earlier
-    are full, -1 where a path ends. List l has the places ``begins[l]`` to ``begins[l + 1]``.
+    are full, -1 where a path ends. List l has the places ``begins[l]`` to ``begins[l + 1]``. ``text`` and ``url``
+    [documents] number texts and URLs from 0, -1 where there is no URL. Where ``within`` is false, documents go for
+    settled ones alone.
 
-    Decided are ``match`` (the document that each one goes for, -1: it stays), ``alike`` (their similarity), ``listed``
-    (who is in any list) and ``capped`` (kept ones that a bucket's first list had no room for).
+    Decided are ``match`` (the document that each one goes for, -1: it stays), ``why`` it goes, ``alike`` (their
+    similarity), ``listed`` (who is in any list) and ``capped`` (kept ones that a bucket's first list had no room for).
     """
 
     def __init__(
-        self, settled: UInt8s, rows: Integers, paths: Integers, begins: Integers, threshold: float, verify: str
+        self,
+        settled: UInt8s,
+        rows: Integers,
+        paths: Integers,
+        begins: Integers,
+        text: Integers,
+        url: Integers,
+        threshold: float,
+        comparison: str,
+        within: bool,
     ) -> None:
         documents = len(settled)
         self.settled, self.rows, self.paths, self.begins = settled, rows, paths, begins
+        self.text, self.url, self.within = text, url, within
         self.levels = paths.shape[1]
         self.fill = begins[:-1].copy()
         self.slots = np.empty(begins[-1], np.int64)
         self.match = self._match = np.full(documents, -1)
         self.alike = self._alike = np.full(documents, WHOLE)
+        self.why = self._why = np.zeros(documents, np.uint8)
         self.listed = self._listed = np.zeros(documents, np.uint8)
         self.capped = self._capped = np.zeros(documents, np.uint8)
         self.threshold = threshold
         self.least = threshold - 1 / WHOLE  # less than any similarity that rounds to the threshold
-        self.exact, self.estimate = verify == "exact", verify == "estimate"
+        self.exact, self.estimate, self.hamming = (comparison == how for how in ("exact", "estimate", "hamming"))
+        self._stands = np.full(text.max(initial=-1) + 1, -1)  # for a text: the kept document that matches it
+        self._text_alike = np.zeros(len(self._stands), np.int64)
+        self._text_why = np.zeros(len(self._stands), np.uint8)
+        self._first = np.full(url.max(initial=-1) + 1, -1)  # of a URL: the kept document
         self._shared = np.zeros(documents, np.int64)
         lists = np.append(np.diff(begins), 0)
         room = np.concatenate([[0], lists[paths].sum(axis=1).cumsum()])
@@ -61,9 +81,40 @@ class GreedyPass:
         """Decide documents ``first`` to ``last``. Sketch i is ``values[starts[i] : starts[i] + lengths[i]]``; those of
         the documents listed so far are there too."""
         for document in range(first, last):
-            if not self.settled[document] and self._matched(document, values, starts, lengths):
-                continue
-            self._list(document)
+            settled = self.settled[document]
+            goes = not settled and (self._known(document) or self._matched(document, values, starts, lengths))
+            if settled or (self.within and not goes):
+                self._keep(document)
+
+    def _known(self, document: int) -> bool:
+        """Whether a document goes by its text or its URL, which takes no comparison."""
+        stands = self._stands[self.text[document]]
+        if stands >= 0:
+            self._match[document] = stands
+            self._alike[document] = self._text_alike[self.text[document]]
+            self._why[document] = self._text_why[self.text[document]]
+            return True
+        if self.url[document] >= 0 and self._first[self.url[document]] >= 0:
+            self._match[document] = self._first[self.url[document]]
+            self._alike[document] = NOT_COMPARED
+            self._why[document] = SAME_URL
+            return True
+        return False
+
+    def _keep(self, document: int) -> None:
+        """Let others go for a document."""
+        self._answer(document, document, WHOLE, EXACT)
+        if self.url[document] >= 0 and self._first[self.url[document]] < 0:
+            self._first[self.url[document]] = document
+        self._list(document)
+
+    def _answer(self, document: int, other: int, alike: int, why: int) -> None:
+        """Say for whom all later documents of this one's text go, unless that is known."""
+        text = self.text[document]
+        if self._stands[text] < 0:
+            self._stands[text] = other
+            self._text_alike[text] = alike
+            self._text_why[text] = why
 
     def _list(self, document: int) -> None:
         """Put a kept document into the first list of each of its paths that has room."""
@@ -107,11 +158,14 @@ class GreedyPass:
                 alike = _rounded(common, length + their - common)
             elif self.estimate:
                 alike = _rounded(_equal(values, begin, starts[other], length), length)
+            elif self.hamming and _differing(values, begin, starts[other], length) > self.threshold:
+                continue
             else:
                 alike = NOT_COMPARED
             if alike == NOT_COMPARED or alike / 10_000.0 >= self.threshold:
                 self._match[document] = other
                 self._alike[document] = alike
+                self._answer(document, other, alike, EXACT if self.within else NEAR)
                 found = 1
         for place in range(count):
             self._shared[self._heap[place] % _RANK] = 0
@@ -183,6 +237,17 @@ def _equal(values: UInt32s, left: int, right: int, length: int) -> int:
     count = 0
     for place in range(length):
         count += values[left + place] == values[right + place]
+    return count
+
+
+def _differing(values: UInt32s, left: int, right: int, length: int) -> int:
+    """Bits in which two fingerprints differ."""
+    count = 0
+    for place in range(length):
+        bits = values[left + place] ^ values[right + place]
+        while bits:
+            bits &= bits - 1
+            count += 1
     return count
 
 

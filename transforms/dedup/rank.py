@@ -18,11 +18,13 @@ class Ranked(NamedTuple):
 
     node: UInt64s
     text: NDArray[np.int64]
-    """Equal where the text hashes are equal."""
+    """Equal where the text hashes are equal and there is a word; what has no words has nothing to be equal in."""
     sketch: NDArray[np.int64]
     """Values in the sketch."""
     settled: NDArray[np.bool_]
     """Kept by an earlier run: stays, whatever it matches."""
+    url: NDArray[np.int64] | None = None
+    """Equal where the canonical URLs are equal, -1 where there is none; None where URLs do not count."""
 
 
 _UNDATED = "~"  # after every digit
@@ -48,7 +50,7 @@ def ranked(
     """Rank documents: earlier generation, better source, higher quality (none last), more words, earlier date (none
     last), smaller id.
 
-    ``fingerprints`` (``FINGERPRINT_SCHEMA``), ``node``, ``generation`` and ``sketch`` (values in it) are parallel. A
+    ``fingerprints`` (``fingerprint_schema``), ``node``, ``generation`` and ``sketch`` (values in it) are parallel. A
     generation is 0 for documents of this run and negative for those of earlier ones, the oldest smallest; of these
     give only documents that were kept. ``priority`` names sources, best first; those not named come last. Of equal ids
     the smaller node goes first.
@@ -66,5 +68,13 @@ def ranked(
         }
     )
     order = pc.sort_indices(keys, sort_keys=_ORDER).to_numpy()
-    text = fingerprints["text_hash"].combine_chunks().dictionary_encode().indices.to_numpy()
-    return Ranked(node[order], text[order].astype(np.int64), sketch[order], generation[order] < 0)
+    wordless = fingerprints["words"].to_numpy() == 0
+    text = np.where(wordless, -1 - np.arange(len(node)), _codes(fingerprints["text_hash"]))
+    url = _codes(fingerprints["url_hash"])[order] if "url_hash" in fingerprints.column_names else None
+    return Ranked(node[order], text[order], sketch[order], generation[order] < 0, url)
+
+
+def _codes(hashes: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Numbers that are equal where the hashes are; -1 for null."""
+    codes = hashes.combine_chunks().dictionary_encode().indices
+    return codes.fill_null(-1).to_numpy().astype(np.int64)  # type: ignore[no-any-return]

@@ -2,8 +2,9 @@
 
 Signing a documents file gives three files:
 
-- *bands*: (band hash, row) of every document and band. Row group p holds partition p, the band hashes whose top bits
-  say p, ascending; so the task of a partition reads one row group of every file. 14 bands take 168 bytes a document.
+- *bands*: (band hash, row) of every document and band, and of every URL where those count. Row group p holds
+  partition p, the band hashes whose top bits say p, ascending; so the task of a partition reads one row group of every
+  file. 14 bands take 168 bytes a document.
 - *fingerprints*: one row a document in the order of the documents file: what ranks it and what it is compared by.
   About 70 bytes a document.
 - *sketches*: what verification compares, uint32 in little-endian order without a header, one document's values after
@@ -28,6 +29,7 @@ from gristmill.corpus.document import ID_BYTES
 from gristmill.corpus.stage import open_table
 from gristmill.transforms.dedup.shingles import Integers, UInt32s, UInt64s
 from gristmill.transforms.dedup.sign import HASH_BYTES, Signed
+from gristmill.transforms.exchange import partitioned
 
 QUALITY_DIGITS = 4
 _FAR = 2**14  # values: reading 64 KiB in vain is no dearer than another request
@@ -50,12 +52,21 @@ FINGERPRINT_SCHEMA = pa.schema(
 """``words`` counts normalised words, ``shingles`` distinct ones; ``id``, ``source`` and ``date`` are the document's;
 ``quality`` is the signal that ranks it, if any; ``sketch`` is where its values begin in the sketches file."""
 
+URL_FIELD = pa.field("url_hash", pa.binary(HASH_BYTES))
+"""Of the canonical URL, where there is one."""
+
+
+def fingerprint_schema(urls: bool) -> pa.Schema:
+    """Of fingerprints, with the hash of the URL where ``urls`` count."""
+    return FINGERPRINT_SCHEMA.append(URL_FIELD) if urls else FINGERPRINT_SCHEMA
+
 
 def fingerprint_table(documents: pa.Table, rows: UInt32s, signed: Signed, sketches: Integers) -> pa.Table:
-    """The fingerprints (``FINGERPRINT_SCHEMA``) of the signed documents.
+    """The fingerprints (``fingerprint_schema``) of the signed documents.
 
-    ``documents`` has the columns ``id``, ``source``, ``date`` and, where one ranks, ``quality`` of the n documents that
-    were signed; ``rows`` are their rows in the documents file, ``sketches`` the number of values in each one's sketch.
+    ``documents`` has the columns ``id``, ``source``, ``date`` and, where one ranks, ``quality`` and, where URLs count,
+    ``url_hash`` of the n documents that were signed; ``rows`` are their rows in the documents file, ``sketches`` the
+    number of values in each one's sketch.
     """
     quality = documents["quality"] if "quality" in documents.column_names else pa.nulls(len(rows), pa.float32())
     columns = {
@@ -69,23 +80,20 @@ def fingerprint_table(documents: pa.Table, rows: UInt32s, signed: Signed, sketch
         "text_hash": pa.array(signed.text_hash, pa.binary(HASH_BYTES)),
         "sketch": pa.array(sketches.cumsum() - sketches),
     }
-    return pa.table(columns).cast(FINGERPRINT_SCHEMA)
+    urls = URL_FIELD.name in documents.column_names
+    if urls:
+        columns[URL_FIELD.name] = documents[URL_FIELD.name]
+    return pa.table(columns).cast(fingerprint_schema(urls))
 
 
 def partition_tables(rows: UInt32s, bands: UInt64s, partitions: int) -> list[pa.Table]:
     """One table (``BAND_SCHEMA``) a partition, to be written as one row group each, empty ones too.
 
-    ``rows`` uint32 [n], ``bands`` uint64 [n, bands]; ``partitions`` is a power of two. Sorted by (band, row).
+    ``rows`` uint32 and ``bands`` uint64 are parallel; ``partitions`` is a power of two. Sorted by (band, row).
     """
-    band = bands.ravel()
-    row = np.repeat(rows, bands.shape[1])
-    order = np.lexsort((row, band))
-    band, row = band[order], row[order]
-    shift = 64 - (partitions.bit_length() - 1)
-    firsts = [part << shift for part in range(partitions)]
-    cuts = [*np.searchsorted(band, np.array(firsts, np.uint64)), len(band)]
-    table = pa.table([band, row], schema=BAND_SCHEMA)
-    return [table.slice(begin, end - begin) for begin, end in pairwise(cuts)]
+    order = np.lexsort((rows, bands))
+    band, row = bands[order], rows[order]
+    return partitioned(pa.table([band, row], schema=BAND_SCHEMA), partitions)
 
 
 class BandRows(NamedTuple):

@@ -11,10 +11,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gristmill.corpus import storage
-from gristmill.transforms.dedup.minhash import MinHasher
 from gristmill.transforms.dedup.section import DedupSection
 from gristmill.transforms.dedup.shingles import Integers, UInt32s, UInt64s
-from gristmill.transforms.dedup.sign import sketch_lengths
+from gristmill.transforms.dedup.sign import hasher_of, sketch_lengths
 from gristmill.transforms.dedup.signature_file import read_fingerprints, read_sketches, runs
 
 
@@ -55,8 +54,8 @@ class SignedDocuments:
 
     def __init__(self, units: tuple[SignedUnit, ...], section: DedupSection) -> None:
         self.units = units
-        self.hasher = MinHasher.of(section)
-        self.verify = section.verify
+        self.hasher = hasher_of(section)
+        self.comparison = section.comparison
 
     def fingerprints(self, nodes: UInt64s) -> Fingerprints:
         """Those of ascending ``nodes`` that were not removed when the index was made."""
@@ -70,7 +69,7 @@ class SignedDocuments:
                 found.append(rows.astype(np.uint64) | np.uint64(number << 32))
                 generations.append(np.full(len(rows), unit.generation))
         table = pa.concat_tables(tables).unify_dictionaries()
-        lengths = sketch_lengths(table["shingles"].to_numpy().astype(np.int64), self.hasher, self.verify)
+        lengths = sketch_lengths(table["shingles"].to_numpy().astype(np.int64), self.hasher, self.comparison)
         return Fingerprints(table, np.concatenate(found), np.concatenate(generations), lengths)
 
     def sketches(self, prints: Fingerprints, nodes: UInt64s) -> UInt32s:

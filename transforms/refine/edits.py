@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -52,6 +52,11 @@ def apply_edits(text: str, spans: Sequence[Span], replacements: Mapping[str, str
         pieces += (text[done : span.start], replacements[span.entity])
         done = span.end
     return "".join([*pieces, text[done:]])
+
+
+def spans_of(cuts: Iterable[Mapping[str, Any]], cause: str) -> list[Span]:
+    """Rows of a sidecar's cuts as spans; ``cause`` is the field that says why."""
+    return [Span(cut["start"], cut["end"], cut[cause], 1.0) for cut in cuts]
 
 
 def cut_out(text: str, spans: Sequence[Span]) -> str:

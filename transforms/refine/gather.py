@@ -7,9 +7,9 @@ read in one way only. A question, or an item, of fewer words than an n-gram is l
 Not every n-gram tells. Left out are those whose words weigh too little together (``_weight``), such as tables of
 figures and "which of the following is true"; those that stand in many items, which are frames ("for which of these two
 scenarios does the main character …"); and those in passages that a recipe excuses. A formula whose n-grams all weigh
-too little ("8 + 8 ÷ 2 + 2 =") is looked for by them nevertheless, but only its very characters count. GPT-3 excused what
-was frequent in its training text; to know that takes a pass over a corpus. Here it takes a list, so that a document's
-fate hangs on no other document.
+too little ("8 + 8 ÷ 2 + 2 =") is looked for by them nevertheless, but only its very characters count. GPT-3 excused
+what was frequent in its training text; to know that takes a pass over a corpus. Here it takes a list, so that a
+document's fate hangs on no other document.
 """
 
 from __future__ import annotations

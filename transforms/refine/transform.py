@@ -17,7 +17,7 @@ from gristmill.corpus.record import UnitEnd
 from gristmill.corpus.stage import Attempt, StageDirectory
 from gristmill.transforms.blocks import keep, with_columns
 from gristmill.transforms.refine.decontaminate import HITS_FIELD, Decontaminator, Hit, hit_row, worst
-from gristmill.transforms.refine.edits import EDITS_SCHEMA, Span, apply_edits, before_cuts, cut_out, edit_row
+from gristmill.transforms.refine.edits import EDITS_SCHEMA, Span, apply_edits, before_cuts, cut_out, edit_row, spans_of
 from gristmill.transforms.refine.ngrams import NgramIndex
 from gristmill.transforms.refine.redact import Redactor
 from gristmill.transforms.refine.section import RefineSection
@@ -27,7 +27,8 @@ from gristmill.transforms.units import EachItem, WriteUnits
 class RefineDocuments(EachItem):
     """Blocks of documents to blocks as they will be trained on.
 
-    ``judge`` says which are ``kept`` and what is cut out of them (``cuts``), ``dedup`` which are ``removed``.
+    ``judge`` says which are ``kept`` and what is cut out of them (``cuts``), ``dedup`` which are ``removed``, and
+    ``repeats``, where a recipe asks for it, what is ``repeated`` in the text after the cuts and goes, too.
     """
 
     def __init__(self, section: RefineSection, index_url: str | None) -> None:
@@ -65,12 +66,10 @@ class Refiner:
     def __call__(self, block: pa.Table) -> Refined:
         arrives = pc.and_(block["kept"], pc.invert(block["removed"])).combine_chunks()
         arrived = keep(block, arrives)
-        drafts = [
-            Draft.of(text, source, cuts)
-            for text, source, cuts in zip(
-                arrived["text"].to_pylist(), arrived["source"].to_pylist(), arrived["cuts"].to_pylist(), strict=True
-            )
-        ]
+        drafts = [Draft.of(*row) for row in zip(*_columns(arrived, "text", "source", "cuts"), strict=True)]
+        if "repeated" in arrived.column_names:
+            (repeated,) = _columns(arrived, "repeated")
+            drafts = [draft.without(spans_of(cuts, "entity")) for draft, cuts in zip(drafts, repeated, strict=True)]
         refined = iter(map(self._fate, drafts, self._hits(drafts)))
         fates = [next(refined) if here else _ABSENT for here in arrives.to_pylist()]
         kept = pa.array([fate.text is not None for fate in fates], pa.bool_())
@@ -123,7 +122,7 @@ class Draft(NamedTuple):
     @classmethod
     def of(cls, text: str, source: str, cuts: Sequence[Mapping[str, Any]] = ()) -> Draft:
         """A document of which ``cuts`` are to go."""
-        gone = [Span(cut["start"], cut["end"], cut["rule"], 1.0) for cut in cuts]
+        gone = spans_of(cuts, "rule")
         return cls(text, source, gone, cut_out(text, gone))
 
     def without(self, spans: Sequence[Span]) -> Draft:
@@ -142,6 +141,10 @@ class Fate(NamedTuple):
     detail: str | None
     spans: list[Span]
     hits: list[Hit]
+
+
+def _columns(table: pa.Table, *names: str) -> list[list[Any]]:
+    return [table[name].to_pylist() for name in names]
 
 
 _ABSENT = Fate(None, None, None, [], [])

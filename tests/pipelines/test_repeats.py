@@ -1,0 +1,295 @@
+"""Repeats through the whole mill: no trace unasked, in any order the same, and what goes is what is written down."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from gristmill.corpus.errors import InputError
+from gristmill.corpus.words import words
+from gristmill.pipelines.inspect import Selection, inspect_documents
+from gristmill.pipelines.plan import plan_run, wanted_directories
+from gristmill.pipelines.recipe import load_recipe
+from gristmill.pipelines.workdir import current
+from tests.pipelines.conftest import Milled, mill
+from tests.pipelines.small import prose, recipe, source
+
+Rows = list[dict[str, str]]
+
+CHANCE = random.Random(11)
+LINES = [prose(1000 + number, 14) for number in range(60)]
+QUOTED = [prose(2000 + number, 30) for number in range(8)]
+FOOTER = "Subscribe to our weekly letter and never miss a word of what we write.\n"
+
+
+def _texts(count: int) -> list[str]:
+    """Texts of lines and paragraphs of their own and of others, a quotation in each, below some a footer."""
+    texts = []
+    for number in range(count):
+        own = [prose(number * 10 + part, 40) for part in range(4)]
+        shared = CHANCE.sample(LINES, 3)
+        quoting = f"{own[2]} {CHANCE.choice(QUOTED)} {own[3]}"
+        body = [own[0], f"{own[1]}\n{shared[0]}", "Ja.\nNein.", f"{shared[1]}\n{shared[2]}", quoting]
+        texts.append(
+            "\n\n".join(CHANCE.sample(body, len(body)))
+            + ("\n\n" + FOOTER if number % 3 else "\nEnable JavaScript now.")
+        )
+    return texts
+
+
+ROWS: Rows = [{"id": f"urn:{number}", "text": text} for number, text in enumerate(_texts(60))]
+ALL = {"lines": {}, "paragraphs": {}, "spans": {"min_bytes": 60}}
+JUDGE = {"rules": [], "languages": None, "lines": {"rules": ["javascript"]}}
+
+
+def _mill(
+    folder: Path,
+    sources: dict[str, Rows],
+    repeats: Any,
+    files: int = 1,
+    workers: int = 1,
+    until: str = "refine",
+    **more: Any,
+) -> Milled:
+    made = []
+    for name, rows in sources.items():
+        dealt = {
+            f"{part}.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in rows[part::files])
+            for part in range(files)
+        }
+        made.append(source(folder, name, "jsonl", dealt, fields={"id": "id"}))
+    given = {"judge": JUDGE, "refine": {"redact": None}, **more}
+    if repeats is not None:
+        given["repeats"] = {"partitions": 4, **repeats}
+    return mill(recipe(*made, **given), folder / "work", workers, until)
+
+
+def _said(milled: Milled, stage: str, kind: str, *columns: str) -> dict[bytes, Any]:
+    """What a sidecar of ``stage`` says of each document, by id."""
+    stages = current(milled.work)
+    found = {}
+    said = {str(r.input.get("documents", r.unit)): r for r in stages[stage].read_manifest().receipts}
+    for receipt in stages["extract"].read_manifest().receipts:
+        ids = pq.read_table(stages["extract"].file_url(receipt.file("documents")), columns=["id"])["id"].to_pylist()
+        table = pq.read_table(stages[stage].file_url(said[receipt.unit].file(kind)), columns=list(columns))
+        found.update(zip(ids, table.to_pylist(), strict=True))
+    return found
+
+
+def _repeated(milled: Milled) -> dict[bytes, list[dict[str, Any]]]:
+    return {one: row["repeated"] for one, row in _said(milled, "repeats", "repeats", "repeated").items()}
+
+
+def _final(milled: Milled, stage: str = "refine") -> dict[bytes, str]:
+    """Texts by id."""
+    directory = current(milled.work)[stage]
+    files = [directory.file_url(entry) for entry in directory.read_manifest().files("documents")]
+    table = pa.concat_tables([pq.read_table(url, columns=["id", "text"]) for url in files])
+    return dict(zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Milled:
+    """All rows in one file, as they come."""
+    return _mill(tmp_path_factory.mktemp("straight"), {"web": ROWS}, ALL)
+
+
+def test_a_recipe_that_asks_for_none_has_no_trace_of_them(milled: Milled) -> None:
+    assert not [*Path(milled.work).glob("passages-*"), *Path(milled.work).glob("repeats-*")]
+    assert not {"passages", "repeats"} & {row["stage"] for row in milled.ledger["stages"]}
+
+
+def test_the_stages_stand_before_refine_and_let_all_pass(straight: Milled) -> None:
+    rows = {row["stage"]: row for row in straight.ledger["stages"]}
+    assert list(rows)[-4:] == ["dedup", "passages", "repeats", "refine"]
+    assert (
+        rows["passages"]["kept"]
+        == rows["repeats"]["kept"]
+        == rows["refine"]["in"]
+        == rows["dedup"]["kept"]
+        == len(ROWS)
+    )
+    (receipt,) = current(straight.work)["repeats"].read_manifest().receipts
+    assert receipt.facts["cut"]["repeated_line"] > 100
+    assert receipt.facts["cut"]["repeated_paragraph"] > 30
+    characters = receipt.facts["characters"]
+    assert min(characters.values()) > 100
+    cuts = [cut for cuts in _repeated(straight).values() for cut in cuts]
+    assert sum(characters.values()) == sum(cut["end"] - cut["start"] for cut in cuts)
+
+
+def test_what_is_left_is_the_text_without_its_edits(straight: Milled) -> None:
+    extracted, final = _final(straight, "extract"), _final(straight)
+    edits = _said(straight, "refine", "edits", "kept", "edits")
+    assert set(final) == {one for one, row in edits.items() if row["kept"]}
+    entities = set()
+    for one, text in final.items():
+        left, done = [], 0
+        for edit in edits[one]["edits"]:
+            assert done <= edit["start"] < edit["end"] <= len(extracted[one])
+            left.append(extracted[one][done : edit["start"]])
+            done = edit["end"]
+            entities.add(edit["entity"])
+        assert text == "".join([*left, extracted[one][done:]])
+        assert text.strip()
+    assert entities == {"repeated_line", "repeated_paragraph", "repeated_span", "javascript"}
+
+
+def test_one_copy_stays_of_everything(straight: Milled) -> None:
+    everything = "\n".join(_final(straight).values())
+    for line in [*LINES, *QUOTED, FOOTER.strip()]:
+        assert everything.count(line) == any(line in row["text"] for row in ROWS)
+    assert everything.count("Nein.") == len(ROWS)  # short lines stay
+    before = {word for row in ROWS for word in words(row["text"])}
+    assert set(words(everything)) >= before - {"Enable", "JavaScript", "now"}
+
+
+@pytest.mark.parametrize(("files", "unit_size", "workers"), [(1, 2**28, 1), (7, 2**16, 1), (5, 2**28, 2)])
+def test_order_of_input_size_of_units_and_number_of_workers_do_not_matter(
+    files: int, unit_size: int, workers: int, straight: Milled, tmp_path: Path
+) -> None:
+    rows = random.Random(files).sample(ROWS, len(ROWS))
+    found = _mill(tmp_path, {"web": rows}, ALL, files, workers, unit_size=unit_size)
+    assert _repeated(found) == _repeated(straight)
+    assert _final(found) == _final(straight)
+
+
+def test_two_workers_write_the_files_that_one_does(tmp_path: Path) -> None:
+    one, two = (_mill(tmp_path / str(n), {"web": ROWS}, ALL, files=3, workers=n) for n in (1, 2))
+    assert one.manifests() == two.manifests()
+
+
+def test_frequent_lines_go_altogether(tmp_path: Path) -> None:
+    rule = {"lines": {"min_count": 10, "keep": "none"}}
+    everything = "\n".join(_final(_mill(tmp_path, {"web": ROWS}, rule)).values())
+    assert FOOTER.strip() not in everything
+    for line in LINES:
+        count = sum(row["text"].count(line) for row in ROWS)
+        assert everything.count(line) == (count if count < 10 else 0)
+
+
+def test_the_better_source_keeps_its_copies(tmp_path: Path) -> None:
+    old, new = ROWS[:30], ROWS[30:]
+    for first, second in (("old", "new"), ("new", "old")):
+        found = _mill(tmp_path / first, {"old": old, "new": new}, {"lines": {}}, dedup={"priority": [first]})
+        ids = {name: set(_of_source(found, name)) for name in ("old", "new")}
+        final = _final(found)
+        footed = {one for one, text in final.items() if FOOTER.strip() in text}
+        assert len(footed) == 1
+        assert footed < ids[first] - ids[second]
+
+
+def test_a_source_can_be_left_as_it_is(tmp_path: Path) -> None:
+    both = {"old": ROWS[:30], "new": ROWS[30:]}
+    left = _mill(tmp_path / "left", both, {**ALL, "exclude_sources": ["new"]})
+    alone = _mill(tmp_path / "alone", {"old": ROWS[:30]}, ALL)
+    found = _repeated(left)
+    assert not any(found[one] for one in _of_source(left, "new"))
+    assert {one: found[one] for one in _of_source(left, "old")} == _repeated(alone)
+
+
+def _of_source(milled: Milled, name: str) -> list[bytes]:
+    return [one for one, row in _said(milled, "extract", "documents", "source").items() if row["source"] == name]
+
+
+def test_where_only_spans_are_asked_no_passages_are_written(tmp_path: Path) -> None:
+    spans = _mill(tmp_path, {"web": ROWS}, {"spans": {"min_bytes": 70}}, files=2)
+    assert "passages" not in current(spans.work)
+    assert {cut["entity"] for cuts in _repeated(spans).values() for cut in cuts} == {"repeated_span"}
+    assert "\n".join(_final(spans).values()).count(FOOTER.strip()[1:]) == 1
+
+
+def test_spans_are_looked_for_in_groups(tmp_path: Path) -> None:
+    """Two units of more text than a group: what only both together have stays."""
+    wide = [
+        {"id": f"urn:{n}", "text": FOOTER + "\n".join(prose(n * 1000 + m, 200) for m in range(550))} for n in range(4)
+    ]
+    given = {"spans": {"min_bytes": 60, "group_bytes": 2**20}}
+    found = _mill(tmp_path, {"web": wide[::2] + wide[1::2]}, given, files=2, until="repeats")
+    texts = current(found.work)["extract"].read_manifest().receipts
+    assert len(texts) == 2
+    assert all(2 * receipt.facts["text_bytes"] > 2**20 for receipt in texts)
+    cut = [bool(cuts and cuts[0]["start"] == 0) for cuts in _repeated(found).values()]
+    assert sum(cut) == 2
+
+
+def test_a_document_of_which_nothing_is_left_goes(tmp_path: Path) -> None:
+    rows = [*ROWS[:5], {"id": "urn:x", "text": FOOTER}, {"id": "urn:y", "text": FOOTER + "\n" + prose(1)}]
+    found = _mill(tmp_path, {"web": rows}, {"lines": {"min_count": 2, "keep": "none"}})
+    assert found.ledger["stages"][-1]["dropped"] == {"nothing_left": 1}
+    (told,) = inspect_documents(found.work, Selection(None, None, "nothing_left"), 9)
+    assert told["text"] == FOOTER.strip()
+
+
+def test_inspect_tells_the_edits(straight: Milled) -> None:
+    told = [
+        edit
+        for row in inspect_documents(straight.work, Selection(None, None, None), 99)
+        for edit in row.get("edits", ())
+    ]
+    assert {edit.split()[0] for edit in told} == {"repeated_line", "repeated_paragraph", "repeated_span", "javascript"}
+
+
+def test_a_changed_count_hashes_nothing_again(tmp_path: Path) -> None:
+    _mill(tmp_path, {"web": ROWS}, ALL, files=2)
+    changed = {**ALL, "lines": {"min_count": 3, "keep": "none"}}
+    again = _mill(tmp_path, {"web": ROWS}, changed, files=2)
+    assert again.worked_on()["passages"] == 0
+    assert again.worked_on()["repeats"] == 2
+
+
+def test_one_file_more_hashes_only_that(tmp_path: Path) -> None:
+    _mill(tmp_path, {"web": ROWS[:40]}, ALL)
+    more = source(
+        tmp_path, "web", "jsonl", {"more.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in ROWS[40:])}
+    )
+    given = {"judge": JUDGE, "refine": {"redact": None}, "repeats": {"partitions": 4, **ALL}}
+    again = mill(recipe({**more, "fields": {"id": "id"}}, **given), tmp_path / "work", until="refine")
+    assert (again.worked_on()["passages"], again.worked_on()["repeats"]) == (1, 2)
+    fresh = mill(recipe({**more, "fields": {"id": "id"}}, **given), tmp_path / "fresh", until="refine")
+    assert again.manifests() == fresh.manifests()
+
+
+def test_plan_and_clean_know_the_stages(straight: Milled) -> None:
+    rows = {row["stage"]: row for row in plan_run(straight.recipe, straight.work)["stages"]}
+    for stage in ("passages", "repeats"):
+        assert (rows[stage]["units"], rows[stage]["standing"]) == (1, 1)
+        assert current(straight.work)[stage].name in wanted_directories(straight.work)
+
+
+def test_an_empty_corpus_repeats_nothing(tmp_path: Path) -> None:
+    for name, rows in {"nothing": [], "wordless": [{"id": "urn:a", "text": "…"}, {"id": "urn:b", "text": "!"}]}.items():
+        milled = _mill(tmp_path / name, {"web": rows}, ALL)
+        assert milled.ledger["balanced"]
+        assert not any(_repeated(milled).values())
+
+
+def test_the_sample_has_repeats_and_keeps_its_documents(sample: Path, milled: Milled, tmp_path: Path) -> None:
+    asked = load_recipe(str(sample / "recipe.yaml"), ["repeats.paragraphs.min_words=5", "repeats.spans.min_bytes=100"])
+    found = mill(asked, tmp_path, until="refine")
+    before, after = ({row["stage"]: row for row in one.ledger["stages"]} for one in (milled, found))
+    assert found.ledger["balanced"]
+    assert after["dedup"] == before["dedup"]
+    edited = [receipt.facts["edited"] for receipt in current(found.work)["refine"].read_manifest().receipts]
+    assert sum(one.get("repeated_span", 0) + one.get("repeated_paragraph", 0) for one in edited) > 0
+    assert milled.manifests()["dedup"] == found.manifests()["dedup"]
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("repeats={}", "names neither"),
+        ("repeats.lines.keep=last", "keep"),
+        ("repeats.lines.min_count=1", "min_count"),
+        ("repeats.exclude_sources=[nobody]", "nobody"),
+    ],
+)
+def test_a_wrong_recipe_is_told(sample: Path, given: str, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        load_recipe(str(sample / "recipe.yaml"), [given, *(["repeats.lines={}"] if "exclude" in given else [])])
