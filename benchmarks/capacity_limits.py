@@ -45,7 +45,6 @@ def limits(given: Figures) -> list[Limit]:
     def size(settings: Settings) -> Size:
         return Size.of(given, settings)
 
-    place = "components, one place"
     return [
         Limit(
             "memory of a task of dedup, shared buckets: rows of a partition",
@@ -54,22 +53,6 @@ def limits(given: Figures) -> list[Limit]:
             1e9,
             "`dedup.partitions`: one for every four million documents that `judge` kept",
             lambda s: named(s, "dedup", "shared buckets").memory,
-        ),
-        Limit(
-            "memory of dedup's one place: all members of shared buckets, in one process of 64 GB",
-            ONE_PLACE_MEMORY,
-            "GB",
-            1e9,
-            "contract components in rounds before they come together",
-            lambda s: named(s, "dedup", place).memory,
-        ),
-        Limit(
-            "one partition's members are one element between workers: 2 GiB of a protobuf message",
-            2**31,
-            "GB",
-            1e9,
-            "more partitions, or blocks",
-            lambda s: 16 * size(s).members / s.partitions,
         ),
         Limit(
             "dedup, decide: worker time by that of extract (whole row groups are read for single documents)",

@@ -100,6 +100,8 @@ class Traffic(NamedTuple):
     """Further requests for a part of a file."""
     written: float = 0.0
     files: float = 0.0
+    swept: float = 0.0
+    """Written too, but gone when the stage is done."""
 
     def gets(self, storage: Figures) -> float:
         return 2 * self.opened + self.asked + self.read / storage["block"]
@@ -107,7 +109,7 @@ class Traffic(NamedTuple):
     def wait(self, storage: Figures, together: int = 1) -> float:
         """Seconds, with so many requests side by side; they share the bandwidth."""
         requests = self.gets(storage) + self.files
-        return requests * storage["latency"] / together + (self.read + self.written) / storage["bandwidth"]
+        return requests * storage["latency"] / together + (self.read + self.written + self.swept) / storage["bandwidth"]
 
 
 def load_figures(path: Path = FIGURES) -> Figures:
@@ -204,7 +206,9 @@ def _aligned(given: Figures, size: Size) -> list[Step]:
 def _dedup(given: Figures, settings: Settings, size: Size) -> list[Step]:
     of, each, storage = given["dedup"], given["bytes"], given["storage"]
     base = given["dedup_peak_mb"] * 1e6
-    shuffle = 16 * size.members
+    rows = size.judged * of["bands"]
+    in_rounds = rows > of["one_place_rows"]
+    shuffle = 0.0 if in_rounds else 16 * size.members
 
     def step(
         name: str, tasks: int, cpu: float, traffic: Traffic, shuffled: float, memory: float, together: int = 1
@@ -225,7 +229,6 @@ def _dedup(given: Figures, settings: Settings, size: Size) -> list[Step]:
         )
 
     opens = settings.partitions * size.units
-    rows = size.judged * of["bands"]
     file_bytes = size.judged * each["bands"] / size.units
     footer = settings.partitions * of["footer_partition_bytes"]
     read_ahead = min(storage["block"], (file_bytes + footer) / 2)  # what is fetched beside the row group
@@ -235,19 +238,43 @@ def _dedup(given: Figures, settings: Settings, size: Size) -> list[Step]:
         "shared buckets",
         settings.partitions,
         rows * of["bucket_row_seconds"] + opens * of["open_seconds"] * settings.partitions / 64,
-        Traffic(opens * (footer + read_ahead), opens, opens),
+        Traffic(
+            opens * (footer + read_ahead),
+            opens,
+            opens,
+            files=2.0 * settings.partitions if in_rounds else 0.0,
+            swept=(16 + 2 * of["edge_bytes"]) * size.members if in_rounds else 0.0,
+        ),
         shuffle,
         rows / settings.partitions * of["bucket_row_bytes"] + held,
         together,
     )
-    place = step(
-        "components, one place",
-        1,
-        size.members * of["member_seconds"],
-        Traffic(),
-        shuffle,
-        size.members * of["member_bytes"],
-    )
+    parts = ceil(rows / of["task_rows"])
+    if in_rounds:
+        edges, opens = of["turns"] * 2 * of["edge_bytes"] * size.members, of["turns"] * parts * parts
+        components = [
+            step(
+                "components, rounds",
+                parts,
+                of["turns"] * size.members * of["turn_row_seconds"],
+                Traffic(edges, opens, opens, files=of["turns"] * parts, swept=edges),
+                0.0,
+                of["task_rows"] * of["star_row_bytes"],
+                storage["threads"],
+            ),
+            step(
+                "components, join",
+                1,
+                of["join_rows"] * of["member_seconds"],
+                Traffic(2 * of["edge_bytes"] * of["join_rows"], parts, files=1.0, swept=16 * of["join_rows"]),
+                0.0,
+                of["join_rows"] * of["join_row_bytes"],
+                storage["threads"],
+            ),
+        ]
+    else:
+        cpu, memory = size.members * of["member_seconds"], size.members * of["member_bytes"]
+        components = [step("components, one place", 1, cpu, Traffic(), shuffle, memory)]
     batches = max(1, ceil(size.in_buckets / of["batch_documents"]))
     in_batch = size.in_buckets / batches
     groups = max(size.units, size.documents * given["text_bytes"]["extracted"] / given["group_bytes"])
@@ -275,7 +302,7 @@ def _dedup(given: Figures, settings: Settings, size: Size) -> list[Step]:
         size.units * each["task"],
         0.0,
     )
-    return [buckets, place, decide, removals]
+    return [buckets, *components, decide, removals]
 
 
 def _final(given: Figures, settings: Settings, size: Size) -> list[Step]:

@@ -214,7 +214,8 @@ def test_constants_are_the_code_s(figures: Figures) -> None:
     from gristmill.mixing import shard
     from gristmill.pipelines.runners import clusters
     from gristmill.pipelines.stages import mix
-    from gristmill.transforms.dedup import transform
+    from gristmill.transforms import exchange
+    from gristmill.transforms.dedup import decide, rounds
 
     chart = yaml.safe_load((PAGE.parent.parent / "deploy" / "kubernetes" / "values.yaml").read_text())
     assert figures["machines"]["processes"] == chart["workers"]["slots"]
@@ -224,7 +225,10 @@ def test_constants_are_the_code_s(figures: Figures) -> None:
     assert figures["storage"]["threads"] == storage._THREADS
     assert figures["mix"]["read_gap_tokens"] == shard.READ_GAP
     assert mix._bucket.cache_parameters()["maxsize"] == figures["mix"]["cached_buckets"]
-    assert figures["dedup"]["batch_documents"] == transform._BATCH_DOCUMENTS
+    assert figures["dedup"]["batch_documents"] == decide._BATCH_DOCUMENTS
+    assert figures["dedup"]["one_place_rows"] == rounds.LIMITS.one_place
+    assert figures["dedup"]["join_rows"] == rounds.LIMITS.join
+    assert figures["dedup"]["task_rows"] == exchange.TASK_ROWS
 
 
 def test_the_check_is_within_a_factor_of_two_in_every_stage(figures: Figures) -> None:
