@@ -26,22 +26,19 @@ The last line is one JSON object with these figures and what they come from.
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import random
 import shutil
 import statistics
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import yaml
-from inputs import DATA, REPOSITORY, require_data
+from documents import FILES, WORKERS, deal, mill, reference_pages
+from inputs import REPOSITORY, require_data
 from measure import Cost, command
 from peers import DATATROVE, python
 from rich import box
@@ -61,9 +58,6 @@ from gristmill.transforms.dedup.sign import sign, sketch_lengths
 from gristmill.transforms.dedup.signature_file import runs
 
 WORK = REPOSITORY / "work" / "bench" / "dedup"
-PAGES = DATA / "text" / "win32-docs-en.jsonl.gz"
-WORKERS = 2
-FILES = 4
 GROWTH_CHARACTERS = 1500
 RUN_OF_PAGES = 50
 EVERY_RUN = 12
@@ -100,23 +94,6 @@ def main() -> None:
     print(json.dumps({name: float(f"{value:.4g}") for name, value in figures.items()}))
 
 
-def _texts() -> Iterator[str]:
-    with gzip.open(PAGES, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)["text"]
-
-
-def _deal(texts: Iterator[str], name: str) -> None:
-    """Write texts to the files of ``name``."""
-    folder = WORK / name / "source"
-    folder.mkdir(parents=True)
-    paths = [folder / f"part-{number}.jsonl.gz" for number in range(FILES)]
-    with ExitStack() as stack:
-        files = [stack.enter_context(gzip.open(path, "wt", compresslevel=1)) for path in paths]
-        for number, text in enumerate(texts):
-            files[number % FILES].write(json.dumps({"id": str(number), "text": text}) + "\n")
-
-
 # Speed
 
 
@@ -124,7 +101,7 @@ def _speed(scale: Scale) -> dict[str, float]:
     sizes = {"start": scale.start, "all": scale.documents}
     sizes = {name: count for name, count in sizes.items() if count}
     for name, count in sizes.items():
-        _deal(islice(_texts(), count), name)
+        deal(islice(reference_pages(), count), WORK / name)
         _judge(name)
     costs: dict[tuple[str, str], list[Cost]] = {}
     for _ in range(scale.rounds):
@@ -198,13 +175,7 @@ def _datatrove(name: str) -> Cost:
 
 def _judge(name: str) -> None:
     """Extract and judge the files of ``name``: what deduplication starts from."""
-    recipe = {
-        "name": "dedup",
-        "sources": [{"name": "docs", "format": "jsonl", "root": str(WORK / name / "source"), "fields": {"id": "id"}}],
-        "judge": {"languages": None, "rules": []},
-    }
-    (WORK / name / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    _mill(name, "judged", "judge")
+    mill(WORK / name, "judged", "judge")
 
 
 def _gristmill(name: str) -> Cost:
@@ -212,13 +183,7 @@ def _gristmill(name: str) -> Cost:
     work = WORK / name / "work"
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(WORK / name / "judged", work)
-    return _mill(name, "work", "dedup")
-
-
-def _mill(name: str, work: str, until: str) -> Cost:
-    words = [str(Path(sys.executable).with_name("gristmill")), "run", str(WORK / name / "recipe.yaml")]
-    words += ["--work", str(WORK / name / work), "--workers", str(WORKERS), "--until", until]
-    return command(words, {}, WORK / f"{name}.log")
+    return mill(WORK / name, "work", "dedup")
 
 
 # Growth
@@ -226,14 +191,14 @@ def _mill(name: str, work: str, until: str) -> Cost:
 
 def _growth(scale: Scale) -> dict[str, float]:
     """Exponents of time and memory, by least squares on logarithms."""
-    base = [text[:GROWTH_CHARACTERS] for text in islice(_texts(), scale.growth[0])]
-    _deal(iter(base[:64]), "first")
+    base = [text[:GROWTH_CHARACTERS] for text in islice(reference_pages(), scale.growth[0])]
+    deal(base[:64], WORK / "first")
     _judge("first")
     start = _gristmill("first").cpu_seconds
     costs = []
     for count in scale.growth:
         name = f"growth-{count}"
-        _deal(_copies(base, count), name)
+        deal(_copies(base, count), WORK / name)
         _judge(name)
         costs.append(_gristmill(name))
         kept = read_ledger(str(WORK / name / "work"))["stages"][-1]["kept"]
@@ -279,7 +244,7 @@ class _Pages(NamedTuple):
 
 
 def _found(scale: Scale) -> dict[str, float]:
-    runs_of_pages = (text for number, text in enumerate(_texts()) if number // RUN_OF_PAGES % EVERY_RUN == 0)
+    runs_of_pages = (text for number, text in enumerate(reference_pages()) if number // RUN_OF_PAGES % EVERY_RUN == 0)
     pages = _compare(list(islice(runs_of_pages, scale.pairs_of)))
     table = Table(title=f"Pairs of {scale.pairs_of:,} pages", box=box.SIMPLE_HEAD, title_justify="left")
     for head in ("threshold", "pairs", "recall", "predicted", *(f"precision, {mode}" for mode in VERIFY)):
