@@ -22,11 +22,11 @@ from gristmill.transforms.dedup.signature_file import (
     band_rows,
     fingerprint_table,
     join_partitions,
-    node,
     partition_tables,
     read_fingerprints,
     read_sketches,
 )
+from gristmill.transforms.exchange import node
 from tests.transforms.dedup_reference import column
 
 HASHER = MinHasher(4, 2, seed=1)

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from gristmill.corpus.document import DOCUMENT_SCHEMA
 from gristmill.corpus.errors import InputError
+from gristmill.transforms.edits import EDITS_SCHEMA, Span, cut_out
 from gristmill.transforms.refine.benchmarks import Item
 from gristmill.transforms.refine.decontaminate import Decontaminator, Hit, passages, worst
-from gristmill.transforms.refine.edits import EDITS_SCHEMA, Span, cut_out
 from gristmill.transforms.refine.gather import Rules, build_index, index_of
 from gristmill.transforms.refine.ngrams import NgramIndex
 from gristmill.transforms.refine.section import BenchmarkSection, DecontaminateSection, RefineSection

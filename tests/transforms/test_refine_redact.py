@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from gristmill.transforms.edits import Span
 from gristmill.transforms.refine import finders
-from gristmill.transforms.refine.edits import Span
 from gristmill.transforms.refine.redact import Redactor
 from gristmill.transforms.refine.section import RedactSection
 

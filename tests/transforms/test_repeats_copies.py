@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gristmill.corpus.document import document_id
 from gristmill.corpus.words import normalise
-from gristmill.transforms.dedup.signed import by_file
+from gristmill.transforms.exchange import by_file
 from gristmill.transforms.repeats.copies import copies_to_cut
 from gristmill.transforms.repeats.passage_file import join_partitions, order_of, partition_tables
 from gristmill.transforms.repeats.passages import LINE, PARAGRAPH, find_passages

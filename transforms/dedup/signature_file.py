@@ -10,7 +10,7 @@ Signing a documents file gives three files:
 - *sketches*: what verification compares, uint32 in little-endian order without a header, one document's values after
   another's: of a set of shingles 4 bytes each, of a signature 4 a permutation.
 
-``row`` is the row in the documents file. A *node* names a document among several files: file number << 32 | row.
+``row`` is the row in the documents file, and a document is named among several files by its node (``exchange.py``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gristmill.corpus.document import ID_BYTES
 from gristmill.corpus.stage import open_table
 from gristmill.transforms.dedup.shingles import Integers, UInt32s, UInt64s
 from gristmill.transforms.dedup.sign import HASH_BYTES, Signed
-from gristmill.transforms.exchange import partitioned
+from gristmill.transforms.exchange import node, partitioned
 
 QUALITY_DIGITS = 4
 _FAR = 2**14  # values: reading 64 KiB in vain is no dearer than another request
@@ -123,11 +123,6 @@ def join_partitions(files: Sequence[BandRows]) -> tuple[UInt64s, UInt64s]:
     bands = [np.empty(0, np.uint64), *(file.band for file in files)]
     nodes = [np.empty(0, np.uint64), *(node(number, file.row) for number, file in enumerate(files))]
     return np.concatenate(bands), np.concatenate(nodes)
-
-
-def node(file: int, rows: UInt32s) -> UInt64s:
-    """Name rows of file number ``file`` among several files."""
-    return rows.astype(np.uint64) | np.uint64(file << 32)
 
 
 def read_fingerprints(url: str, rows: UInt32s) -> pa.Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from gristmill.transforms.dedup.section import DedupSection
 from gristmill.transforms.dedup.shingles import Integers, UInt32s, UInt64s
 from gristmill.transforms.dedup.sign import hasher_of, sketch_lengths
 from gristmill.transforms.dedup.signature_file import read_fingerprints, read_sketches, runs
+from gristmill.transforms.exchange import by_file, node
 
 
 class SignedFiles(NamedTuple):
@@ -66,7 +66,7 @@ class SignedDocuments:
                 rows = rows[~_removed(unit.removals)[rows]]
             if len(rows):
                 tables.append(read_fingerprints(unit.files.fingerprints, rows))
-                found.append(rows.astype(np.uint64) | np.uint64(number << 32))
+                found.append(node(number, rows))
                 generations.append(np.full(len(rows), unit.generation))
         table = pa.concat_tables(tables).unify_dictionaries()
         lengths = sketch_lengths(table["shingles"].to_numpy().astype(np.int64), self.hasher, self.comparison)
@@ -84,14 +84,6 @@ class SignedDocuments:
         begins = lengths.cumsum() - lengths
         back = np.argsort(order)
         return runs(np.concatenate(values), begins[back], lengths[back])
-
-
-def by_file(nodes: UInt64s) -> Iterator[tuple[int, UInt32s]]:
-    """(file number, rows) of ascending nodes."""
-    files = (nodes >> np.uint64(32)).astype(np.int64)
-    rows = (nodes & np.uint64(2**32 - 1)).astype(np.uint32)
-    for file in np.unique(files).tolist():
-        yield file, rows[files == file]
 
 
 def _removed(url: str) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from gristmill.corpus.words import word_places
-from gristmill.transforms.refine.edits import Span, in_original
+from gristmill.transforms.edits import Span, in_original
 from gristmill.transforms.refine.markup import JOINER, plain
 from gristmill.transforms.refine.ngrams import NgramIndex, Run
 from gristmill.transforms.refine.section import DecontaminateSection

@@ -23,7 +23,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_interface, ip_network
 import tldextract
 from presidio_analyzer.predefined_recognizers import EmailRecognizer, IpRecognizer
 
-from gristmill.transforms.refine.edits import Span
+from gristmill.transforms.edits import Span
 
 CUE_BONUS = 0.35
 """What a cue word before a finding adds to its score: the factor of Presidio's own context enhancer."""

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from presidio_analyzer.predefined_recognizers import PhoneRecognizer
 
-from gristmill.transforms.refine.edits import Span
+from gristmill.transforms.edits import Span
 from gristmill.transforms.refine.finders import CUE_BONUS, cued
 from gristmill.transforms.refine.section import Leniency
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 
-from gristmill.transforms.refine.edits import Span, apply_edits
+from gristmill.transforms.edits import Span, apply_edits
 from gristmill.transforms.refine.section import Entity, RedactSection
 
 ROUNDS = 8

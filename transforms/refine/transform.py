@@ -16,8 +16,8 @@ from gristmill.corpus.document import DOCUMENT_SCHEMA
 from gristmill.corpus.record import UnitEnd
 from gristmill.corpus.stage import Attempt, StageDirectory
 from gristmill.transforms.blocks import keep, with_columns
+from gristmill.transforms.edits import EDITS_SCHEMA, Span, apply_edits, before_cuts, cut_out, edit_row, spans_of
 from gristmill.transforms.refine.decontaminate import HITS_FIELD, Decontaminator, Hit, hit_row, worst
-from gristmill.transforms.refine.edits import EDITS_SCHEMA, Span, apply_edits, before_cuts, cut_out, edit_row, spans_of
 from gristmill.transforms.refine.ngrams import NgramIndex
 from gristmill.transforms.refine.redact import Redactor
 from gristmill.transforms.refine.section import RefineSection

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gristmill.transforms.refine.edits import EDIT_TYPE
+from gristmill.transforms.edits import EDIT_TYPE
 from gristmill.transforms.repeats.passages import LINE, PARAGRAPH, Integers
 
 SPAN = 2

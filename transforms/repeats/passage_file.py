@@ -4,8 +4,8 @@
 - *places*: by number, where each one lies: the document's row, and from which character to which.
 
 ``order`` ranks documents of one priority: it is the first eight bytes of the document's id, a hash already. Of equal
-ones (of two documents of one name, that is) the unit and the row decide. A *node* names a passage among several units:
-number of the unit << 32 | number of the passage.
+ones (of two documents of one name, that is) the unit and the row decide. A passage is named among several units by its
+node (``exchange.py``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import pyarrow as pa
 
 from gristmill.corpus.document import ID_BYTES
 from gristmill.corpus.words import UInt64s
-from gristmill.transforms.dedup.signature_file import node
-from gristmill.transforms.exchange import partitioned
+from gristmill.transforms.exchange import node, partitioned
 from gristmill.transforms.repeats.passages import Integers, Passages
 
 PASSAGES_SCHEMA = pa.schema(

@@ -25,9 +25,7 @@ from gristmill.corpus.record import UnitEnd
 from gristmill.corpus.stage import Attempt, StageDirectory, open_table
 from gristmill.corpus.words import UInt64s
 from gristmill.transforms.blocks import keep
-from gristmill.transforms.dedup.shingles import UInt32s
-from gristmill.transforms.dedup.signed import by_file
-from gristmill.transforms.exchange import partition_ranges
+from gristmill.transforms.exchange import UInt32s, by_file, partition_ranges
 from gristmill.transforms.parcels import Parcel
 from gristmill.transforms.repeats.copies import copies_to_cut
 from gristmill.transforms.repeats.cuts import ENTITIES, REPEATS_SCHEMA, Ranges, cuts_table, disjoint

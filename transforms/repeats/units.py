@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gristmill.transforms.blocks import AlignedFiles
-from gristmill.transforms.refine.edits import cut_out, spans_of
+from gristmill.transforms.edits import cut_out, spans_of
 from gristmill.transforms.repeats.section import RepeatsSection
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.transforms.refine.edits import Span, apply_edits, before_cuts, edit_row
+from gristmill.transforms.edits import Span, apply_edits, before_cuts, edit_row
 from gristmill.transforms.refine.section import RefineSection
 from gristmill.transforms.refine.transform import Refiner
 
