@@ -100,6 +100,11 @@ def word_hashes(text: str) -> UInt64s:
     return find_words(text).hashes()
 
 
+def character_hashes(text: str) -> UInt64s:
+    """One hash for each character of ``normalise(text)``, in order: uint64 [characters]."""
+    return mix(code_points(normalise(text)).astype(np.uint64))
+
+
 class Words(NamedTuple):
     """The words of ``normalise(text)`` as arrays, for those who need more than their hashes.
 

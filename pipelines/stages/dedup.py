@@ -21,7 +21,7 @@ from gristmill.transforms.dedup.signed import SignedFiles, SignedUnit
 from gristmill.transforms.parcels import post
 from gristmill.transforms.units import Round, Task
 
-_UNASKED = ("urls", "scope", "simhash")
+_UNASKED = ("shingle", "urls", "scope", "simhash")
 """What stands in no key while it has its default: what was decided before there were these settings holds."""
 
 

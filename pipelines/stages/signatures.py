@@ -28,18 +28,13 @@ class Signatures(BeamStage):
 
     def slice(self, recipe: Recipe) -> Any:
         section = recipe.dedup
-        urls = [library_versions(["ada-url"])] if section.urls else []  # an index made without stays one
+        # What nobody asked for stands in no key: an index made without stays one.
+        asked: list[Any] = [library_versions(["ada-url"])] if section.urls else []
+        asked += [section.shingle] if section.shingle != "words" else []
+        common = [section.quality, UNICODE_VERSION, *asked]
         if section.simhash is not None:
-            return [
-                section.ngram,
-                section_slice(section.simhash),
-                section.partitions,
-                section.quality,
-                UNICODE_VERSION,
-                *urls,
-            ]
-        shape = [section.ngram, section.banding, section.seed, section.partitions]
-        return [*shape, section.verify, section.quality, UNICODE_VERSION, *urls]
+            return [section.ngram, section_slice(section.simhash), section.partitions, *common]
+        return [section.ngram, section.banding, section.seed, section.partitions, section.verify, *common]
 
     def check(self, mill: Mill) -> None:
         quality = mill.recipe.dedup.quality

@@ -211,9 +211,9 @@ def test_what_is_not_asked_for_is_in_no_key(tmp_path: Path) -> None:
     def slices(**asked: Any) -> list[Any]:
         return [stage.slice(recipe(web, dedup=asked)) for stage in (Signatures(), Dedup())]
 
-    assert not {"urls", "scope", "simhash"} & slices()[1][0].keys()
-    assert slices() == slices(urls=False, scope="all", simhash=None)
-    for asked in ({"urls": True}, {"simhash": {}}):
+    assert not {"shingle", "urls", "scope", "simhash"} & slices()[1][0].keys()
+    assert slices() == slices(shingle="words", urls=False, scope="all", simhash=None)
+    for asked in ({"shingle": "characters"}, {"urls": True}, {"simhash": {}}):
         assert all(new != old for new, old in zip(slices(**asked), slices(), strict=True))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gristmill.corpus import hashed_words, words
-from gristmill.corpus.words import hashes_of_texts, word_hashes
+from gristmill.corpus.words import hashes_of_texts, normalise, word_hashes
 from gristmill.transforms import text_runs
 from gristmill.transforms.dedup import passing
 from gristmill.transforms.dedup.greedy import LEVELS
@@ -211,6 +212,19 @@ def test_signing_in_runs_gives_what_signing_one_by_one_gives(
         assert alone.sketches.tolist() == sketches[index].tolist()
     assert signed.text_hash[0] == signed.text_hash[2] != signed.text_hash[3]
     assert signed.text_hash[1] == text_hash(np.empty(0, np.uint64))
+
+
+@given(st.lists(st.text("ab é漢1.\n", max_size=30), max_size=5), st.integers(1, 6))
+@example(["Straße  12", "strasse 12", "..."], 4)
+def test_shingles_of_characters_are_those_of_the_normalised_text(texts: list[str], ngram: int) -> None:
+    forms = [normalise(text) for text in texts]
+    expected = [{form[at : at + ngram] for at in range(max(len(form) - ngram, 0) + 1)} - {""} for form in forms]
+    signed = sign(column(texts), HASHER, ngram, "exact", "characters")
+    assert signed.shingles.tolist() == [len(one) for one in expected]
+    sketches = np.split(signed.sketches, signed.shingles.astype(np.int64).cumsum())
+    for (one, left), (other, right) in combinations(zip(expected, sketches, strict=False), 2):
+        assert len(np.intersect1d(left, right)) == len(one & other)
+    assert signed.text_hash == sign(column(texts), HASHER, ngram).text_hash
 
 
 def test_signing_nothing() -> None:

@@ -12,6 +12,7 @@ from typing_extensions import Self
 from gristmill.corpus.section import Location, RuntimeMark, Section
 
 Verify: TypeAlias = Literal["exact", "estimate", "none"]
+Shingle: TypeAlias = Literal["words", "characters"]
 Scope: TypeAlias = Literal["all", "index"]
 Comparison: TypeAlias = Verify | Literal["hamming"]
 
@@ -49,7 +50,15 @@ class DedupSection(Section):
     all pairs removes 1,445 at 0.72 and this one 1,429, which is 1.1 % fewer; at 0.80 they remove 1,328 and 1,326.
     """
 
-    ngram: int = Field(5, ge=1, description="Words in a shingle.")
+    shingle: Shingle = Field(
+        "words",
+        description="What a shingle is made of: words, as all of the mill counts them (in writing without spaces a "
+        "character each), or characters of the normalised text, which forgive other word bounds and spelling, at five "
+        "times the cost of signing.",
+    )
+    ngram: int = Field(
+        5, ge=1, description="Words, or characters, in a shingle. Of characters some 9 to 25 are usual, not 5."
+    )
     threshold: float = Field(
         0.72,
         gt=0,

@@ -7,14 +7,15 @@ of a run of texts.
 from __future__ import annotations
 
 from hashlib import blake2b
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from gristmill.corpus.words import hashes_of_texts
+from gristmill.corpus.words import character_hashes, hashes_of_texts
 from gristmill.transforms.dedup.minhash import MinHasher
-from gristmill.transforms.dedup.section import Comparison, DedupSection
+from gristmill.transforms.dedup.section import Comparison, DedupSection, Shingle
 from gristmill.transforms.dedup.shingles import Integers, Sets, UInt32s, UInt64s, shingle_sets
 from gristmill.transforms.dedup.simhash import SimHasher
 from gristmill.transforms.text_runs import TextRun, text_runs
@@ -74,9 +75,11 @@ def sketch_lengths(shingles: Integers, hasher: Hasher, comparison: Comparison) -
             return np.zeros(len(shingles), np.int64)
 
 
-def sign(texts: pa.ChunkedArray, hasher: Hasher, ngram: int, comparison: Comparison = "exact") -> Signed:
+def sign(
+    texts: pa.ChunkedArray, hasher: Hasher, ngram: int, comparison: Comparison = "exact", shingle: Shingle = "words"
+) -> Signed:
     """Sign texts, of which none is null. Memory beyond texts and result holds a run, or one long document."""
-    parts = [_sign_run(run, hasher, ngram, comparison) for chunk in texts.chunks for run in text_runs(chunk)]
+    parts = [_sign_run(run, hasher, ngram, comparison, shingle) for chunk in texts.chunks for run in text_runs(chunk)]
     nothing = np.empty(0, np.uint32)
     empty = Signed(nothing, nothing, [], np.empty((0, hasher.bands), np.uint64), nothing)
     words, shingles, hashes, bands, sketches = zip(empty, *parts, strict=True)
@@ -89,14 +92,20 @@ def sign(texts: pa.ChunkedArray, hasher: Hasher, ngram: int, comparison: Compari
     )
 
 
-def _sign_run(run: TextRun, hasher: Hasher, ngram: int, comparison: Comparison) -> Signed:
+def _sign_run(run: TextRun, hasher: Hasher, ngram: int, comparison: Comparison, shingle: Shingle) -> Signed:
     words, counts = hashes_of_texts(run.data, run.ends)
     stops = counts.cumsum().tolist()
     hashes = [text_hash(words[stop - count : stop]) for stop, count in zip(stops, counts.tolist(), strict=True)]
-    sets = shingle_sets(words, counts, ngram)
+    sets = shingle_sets(words, counts, ngram) if shingle == "words" else shingle_sets(*_characters(run), ngram)
     signatures = hasher.signatures(sets)
     whole = signatures.ravel()
     sketches = {"exact": sets.values, "estimate": whole, "hamming": whole, "none": sets.values[:0]}[comparison]
     return Signed(
         counts.astype(np.uint32), sets.counts.astype(np.uint32), hashes, hasher.band_hashes(signatures), sketches
     )
+
+
+def _characters(run: TextRun) -> tuple[UInt64s, Integers]:
+    """(hashes of the characters of all texts, how many each has)."""
+    hashes = [character_hashes(run.data[begin:end].tobytes().decode()) for begin, end in pairwise(run.ends.tolist())]
+    return np.concatenate([np.empty(0, np.uint64), *hashes]), np.array([len(one) for one in hashes], np.int64)

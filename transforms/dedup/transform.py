@@ -95,7 +95,7 @@ def _signer(section: DedupSection) -> Any:
         if section.quality is not None:
             kept = kept.append_column("quality", kept[section.quality])
         rows = np.flatnonzero(block["kept"].to_numpy()).astype(np.uint32)
-        signed = sign(kept["text"], hasher, section.ngram, section.comparison)
+        signed = sign(kept["text"], hasher, section.ngram, section.comparison, section.shingle)
         if section.urls:
             kept = kept.append_column(URL_FIELD, url_hashes(kept["url"]))
         lengths = sketch_lengths(signed.shingles.astype(np.int64), hasher, section.comparison)
