@@ -1,4 +1,6 @@
-"""Deduplication in rounds on every engine that is here: a pipeline after another, and the bytes of one place."""
+"""Rounds of deduplication, a pipeline after another, and what repeats after it, on every engine that is here: the bytes
+of one place on the embedded runner.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +15,31 @@ from gristmill.pipelines.runners.engine import Engine
 from gristmill.pipelines.runners.open import open_engine
 from gristmill.pipelines.runners.profile import load_profile
 from gristmill.transforms.dedup.rounds import Limits
+from gristmill.transforms.repeats.section import PassageRule, RepeatsSection, SpanRule
 from tests.engines.conftest import Cluster, Manifests, deploy_local, manifests, require
-from tests.pipelines.rounds import ONE_PLACE, ROUNDS, chained, limited
+from tests.pipelines.rounds import ONE_PLACE, ROUNDS, TEXTS, chained, limited
+from tests.pipelines.small import prose
 
 pytestmark = pytest.mark.runners
 
 
+MENUS = [f"{prose(number, 60)}\n{prose(number % 7, 6)}\n\n{prose(number % 5, 9)}" for number in range(100, 140)]
+"""Pages of their own, each with a line and a paragraph that others have."""
+
+REPEATS = RepeatsSection(
+    lines=PassageRule(min_words=1), paragraphs=PassageRule(min_words=1), spans=SpanRule(min_bytes=40), partitions=8
+)
+
+
 def _run(engine: Engine, folder: Path, work: Path, limits: Limits) -> Manifests:
+    recipe = chained(folder, TEXTS + MENUS).model_copy(update={"repeats": REPEATS})
     with engine, limited(limits):
-        run(chained(folder), str(work), engine, "dedup", lambda step: nullcontext(), lambda done: None)
+        run(recipe, str(work), engine, "repeats", lambda step: nullcontext(), lambda done: None)
     return manifests(work)
 
 
 @pytest.mark.parametrize("name", ["prism", "flink", "spark"])
-def test_rounds_leave_the_bytes_of_one_place(
+def test_duplicates_and_repeats_are_those_of_one_place(
     name: str, start_cluster: Callable[[str], Cluster], tmp_path: Path
 ) -> None:
     if name == "prism":
@@ -38,3 +51,4 @@ def test_rounds_leave_the_bytes_of_one_place(
     wanted = _run(embedded, tmp_path, tmp_path / "one", ONE_PLACE)
     found = _run(open_engine(profile, str(tmp_path / "work"), 2), tmp_path, tmp_path / "work", ROUNDS)
     assert found == wanted
+    assert {"dedup", "passages", "repeats"} <= found.keys()
