@@ -7,7 +7,7 @@ block and gives it back with columns added or text changed; it never changes the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from gristmill.corpus.books import Books
 from gristmill.corpus.errors import RunError
 from gristmill.corpus.record import UnitEnd
-from gristmill.corpus.stage import Attempt, open_table
+from gristmill.corpus.stage import Attempt, TableSink, open_table
 from gristmill.transforms.units import ReadUnits
 
 
@@ -97,3 +97,17 @@ class SidecarFold:
 def keep(table: pa.Table, mask: Any) -> pa.Table:
     """The rows of ``table`` where ``mask`` is true."""
     return table.filter(pc.fill_null(mask, False))
+
+
+def group_rows(url: str) -> list[int]:
+    """Rows of each row group of a document file."""
+    with open_table(url) as file:
+        return [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+
+
+def write_in_groups(sink: TableSink, table: pa.Table, groups: Sequence[int]) -> None:
+    """Write a sidecar of all rows of a document file in the row groups of that file."""
+    start = 0
+    for rows in groups:
+        sink.write(table.slice(start, rows))
+        start += rows

@@ -24,6 +24,7 @@ from gristmill.corpus.books import Books
 from gristmill.corpus.document import ID_BYTES
 from gristmill.corpus.errors import RunError
 from gristmill.corpus.stage import StageDirectory, open_table
+from gristmill.transforms.blocks import group_rows, write_in_groups
 from gristmill.transforms.dedup.buckets import Members, shared
 from gristmill.transforms.dedup.components import batches, components
 from gristmill.transforms.dedup.greedy import Removals, Rule, greedy
@@ -198,11 +199,6 @@ def _by_unit(removals: Removals, prints: Fingerprints, units: tuple[SignedUnit, 
             yield units[file].unit, table.take(pa.array(np.flatnonzero(number == file))).drop_columns(["node"])
 
 
-def group_rows(file: pq.ParquetFile) -> list[int]:
-    """Rows of each row group."""
-    return [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-
-
 def _write_removals(stage: StageDirectory, unit: str, values: Iterable[Any]) -> str:
     """Write a unit's removals, row-aligned with its documents, and its receipt."""
     tables: list[pa.Table] = []
@@ -212,17 +208,12 @@ def _write_removals(stage: StageDirectory, unit: str, values: Iterable[Any]) -> 
     if len(tasks) != 1:
         raise RunError(f"stage {stage.stage}: removals for unit {unit}, which is not among the tasks")
     signed: SignedUnit = tasks[0].work
-    with storage.open_input(signed.documents) as opened:
-        groups = group_rows(pq.ParquetFile(opened))
+    groups = group_rows(signed.documents)
     with storage.open_input(signed.files.fingerprints) as opened:
         rows = pq.read_table(opened, columns=["row"])["row"].to_numpy()
     aligned = _aligned(sum(groups), rows, tables)
     with stage.attempt(unit) as attempt:
-        sink = attempt.table("removals", REMOVALS_SCHEMA)
-        start = 0
-        for count in groups:
-            sink.write(aligned.slice(start, count))
-            start += count
+        write_in_groups(attempt.table("removals", REMOVALS_SCHEMA), aligned, groups)
         reasons = aligned["duplicate"].drop_null().value_counts().to_pylist()
         dropped = {reason["values"]: reason["counts"] for reason in reasons}
         capped = sum(int(np.count_nonzero(table["capped"])) for table in tables)

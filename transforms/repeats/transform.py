@@ -24,7 +24,7 @@ from gristmill.corpus.errors import RunError
 from gristmill.corpus.record import UnitEnd
 from gristmill.corpus.stage import Attempt, StageDirectory, open_table
 from gristmill.corpus.words import UInt64s
-from gristmill.transforms.blocks import keep
+from gristmill.transforms.blocks import group_rows, keep, write_in_groups
 from gristmill.transforms.exchange import UInt32s, by_file, partition_ranges
 from gristmill.transforms.parcels import Parcel
 from gristmill.transforms.repeats.copies import copies_to_cut
@@ -210,20 +210,15 @@ def _write(stage: StageDirectory, task: Task, found: Ranges) -> None:
     """Write what goes in a unit, row-aligned with its documents, and its receipt."""
     work: RepeatsUnit = task.work
     cut = disjoint(found)
-    with open_table(work.documents.files[0].url) as file:
-        groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-    table = cuts_table(cut, sum(groups))
+    groups = group_rows(work.documents.files[0].url)
+    rows = sum(groups)
     with stage.attempt(task.unit) as attempt:
-        sink = attempt.table("repeats", REPEATS_SCHEMA)
-        start = 0
-        for count in groups:
-            sink.write(table.slice(start, count))
-            start += count
+        write_in_groups(attempt.table("repeats", REPEATS_SCHEMA), cuts_table(cut, rows), groups)
         facts = {
             "cut": _by_entity(found.kind, np.ones(len(found.kind), np.int64)),
             "characters": _by_entity(cut.kind, cut.end - cut.start),
         }
-        books = Books(work.left, work.left, {}, {}, start, work.documents.rows)
+        books = Books(work.left, work.left, {}, {}, rows, work.documents.rows)
         attempt.commit(task.input, books, facts)
 
 
