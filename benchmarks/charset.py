@@ -32,9 +32,9 @@ from rich.table import Table
 
 from gristmill.corpus.document import Document, Origin
 from gristmill.corpus.record import Raw
-from gristmill.transforms.extract.decode import decode
-from gristmill.transforms.extract.section import ExtractSection
-from gristmill.transforms.extract.steps import Tools, extract_record
+from gristmill.extraction.decode import decode
+from gristmill.extraction.extract_record import Tools, extract_record
+from gristmill.extraction.extract_section import ExtractSection
 
 CHARSETS = {
     "el": ("iso-8859-7", "windows-1253"),

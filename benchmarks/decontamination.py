@@ -34,10 +34,10 @@ from rich.console import Console
 from rich.table import Table
 
 from gristmill.corpus.words import normalise, word_hashes
-from gristmill.transforms.refine.benchmarks import Item, read_items
-from gristmill.transforms.refine.decontaminate import Decontaminator, Hit
-from gristmill.transforms.refine.gather import bare, build_index
-from gristmill.transforms.refine.section import BenchmarkSection, DecontaminateSection
+from gristmill.transforms.contamination.benchmark_sets import Item, read_items
+from gristmill.transforms.contamination.build_index import bare, build_index
+from gristmill.transforms.contamination.decontaminate import Decontaminator, Hit
+from gristmill.transforms.refine.refine_section import BenchmarkSection, DecontaminateSection
 
 TEST_SETS = {
     "gsm8k": "gsm8k_test.jsonl",

@@ -47,12 +47,12 @@ from rich.table import Table
 from scipy.sparse import csr_array
 
 from gristmill.corpus.words import normalise
-from gristmill.pipelines.workdir import read_ledger
+from gristmill.pipelines.work_directory import read_ledger
 from gristmill.transforms.dedup.buckets import Members
+from gristmill.transforms.dedup.dedup_section import DedupSection, Verify
 from gristmill.transforms.dedup.greedy import Rule, greedy
 from gristmill.transforms.dedup.minhash import MinHasher
 from gristmill.transforms.dedup.rank import Ranked
-from gristmill.transforms.dedup.section import DedupSection, Verify
 from gristmill.transforms.dedup.shingles import Integers, UInt32s
 from gristmill.transforms.dedup.sign import sign, sketch_lengths
 from gristmill.transforms.dedup.signature_file import runs

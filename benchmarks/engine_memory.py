@@ -28,11 +28,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from gristmill.pipelines.mill import run, stages_until
 from gristmill.pipelines.recipe import parse_recipe
-from gristmill.pipelines.runners.open import open_engine
-from gristmill.pipelines.runners.profile import load_profile
-from gristmill.pipelines.workdir import current, manifests
+from gristmill.pipelines.run import run, stages_until
+from gristmill.pipelines.work_directory import current, manifests
+from gristmill.runners.open_runner import open_runner
+from gristmill.runners.profile import load_profile
 
 WORK = REPOSITORY / "work" / "bench" / "engine-memory"
 ENGINES = ("flink", "spark")
@@ -88,7 +88,7 @@ def measure(engine: str, stage: str, inputs: Inputs, times: str) -> Ran:
         heap = largest_heap(Path(running.profile).parent.glob("logs/*-gc-*.log"))
     done = manifests(str(work))[stage]
     assert done == manifests(str(WORK / times))[stage], "the bytes differ from the embedded runner's"
-    ran = Ran(done.books.records, heap, peak)
+    ran = Ran(done.counts.records, heap, peak)
     _PRINT.print(f"{engine} {stage} {times}: {ran}")
     return ran
 
@@ -111,7 +111,7 @@ def _alone(profile: str, inputs: Inputs, times: str, work: str, until: str, runn
 
 def _mill(profile: str, recipe: dict[str, Any], work: str, until: str) -> None:
     logging.basicConfig(level=logging.ERROR)
-    with open_engine(load_profile(profile), work, 2) as engine:
+    with open_runner(load_profile(profile), work, 2) as engine:
         run(parse_recipe(recipe), work, engine, until, lambda step: nullcontext(), lambda done: None)
 
 

@@ -33,10 +33,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from gristmill.corpus.errors import InputError
-from gristmill.transforms.extract.engines.engine import Engine, Refused
-from gristmill.transforms.extract.engines.kinds import loader, require_engine
-from gristmill.transforms.extract.section import ExtractSection
+from gristmill.errors import InputError
+from gristmill.extraction.engines.engine import ExtractionEngine, Refused
+from gristmill.extraction.engines.registry import loader, require_engine
+from gristmill.extraction.extract_section import ExtractSection
 
 BARE = "bare trafilatura"
 DEFAULT = ExtractSection().extractor.name
@@ -110,7 +110,7 @@ def figures(read: dict[str, Read], pages: Sequence[GoldPage]) -> dict[str, float
     }
 
 
-def read_all(engines: dict[str, Engine], pages: Sequence[GoldPage], fast_passes: int) -> dict[str, Read]:
+def read_all(engines: dict[str, ExtractionEngine], pages: Sequence[GoldPage], fast_passes: int) -> dict[str, Read]:
     """Every engine on every page, in turns; the fast ones again until they have their passes."""
     read = {name: Read([], [], []) for name in engines}
     marked = [gold.words(page.text) for page in pages]
@@ -130,7 +130,7 @@ def read_all(engines: dict[str, Engine], pages: Sequence[GoldPage], fast_passes:
     return read
 
 
-def _ask(engine: Engine, html: str, url: str | None) -> tuple[str, str]:
+def _ask(engine: ExtractionEngine, html: str, url: str | None) -> tuple[str, str]:
     try:
         return engine(html, url), ""
     except Refused as refused:
@@ -139,9 +139,9 @@ def _ask(engine: Engine, html: str, url: str | None) -> tuple[str, str]:
         return "", type(error).__name__
 
 
-def _engines() -> dict[str, Engine]:
+def _engines() -> dict[str, ExtractionEngine]:
     """Those that are installed, warmed up."""
-    engines: dict[str, Engine] = {BARE: lambda html, url: trafilatura.extract(html) or ""}
+    engines: dict[str, ExtractionEngine] = {BARE: lambda html, url: trafilatura.extract(html) or ""}
     for name, choice in CHOICES.items():
         section = ExtractSection.model_validate({"extractor": choice})
         try:

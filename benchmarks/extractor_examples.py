@@ -23,12 +23,12 @@ from rapidfuzz.distance import LCSseq
 from resiliparse.extract.html2text import extract_plain_text
 
 from gristmill.classifiers.language import LanguageIdentifier
-from gristmill.transforms.extract.engines.engine import Limits, Refused
-from gristmill.transforms.extract.learned.bags import Ints
-from gristmill.transforms.extract.learned.engine import tell
-from gristmill.transforms.extract.learned.features import Floats
-from gristmill.transforms.extract.learned.network import Told
-from gristmill.transforms.extract.learned.page import Page
+from gristmill.extraction.engines.engine import Limits, Refused
+from gristmill.extraction.learned.bags import Ints
+from gristmill.extraction.learned.engine import tell
+from gristmill.extraction.learned.features import Floats
+from gristmill.extraction.learned.network import Told
+from gristmill.extraction.learned.page import Page
 
 TYPES = ("article", "service", "product", "forum", "collection", "listing", "documentation")
 MAX_BLOCKS = 6_000

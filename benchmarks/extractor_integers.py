@@ -1,4 +1,4 @@
-"""From the trained network to whole numbers, as ``gristmill.transforms.extract.learned.network`` reads them.
+"""From the trained network to whole numbers, as ``gristmill.extraction.learned.network`` reads them.
 
 Weights are rounded as finely as exact sums in float32 allow: for no input can a sum of products reach 2^24. What a
 layer gives becomes whole numbers of units, of which the largest activation seen on real pages is ``MAX_ACTIVATION``.
@@ -15,8 +15,8 @@ import numpy.typing as npt
 import torch
 from extractor_net import Coded, Net, Vocabularies, batch_of
 
-from gristmill.transforms.extract.learned.features import LEVELS
-from gristmill.transforms.extract.learned.network import (
+from gristmill.extraction.learned.features import LEVELS
+from gristmill.extraction.learned.network import (
     CERTAIN,
     CLOSE,
     MAX_ACTIVATION,

@@ -1,6 +1,6 @@
 """The network of Gristmill's own extractor in floating point, and how it is trained.
 
-Its shape is that of ``gristmill.transforms.extract.learned.network``, which runs it in whole numbers. Loss: half-way
+Its shape is that of ``gristmill.extraction.learned.network``, which runs it in whole numbers. Loss: half-way
 between cross-entropy over words and what counts, one minus the soft F1 of the page's words; beside it the texts of
 three other extractors and the page's type, which keep 1,500 pages from being learned by heart, as do dropped words,
 dropped groups of inputs and dropped activations.
@@ -18,9 +18,9 @@ from extractor_examples import TYPES, Example
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gristmill.transforms.extract.learned.features import LEVELS
-from gristmill.transforms.extract.learned.network import CLOSE, MEANS, NEAR, WIDE, Told
-from gristmill.transforms.extract.learned.tags import TAGS
+from gristmill.extraction.learned.features import LEVELS
+from gristmill.extraction.learned.network import CLOSE, MEANS, NEAR, WIDE, Told
+from gristmill.extraction.learned.tags import TAGS
 
 HIDDEN, CLUE_WIDTH, PAGE_WIDTH, TAG_WIDTH = 64, 20, 24, 4
 SITES = {"elements": 6, "leads": 8, "pages": 6}

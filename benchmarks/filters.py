@@ -38,11 +38,11 @@ from rich.console import Console
 from rich.table import Table
 from verdicts import datatrove, write_texts
 
-from gristmill.transforms.judge import paper
-from gristmill.transforms.judge.batch import Batch, batches
-from gristmill.transforms.judge.columns import measure, verdicts
-from gristmill.transforms.judge.names import RULE_NAMES
-from gristmill.transforms.judge.section import JudgeSection
+from gristmill.transforms.quality import paper_variant
+from gristmill.transforms.quality.judge_section import JudgeSection
+from gristmill.transforms.quality.rule_names import RULE_NAMES
+from gristmill.transforms.quality.signal_columns import measure, verdicts
+from gristmill.transforms.quality.text_batch import Batch, batches
 
 ROUNDS = 3
 EVERY_RULE = JudgeSection(preset="fineweb", rules=RULE_NAMES)
@@ -78,7 +78,7 @@ def main() -> None:
 def repetition(texts: Sequence[str]) -> None:
     """The signals of Gopher's repetition rules, and what they are counted on."""
     for part in batches(map(len, texts)):
-        paper.repetition_signals(Batch.of(texts[part]))
+        paper_variant.repetition_signals(Batch.of(texts[part]))
 
 
 def judged(texts: Sequence[str], section: JudgeSection) -> pa.Table:

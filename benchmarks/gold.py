@@ -28,11 +28,11 @@ from urllib.parse import urlsplit
 from inputs import DATA, real_archives
 
 from gristmill.classifiers.language import LanguageIdentifier
-from gristmill.corpus.record import Raw, UnitEnd
-from gristmill.transforms.extract.decode import decode, scrub
-from gristmill.transforms.read.plan import plan_units
+from gristmill.corpus.record import Raw, UnitSummary
+from gristmill.extraction.decode import decode, scrub
 from gristmill.transforms.read.reader import Item, Limits, read_unit
-from gristmill.transforms.read.section import SourceSection
+from gristmill.transforms.read.source_section import SourceSection
+from gristmill.transforms.read.unit_plan import plan_units
 
 PARTS = 5
 
@@ -84,7 +84,7 @@ def f1(found: str, gold: Counter[str]) -> float:
     return 2 * both / every if every else 1.0
 
 
-def read_items(archive: Path) -> Iterator[Item | UnitEnd]:
+def read_items(archive: Path) -> Iterator[Item | UnitSummary]:
     """What Gristmill's reader makes of an archive."""
     section = SourceSection(name="gold", format="warc", root=str(archive.parent), paths=(archive.name,))
     for unit in plan_units(section, archive.stat().st_size):

@@ -31,12 +31,12 @@ from rich.console import Console
 from rich.table import Table
 
 from gristmill.corpus.document import Document, Origin
-from gristmill.corpus.errors import InputError
 from gristmill.corpus.record import Dropped, Failed, Raw
-from gristmill.transforms.extract.engines.kinds import KINDS, require_engine
-from gristmill.transforms.extract.quarantine import CAUSES
-from gristmill.transforms.extract.section import ExtractSection
-from gristmill.transforms.extract.steps import Tools, extract_record
+from gristmill.errors import InputError
+from gristmill.extraction.engines.registry import KINDS, require_engine
+from gristmill.extraction.extract_record import Tools, extract_record
+from gristmill.extraction.extract_section import ExtractSection
+from gristmill.extraction.quarantine import CAUSES
 
 SETTINGS: dict[str, dict[str, Any]] = {
     **{name: {"name": name} for name in KINDS},

@@ -45,7 +45,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gristmill.classifiers.language import model_path
-from gristmill.pipelines.workdir import read_ledger
+from gristmill.pipelines.work_directory import read_ledger
 
 WORK = REPOSITORY / "work" / "bench" / "ingest"
 WORKERS = 2

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 from gristmill.corpus.record import Raw
 from gristmill.pipelines.sample.build import build
-from gristmill.transforms.read.plan import plan_units
 from gristmill.transforms.read.reader import Limits, read_unit
-from gristmill.transforms.read.section import SourceSection
+from gristmill.transforms.read.source_section import SourceSection
+from gristmill.transforms.read.unit_plan import plan_units
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("GRISTMILL_DATA", REPOSITORY.parent / "shared" / "data"))

@@ -29,10 +29,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from gristmill.pipelines.mill import Done, run, stages_until
 from gristmill.pipelines.recipe import parse_recipe
-from gristmill.pipelines.runners.embedded import EmbeddedEngine
-from gristmill.pipelines.workdir import current, manifests
+from gristmill.pipelines.run import Done, run, stages_until
+from gristmill.pipelines.work_directory import current, manifests
+from gristmill.runners.embedded import EmbeddedStageRunner
 
 WORK = REPOSITORY / "work" / "bench" / "mill"
 
@@ -165,7 +165,7 @@ class Start(NamedTuple):
 def run_stage(recipe: dict[str, Any], work: str, stage: str, workers: int) -> float:
     """Mill up to ``stage``; the seconds of that stage. Those before it stand already."""
     done: list[Done] = []
-    with EmbeddedEngine(workers) as engine:
+    with EmbeddedStageRunner(workers) as engine:
         run(parse_recipe(recipe), work, engine, stage, lambda step: nullcontext(), done.append)
     return done[-1].seconds
 
@@ -177,7 +177,7 @@ def empty_pipeline(workers: int) -> float:
     def spread(pipeline: beam.Pipeline) -> beam.PCollection:
         return pipeline | beam.Create(range(workers)) | beam.Reshuffle() | beam.Map(abs)
 
-    with EmbeddedEngine(workers) as engine:
+    with EmbeddedStageRunner(workers) as engine:
         engine.run("start", spread, workers)
     return time.monotonic() - begun
 
@@ -185,7 +185,7 @@ def empty_pipeline(workers: int) -> float:
 def _start(workers: int) -> Start:
     begun = time.monotonic()
     quiet = "import logging; logging.basicConfig(level=logging.ERROR)"
-    subprocess.run([sys.executable, "-c", f"{quiet}; import gristmill.pipelines.mill"], check=True)
+    subprocess.run([sys.executable, "-c", f"{quiet}; import gristmill.pipelines.run"], check=True)
     import_s = time.monotonic() - begun
     return Start(import_s, alone(empty_pipeline, workers)[0])
 
@@ -198,8 +198,8 @@ def _mill(name: str, times: str, inputs: Inputs, until: str, scale: Scale, worke
         seconds, peak_mb = alone(run_stage, recipe, work, stage, workers)
         done = manifests(work)
         texts = done[_TEXT_FROM[stage]].receipts if stage in _TEXT_FROM else ()
-        size = sum(receipt.facts["text_bytes"] for receipt in texts)
-        ran[stage] = Ran(done[stage].books.records, size, seconds, peak_mb)
+        size = sum(receipt.summary["text_bytes"] for receipt in texts)
+        ran[stage] = Ran(done[stage].counts.records, size, seconds, peak_mb)
         _PRINT.print(f"{name} {times}  {stage:<11}{ran[stage].taken:>8,} in {seconds:7.2f} s {peak_mb:8.0f} MB")
     return ran
 
@@ -233,7 +233,7 @@ def _rate(stages: Stages, *names: str) -> float:
 
 def _train_rate(work: str) -> float:
     """The trainer's own measure: the median of its laps, without the first, in which it warms up."""
-    out = Path(current(work)["train"].url, manifests(work)["train"].facts["out"])
+    out = Path(current(work)["train"].url, manifests(work)["train"].summary["out"])
     laps: list[float] = [json.loads(line)["tokens_per_s"] for line in (out / "speed.jsonl").open()]
     return statistics.median(laps[1:])
 

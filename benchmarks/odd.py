@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from gristmill.corpus.document import Document
-from gristmill.corpus.record import Dropped, Raw, UnitEnd
-from gristmill.transforms.extract.section import ExtractSection
-from gristmill.transforms.extract.steps import Tools, extract_record
-from gristmill.transforms.read.plan import plan_units
+from gristmill.corpus.record import Dropped, Raw, UnitSummary
+from gristmill.extraction.extract_record import Tools, extract_record
+from gristmill.extraction.extract_section import ExtractSection
 from gristmill.transforms.read.reader import Limits, read_unit
-from gristmill.transforms.read.section import SourceSection
+from gristmill.transforms.read.source_section import SourceSection
+from gristmill.transforms.read.unit_plan import plan_units
 
 FOLDERS = ("odd", "common-crawl")
 
@@ -48,7 +48,7 @@ def fate(archive: Path, section: ExtractSection, tools: Tools) -> Fate:
     failed: Counter[str] = Counter()
     for unit in plan_units(source, max(archive.stat().st_size, 1)):
         for item in read_unit(unit, source, Limits()):
-            if isinstance(item, UnitEnd):
+            if isinstance(item, UnitSummary):
                 read += item.records
                 uncovered += abs(item.expected - item.covered)
                 continue

@@ -13,7 +13,7 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
-from gristmill.corpus.cache import cache_folder
+from gristmill.store.cache import cache_folder
 
 DATATROVE = (
     "datatrove[io,processing]==0.10.1",

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gristmill.pipelines.sample.build import build
-from gristmill.pipelines.workdir import current, read_ledger
+from gristmill.pipelines.work_directory import current, read_ledger
 
 STAGES = ("extract", "signals", "judge", "signatures", "dedup", "refine", "tokenizer", "tokenize", "mix", "train")
 START_SECONDS = 1.0
@@ -121,7 +121,9 @@ def start(recipe: str, work: Path, stages: tuple[str, ...], workers: int) -> sub
     (work / "ledger.json").unlink(missing_ok=True)
     command = ["run", recipe, "--work", str(work), "--workers", str(workers), "--until", stages[-1]]
     silent = subprocess.DEVNULL
-    return subprocess.Popen([sys.executable, "-m", "gristmill.pipelines.cli", *command], stdout=silent, stderr=silent)
+    return subprocess.Popen(
+        [sys.executable, "-m", "gristmill.pipelines.cli.main", *command], stdout=silent, stderr=silent
+    )
 
 
 def stages_done(work: Path) -> list[str]:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 
-from gristmill.pipelines.workdir import current, manifests
-from gristmill.transforms.dedup.section import DedupSection
+from gristmill.pipelines.work_directory import current, manifests
+from gristmill.transforms.dedup.dedup_section import DedupSection
 
 _BATCH = 256
 

@@ -35,9 +35,9 @@ from peers import DATATROVE, python
 from pydivsufsort import divsufsort, kasai
 from rich.console import Console
 
-from gristmill.pipelines.workdir import current
-from gristmill.transforms.repeats.passages import LINE, PARAGRAPH, find_passages
-from gristmill.transforms.repeats.spans import repeated_spans
+from gristmill.pipelines.work_directory import current
+from gristmill.transforms.line_dedup.passages import LINE, PARAGRAPH, find_passages
+from gristmill.transforms.line_dedup.spans import repeated_spans
 
 WORK = REPOSITORY / "work" / "bench" / "repeats"
 MIN_BYTES = 200
@@ -102,7 +102,7 @@ def _lines(pages: list[str], scale: Scale) -> dict[str, float]:
         "ratio_lines_cpu": their_cpu / our_cpu,
         "ratio_lines_whole": their_whole / our_whole,
         "documents_per_s": (scale.documents - scale.start) / ours,
-        "lines_cut": sum(receipt.facts["cut"].get("repeated_line", 0) for receipt in receipts),
+        "lines_cut": sum(receipt.summary["cut"].get("repeated_line", 0) for receipt in receipts),
     }
 
 

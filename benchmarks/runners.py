@@ -31,11 +31,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from gristmill.pipelines.mill import Done, run
 from gristmill.pipelines.recipe import parse_recipe
-from gristmill.pipelines.runners.open import open_engine
-from gristmill.pipelines.runners.profile import load_profile
-from gristmill.pipelines.workdir import current, read_ledger
+from gristmill.pipelines.run import Done, run
+from gristmill.pipelines.work_directory import current, read_ledger
+from gristmill.runners.open_runner import open_runner
+from gristmill.runners.profile import load_profile
 
 WORK = REPOSITORY / "work" / "bench" / "runners"
 MEASURED = ("extract", "signals", "judge", "signatures", "dedup", "mix")
@@ -129,7 +129,7 @@ def recipe(inputs: Inputs) -> dict[str, Any]:
 def _mill(sender: Connection, profile: str, recipe: dict[str, Any], work: str, workers: int) -> None:
     logging.basicConfig(level=logging.ERROR)
     done: list[Done] = []
-    with open_engine(load_profile(profile), work, workers) as engine:
+    with open_runner(load_profile(profile), work, workers) as engine:
         spread = partial(_empty, workers)
         seconds = [_timed(lambda: engine.run("empty", spread, workers)) for _ in range(_EMPTY_RUNS + 1)]
         run(parse_recipe(recipe), work, engine, "mix", lambda step: nullcontext(), done.append)

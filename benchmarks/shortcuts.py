@@ -37,16 +37,16 @@ from rich.table import Table
 from gristmill.classifiers import language
 from gristmill.classifiers.language import LanguageIdentifier
 from gristmill.corpus.record import Dropped, Raw
-from gristmill.transforms.extract.decode import decode
-from gristmill.transforms.extract.engines.engine import OpenEngine, Refused
-from gristmill.transforms.extract.engines.kinds import open_engine
-from gristmill.transforms.extract.guess import surely_not
-from gristmill.transforms.extract.section import ExtractSection, UrlSection
-from gristmill.transforms.extract.tidy import tidy
-from gristmill.transforms.extract.urls import UrlFilter
-from gristmill.transforms.judge.measure import signals
-from gristmill.transforms.judge.rules import explain
-from gristmill.transforms.judge.section import JudgeSection
+from gristmill.extraction.decode import decode
+from gristmill.extraction.engines.engine import OpenEngine, Refused
+from gristmill.extraction.engines.registry import open_engine
+from gristmill.extraction.extract_section import ExtractSection, UrlSection
+from gristmill.extraction.language_guess import surely_not
+from gristmill.extraction.text_cleanup import tidy
+from gristmill.extraction.url_lists import UrlFilter
+from gristmill.transforms.quality.judge_rules import explain
+from gristmill.transforms.quality.judge_section import JudgeSection
+from gristmill.transforms.quality.measure import signals
 
 SHORTCUTS = ("url_lists", "media_type", "size_caps", "language_guess", "identifier_sample")
 WANTED = ("en", "de", "zh", "en de fr")

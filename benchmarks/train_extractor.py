@@ -1,7 +1,7 @@
 """Train the network of Gristmill's own extractor, and tell how well it reads pages of sites that it never saw.
 
 ``python benchmarks/train_extractor.py --write`` trains on all gold pages that are not held out and on the other real
-pages, tells F1 on the held-out ones and writes ``transforms/extract/learned/model.npz``. With ``--fold K`` it leaves
+pages, tells F1 on the held-out ones and writes ``extraction/learned/model.npz``. With ``--fold K`` it leaves
 out, beside the held-out pages, a fifth of the sites and tells F1 on those instead, which is how all settings were
 chosen. It needs ``pip install rapidfuzz rs-trafilatura`` beside Gristmill's own extras, and some ten minutes.
 """
@@ -23,9 +23,9 @@ from extractor_integers import whole_numbers
 from extractor_net import coded, trained, vocabularies
 from rich.console import Console
 
-from gristmill.transforms.extract.learned import MODEL
-from gristmill.transforms.extract.learned.choose import choose
-from gristmill.transforms.extract.learned.network import Network
+from gristmill.extraction.learned import MODEL
+from gristmill.extraction.learned.choose import choose
+from gristmill.extraction.learned.network import Network
 
 FOLDS = 5
 SEED = 1

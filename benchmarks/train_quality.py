@@ -20,7 +20,7 @@ from gristmill.classifiers import QUALITY_MODEL
 from gristmill.classifiers.card import write_card
 from gristmill.classifiers.text_model import TextClassifier
 from gristmill.classifiers.train_text import SETTINGS, Options, report, train
-from gristmill.corpus.keys import pretty
+from gristmill.store.keys import pretty
 
 SEED = 1
 CUTOFF = 20_000

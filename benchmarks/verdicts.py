@@ -32,10 +32,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from gristmill.transforms.judge.measure import measure_texts
-from gristmill.transforms.judge.names import C4LineRule, C4Rule, FineWebRule, QualityRule, RepetitionRule, RuleName
-from gristmill.transforms.judge.rules import Check, explain
-from gristmill.transforms.judge.section import JudgeSection
+from gristmill.transforms.quality.judge_rules import Check, explain
+from gristmill.transforms.quality.judge_section import JudgeSection
+from gristmill.transforms.quality.measure import measure_texts
+from gristmill.transforms.quality.rule_names import (
+    C4LineRule,
+    C4Rule,
+    FineWebRule,
+    QualityRule,
+    RepetitionRule,
+    RuleName,
+)
 
 CODE = {"repeated_line_chars": 0.01, "sentences": 5}
 """Thresholds of datatrove's code that are not the paper's."""

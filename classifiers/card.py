@@ -11,9 +11,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gristmill.corpus import storage
-from gristmill.corpus.errors import InputError
-from gristmill.corpus.keys import pretty
+from gristmill.errors import InputError
+from gristmill.store import storage
+from gristmill.store.keys import pretty
 
 
 def card_url(model: str) -> str:

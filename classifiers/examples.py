@@ -16,8 +16,8 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gristmill.corpus import storage
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
+from gristmill.store import storage
 
 
 class Example(NamedTuple):

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gristmill.classifiers.text_model import LABEL, load_model
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 
 UNDETERMINED = ("und", 0.0)
 """The answer for a text with too few letters to tell."""

@@ -20,8 +20,8 @@ from gristmill.classifiers.examples import fingerprint
 from gristmill.classifiers.kneser_ney import arpa, estimate
 from gristmill.classifiers.metrics import percentiles
 from gristmill.classifiers.score import Scores, rounded
-from gristmill.corpus import storage
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
+from gristmill.store import storage
 
 DIGITS = 1
 """A perplexity keeps one digit after the point, as in CCNet."""

@@ -18,8 +18,8 @@ import numpy as np
 from gristmill.classifiers import metrics as measure
 from gristmill.classifiers.examples import Example, Split, balanced, fingerprint, split
 from gristmill.classifiers.text_model import LABEL, NEGATIVE, POSITIVE, TextClassifier, one_line
-from gristmill.corpus.errors import InputError
-from gristmill.corpus.keys import library_versions
+from gristmill.errors import InputError
+from gristmill.store.keys import library_versions
 
 
 class Setting(NamedTuple):

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from gristmill.classifiers.score import Scores, rounded
-from gristmill.corpus import storage
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
+from gristmill.store import storage
 
 
 class TransformerScorer:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gristmill.classifiers.score import Scores, rounded
-from gristmill.corpus import storage
-from gristmill.corpus.errors import InputError
 from gristmill.corpus.words import UInt64s, shingle_hashes, word_hashes
+from gristmill.errors import InputError
+from gristmill.store import storage
 
 
 class WordList:

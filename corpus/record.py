@@ -41,7 +41,7 @@ class Failed(NamedTuple):
     detail: str = ""
 
 
-class UnitEnd(NamedTuple):
+class UnitSummary(NamedTuple):
     """The reader's own count of a unit, taken apart from what it gave out: the left side of the equation.
 
     ``records`` counts every record met, those that failed included. ``covered`` is the number of bytes (or rows) that

@@ -23,10 +23,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from gristmill.corpus import storage
-from gristmill.corpus.cache import kept
 from gristmill.corpus.hashed_words import COMPILED, WordHasher
-from gristmill.corpus.keys import key_of
+from gristmill.store import storage
+from gristmill.store.cache import kept
+from gristmill.store.keys import key_of
 
 Codes: TypeAlias = NDArray[np.int64]
 Kinds: TypeAlias = NDArray[np.uint8]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gristmill.mixing.plan import MAX_SEQUENCES
+from gristmill.mixing.sampling_plan import MAX_SEQUENCES
 from gristmill.tokenization.hashing import hash_key
 
 _TIME_BITS = 64

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from gristmill.corpus.document import ID_BYTES
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from gristmill.mixing.order import GlobalOrder
-from gristmill.mixing.plan import Plan
+from gristmill.mixing.sampling_plan import Plan
 from gristmill.mixing.source_stream import Integers, Slices, SourceStream
 from gristmill.tokenization.hashing import id_column
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from gristmill.corpus.errors import InputError
-from gristmill.mixing.plan import SourcePlan
+from gristmill.errors import InputError
+from gristmill.mixing.sampling_plan import SourcePlan
 from gristmill.tokenization.hashing import Words, hash_key, id_words, seeded_order
 
 Integers = npt.NDArray[np.int64]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from gristmill.corpus import storage
-from gristmill.corpus.stage import Manifest
-from gristmill.pipelines.mill import Step, prepare
 from gristmill.pipelines.recipe import Recipe, load_recipe
-from gristmill.pipelines.stage import Mill
+from gristmill.pipelines.run import Step, prepare
+from gristmill.pipelines.stage import RunContext
 from gristmill.pipelines.stages import stages_of
+from gristmill.store import storage
+from gristmill.store.stage_directory import Manifest
 
 # Input MB (as stored, mostly gzip) that one core works off in a second, by source format, extract to mix together;
 # measured by benchmarks/mill.py on two shared cores, so an order of magnitude and no more.
@@ -21,25 +21,25 @@ def plan_run(recipe: Recipe, work: str | None) -> dict[str, Any]:
 
     The units of a stage follow from the manifests of the stage before it; until those stand they are left open.
     """
-    mill = Mill(recipe, work or "")
+    context = RunContext(recipe, work or "")
     rows: list[dict[str, Any]] = []
     open_from_here = False
     for stage in stages_of(recipe):
-        row = {"stage": stage.name, "directory": stage.directory(mill).name, **_EMPTY}
+        row = {"stage": stage.name, "directory": stage.directory(context).name, **_EMPTY}
         if not open_from_here:
-            step = prepare(stage, mill)
+            step = prepare(stage, context)
             row |= _counted(step, recipe)
             open_from_here = bool(step.pending) or work is None
             if not open_from_here:
-                mill.manifests[stage.name] = _standing_manifest(step)
+                context.manifests[stage.name] = _standing_manifest(step)
         rows.append(row)
     return {"recipe": recipe.name, "stages": rows, "note": _note(rows)}
 
 
 def wanted_directories(work: str) -> set[str]:
     """Names of the stage directories that the recipe of a work directory asks for."""
-    mill = Mill(load_recipe(storage.join(work, "recipe.yaml")), work)
-    return {stage.directory(mill).name for stage in stages_of(mill.recipe)}
+    context = RunContext(load_recipe(storage.join(work, "recipe.yaml")), work)
+    return {stage.directory(context).name for stage in stages_of(context.recipe)}
 
 
 def _standing_manifest(step: Step) -> Manifest:

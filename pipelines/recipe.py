@@ -14,20 +14,20 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from gristmill.corpus.errors import InputError
-from gristmill.corpus.section import ByteSize, Section
-from gristmill.mixing.section import MixSection
-from gristmill.pipelines.faults import fault_sentence
-from gristmill.pipelines.settings import override, read_mapping
-from gristmill.tokenization.section import TokenizerSection, TokenizeSection
-from gristmill.training.section import TrainSection
-from gristmill.transforms.dedup.section import DedupSection
-from gristmill.transforms.extract.section import ExtractSection
-from gristmill.transforms.judge.section import JudgeSection
-from gristmill.transforms.read.section import SourceSection, crawl_source
-from gristmill.transforms.refine.section import RefineSection
-from gristmill.transforms.repeats.section import RepeatsSection
-from gristmill.transforms.score.section import ScorerChoice
+from gristmill.corpus.recipe_section import ByteSize, Section
+from gristmill.corpus.validation_errors import fault_sentence
+from gristmill.corpus.yaml_files import override, read_mapping
+from gristmill.errors import InputError
+from gristmill.extraction.extract_section import ExtractSection
+from gristmill.mixing.mix_section import MixSection
+from gristmill.tokenization.tokenizer_section import TokenizerSection, TokenizeSection
+from gristmill.training.train_section import TrainSection
+from gristmill.transforms.dedup.dedup_section import DedupSection
+from gristmill.transforms.line_dedup.repeats_section import RepeatsSection
+from gristmill.transforms.quality.judge_section import JudgeSection
+from gristmill.transforms.quality.score_section import ScorerChoice
+from gristmill.transforms.read.source_section import SourceSection, crawl_source
+from gristmill.transforms.refine.refine_section import RefineSection
 
 AnySection = TypeVar("AnySection", bound=Section)
 

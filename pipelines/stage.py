@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gristmill.corpus.errors import RunError
-from gristmill.corpus.keys import key_of, library_versions
-from gristmill.corpus.stage import Manifest, Receipt, StageDirectory
+from gristmill.errors import RunError
 from gristmill.pipelines.recipe import Recipe
+from gristmill.store.keys import key_of, library_versions
+from gristmill.store.stage_directory import Manifest, Receipt, StageDirectory
 
 if TYPE_CHECKING:
     import apache_beam as beam
 
-    from gristmill.transforms.units import Round, Task
+    from gristmill.transforms.core.units import Round, Task
 
 
 @dataclass
-class Mill:
+class RunContext:
     """A recipe being milled in a work directory, and the manifests of the stages that are done so far."""
 
     recipe: Recipe
@@ -50,45 +50,49 @@ class Stage(ABC):
     """Raised whenever the same input would give other bytes; golden tests force it."""
     libraries: ClassVar[tuple[str, ...]] = ()
     """Distributions whose versions shape the data."""
-    counts: ClassVar[str] = "documents"
+    counted: ClassVar[str] = "documents"
     takes_from: ClassVar[str | None] = None
     """The stage whose ``kept`` must be this stage's ``in``."""
-    whole: ClassVar[bool] = False
+    requires_all_units: ClassVar[bool] = False
     """True where units can only be worked on together."""
 
     @abstractmethod
-    def slice(self, recipe: Recipe) -> Any:
+    def key_config(self, recipe: Recipe) -> Any:
         """The part of the recipe that shapes this stage's bytes, as plain JSON, assets by content."""
 
     @abstractmethod
-    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
+    def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         """All units of this stage, given the manifests of those before it."""
 
-    def check(self, mill: Mill) -> None:
+    def check(self, context: RunContext) -> None:
         """Raise InputError for what would otherwise come to light after hours of work."""
         return
 
-    def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
+    def summary(self, context: RunContext, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
         """What the manifest says of the whole stage. Raises RunError where it does not add up."""
         return {}
 
-    def settled(self, directory: StageDirectory, manifest: Manifest) -> None:
+    def finalize(self, directory: StageDirectory, manifest: Manifest) -> None:
         """Leave beside the manifest what people need of it."""
         return
 
-    def directory(self, mill: Mill) -> StageDirectory:
-        key = key_of(self.name, self.version, library_versions(self.libraries), self.slice(mill.recipe))
-        return StageDirectory(mill.work, self.name, key)
+    def directory(self, context: RunContext) -> StageDirectory:
+        key = key_of(self.name, self.version, library_versions(self.libraries), self.key_config(context.recipe))
+        return StageDirectory(context.work, self.name, key)
 
 
 class BeamStage(Stage):
     """A stage that is a Beam pipeline over its units: all but the trainer."""
 
     @abstractmethod
-    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
+    def build(
+        self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
+    ) -> Any:
         """The Beam graph over the pending units."""
 
-    def before(self, pending: list[Task], mill: Mill, directory: StageDirectory) -> Iterator[Round]:
+    def prerequisite_rounds(
+        self, pending: list[Task], context: RunContext, directory: StageDirectory
+    ) -> Iterator[Round]:
         """Rounds of units, each a pipeline, that must be done first; each is asked for once the one before it is done.
 
         Those whose manifest stands are left out, so that asking again goes on where a run ended.
@@ -100,5 +104,5 @@ class Launch(Stage):
     """A stage that is no Beam pipeline but a job of its own: the trainer."""
 
     @abstractmethod
-    def launch(self, pending: list[Task], mill: Mill, directory: StageDirectory) -> None:
+    def launch(self, pending: list[Task], context: RunContext, directory: StageDirectory) -> None:
         """Run the job and write the units' receipts. Raises UnderWay where it goes on elsewhere."""

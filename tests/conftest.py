@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from gristmill.pipelines.runners.processes import free_port
+from gristmill.runners.processes import free_port
 
 settings.register_profile("house", deadline=None)  # tests are never timed
 settings.load_profile("house")

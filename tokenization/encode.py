@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from gristmill.tokenization import pre_token
-from gristmill.tokenization.section import END_OF_TEXT, TokenizerSection
+from gristmill.tokenization.tokenizer_section import END_OF_TEXT, TokenizerSection
 
 Tokens = npt.NDArray[Any]
 """Tokens, shape (tokens,), little-endian uint16 or uint32."""

@@ -17,11 +17,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gristmill.corpus import storage
-from gristmill.corpus.errors import InputError, RunError
+from gristmill.errors import InputError, RunError
 from gristmill.mixing.reader import MixedShards
+from gristmill.store import storage
 from gristmill.training.loop import train
-from gristmill.training.section import TrainSection
+from gristmill.training.train_section import TrainSection
 
 
 def main() -> int:

@@ -13,8 +13,8 @@ from typing import Any
 import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 
-from gristmill.corpus import storage
-from gristmill.corpus.keys import pretty
+from gristmill.store import storage
+from gristmill.store.keys import pretty
 from gristmill.training.distributed import World
 from gristmill.training.folder import write_durably
 

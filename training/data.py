@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gristmill.corpus.errors import InputError
-from gristmill.training.section import TrainSection
+from gristmill.errors import InputError
+from gristmill.training.train_section import TrainSection
 
 
 class Sequences(Protocol):

@@ -16,9 +16,9 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import distribute_tensor
 
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from gristmill.training.model import Decoder, first_weights
-from gristmill.training.section import TrainSection
+from gristmill.training.train_section import TrainSection
 
 
 class World(NamedTuple):

@@ -9,12 +9,12 @@ from typing import Any
 from safetensors.torch import save_file
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
-from gristmill.corpus.keys import pretty
+from gristmill.store.keys import pretty
 from gristmill.training.data import Sequences
 from gristmill.training.distributed import World
 from gristmill.training.folder import Folder
 from gristmill.training.model import INIT_STD, NORM_EPS
-from gristmill.training.section import ModelSection
+from gristmill.training.train_section import ModelSection
 
 
 def llama_config(shape: ModelSection, sequences: Sequences) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gristmill.corpus import storage
+from gristmill.store import storage
 
 
 class Folder:

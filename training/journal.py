@@ -11,12 +11,12 @@ from typing import IO, Any
 
 import torch
 
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from gristmill.training.data import Sequences
 from gristmill.training.distributed import World
 from gristmill.training.folder import Folder
 from gristmill.training.model import flops_per_token, parameter_count
-from gristmill.training.section import TrainSection
+from gristmill.training.train_section import TrainSection
 
 Row = dict[str, Any]
 Report = Callable[[Row], None]

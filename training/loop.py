@@ -21,9 +21,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from gristmill.corpus import storage
-from gristmill.corpus.errors import InputError, RunError
-from gristmill.corpus.keys import key_of, pretty, section_slice
+from gristmill.corpus.recipe_section import key_config
+from gristmill.errors import InputError, RunError
+from gristmill.store import storage
+from gristmill.store.keys import key_of, pretty
 from gristmill.training.checkpoint import Checkpoints
 from gristmill.training.data import Sequences, batches, planned_steps
 from gristmill.training.distributed import World, joined, sharded_model
@@ -31,7 +32,7 @@ from gristmill.training.export import export, llama_config
 from gristmill.training.folder import Folder, opened, write_durably
 from gristmill.training.journal import Journal, Report
 from gristmill.training.schedule import learning_rate
-from gristmill.training.section import TrainSection
+from gristmill.training.train_section import TrainSection
 
 PATIENCE = 30
 """Seconds to wait for another run in the same folder to end: what a killed launcher leaves behind dies soon."""
@@ -75,7 +76,7 @@ def claimed(out: Folder, section: TrainSection, mix: str, world: World) -> Itera
         yield
         return
     with _locked(out.local):
-        identity = {"section": section_slice(section), "mix": mix}
+        identity = {"section": key_config(section), "mix": mix}
         identity["key"] = key_of(identity)
         url = out.at("run.json")
         if not storage.exists(url):

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from gristmill.training.section import ModelSection
+from gristmill.training.train_section import ModelSection
 
 NORM_EPS = 1e-5
 INIT_STD = 0.02

@@ -14,16 +14,16 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from gristmill.corpus.errors import InputError, RunError
-from gristmill.pipelines.mill import run
+from gristmill.errors import InputError, RunError
 from gristmill.pipelines.recipe import load_recipe
-from gristmill.pipelines.runners.dataflow import DataflowEngine
-from gristmill.pipelines.runners.engine import Build
-from gristmill.pipelines.runners.profile import Dataflow
+from gristmill.pipelines.run import run
 from gristmill.pipelines.stage import UnderWay
+from gristmill.runners.dataflow import DataflowStageRunner
+from gristmill.runners.profile import Dataflow
+from gristmill.runners.runner import Build
 
 
-class Launcher(DataflowEngine):
+class Launcher(DataflowStageRunner):
     """Hands one stage's job over and waits for nothing, as Dataflow asks of a template."""
 
     def run(self, name: str, build: Build, units: int) -> None:

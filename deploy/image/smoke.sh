@@ -8,7 +8,7 @@ python -c "from pathlib import Path; from gristmill.pipelines.sample.build impor
 gristmill run sample/recipe.yaml --work work --workers 1 --until mix
 gristmill ledger work
 
-timeout 60 python -m gristmill.pipelines.runners.worker_pool --port 0 >pool &
+timeout 60 python -m gristmill.runners.worker_pool --port 0 >pool &
 pool=$!
 until grep --quiet "listening on" pool; do
     kill -0 "$pool"

@@ -11,8 +11,8 @@ import click
 
 from deploy.local import cluster, flink, parts, spark
 from deploy.local.plan import Folder
-from gristmill.corpus.cache import cache_folder
-from gristmill.corpus.errors import InputError, RunError
+from gristmill.errors import InputError, RunError
+from gristmill.store.cache import cache_folder
 
 _READY_SECONDS = 120
 

@@ -20,7 +20,7 @@ import yaml
 from deploy.local import marks
 from deploy.local.plan import HOST, Folder, Plan
 from deploy.local.supervisor import locked
-from gristmill.corpus.errors import RunError
+from gristmill.errors import RunError
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _SUPERVISOR = "supervisor"

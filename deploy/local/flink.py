@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from deploy.local.plan import HOST, Folder, Plan, Process, free_ports, gc_log, worker_pool
-from gristmill.pipelines.runners.checks import ADD_OPENS
+from gristmill.runners.checks import ADD_OPENS
 
 PORTS = ("rest", "jobmanager", "blob", "taskmanager", "data", "pool")
 

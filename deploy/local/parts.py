@@ -12,8 +12,8 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from gristmill.corpus.errors import InputError, RunError
-from gristmill.pipelines.runners.checks import check_java
+from gristmill.errors import InputError, RunError
+from gristmill.runners.checks import check_java
 
 FLINK = "1.19.3"
 SPARK = "3.5.6"

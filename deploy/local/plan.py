@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gristmill.corpus.errors import RunError
+from gristmill.errors import RunError
 
 HOST = "127.0.0.1"
 
@@ -112,5 +112,5 @@ def gc_log(folder: Folder, role: str) -> str:
 
 def worker_pool(port: int) -> Process:
     """The pool that starts Python workers, with this interpreter: where Gristmill is, since this is its checkout."""
-    command = [sys.executable, "-m", "gristmill.pipelines.runners.worker_pool", "--port", str(port)]
+    command = [sys.executable, "-m", "gristmill.runners.worker_pool", "--port", str(port)]
     return Process(POOL, command, {})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.plan import HOST, Folder, Plan, Process, free_ports, gc_log, worker_pool
-from gristmill.pipelines.runners.checks import ADD_OPENS
+from gristmill.runners.checks import ADD_OPENS
 
 PORTS = ("master", "ui", "worker", "worker-ui", "pool")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import yaml
 
-from gristmill.training.job import Job
-from gristmill.training.section import TrainSection
-from gristmill.training.submit import order
+from gristmill.training.launch.job import Job
+from gristmill.training.launch.submit import order
+from gristmill.training.train_section import TrainSection
 
 HERE = Path(__file__).parent
 EXAMPLES = {

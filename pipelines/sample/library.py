@@ -14,7 +14,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 
 CODE = (
     *("argparse", "ast", "asyncio", "base64", "bisect", "calendar", "collections", "concurrent", "configparser"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from gristmill.corpus import storage
-from gristmill.corpus.errors import InputError
-from gristmill.corpus.stage import Manifest, StageDirectory
-from gristmill.pipelines.stage import Mill
+from gristmill.errors import InputError
+from gristmill.pipelines.stage import RunContext
 from gristmill.pipelines.stages.signatures import Signatures
-from gristmill.pipelines.workdir import current
+from gristmill.pipelines.work_directory import current
+from gristmill.store import storage
+from gristmill.store.stage_directory import Manifest, StageDirectory
 from gristmill.transforms.dedup.signed import SignedFiles, SignedUnit
 
 
@@ -30,13 +30,13 @@ def index_hashes(locations: Sequence[str]) -> list[Any]:
     ]
 
 
-def index_units(mill: Mill) -> tuple[SignedUnit, ...]:
+def index_units(context: RunContext) -> tuple[SignedUnit, ...]:
     """The units of the recipe's index, earliest first.
 
     Raises InputError where one was signed otherwise than this recipe signs, or was deduplicated before it was signed.
     """
-    locations = mill.recipe.dedup.index
-    key = Signatures().directory(mill).key
+    locations = context.recipe.dedup.index
+    key = Signatures().directory(context).key
     return tuple(
         unit
         for number, location in enumerate(locations)
@@ -82,7 +82,7 @@ def _units(earlier: Earlier, location: str, key: str, generation: int) -> Iterat
     for receipt in signatures.read_manifest().receipts:
         files = SignedFiles(*(signatures.file_url(receipt.file(kind)) for kind in SignedFiles._fields))
         gone = removals.get(str(receipt.input["documents"]), "")
-        yield SignedUnit(receipt.unit, "", files, receipt.books.kept, generation, gone)
+        yield SignedUnit(receipt.unit, "", files, receipt.counts.kept, generation, gone)
 
 
 def _removals(directory: StageDirectory, signed: Manifest, location: str) -> dict[str, str]:

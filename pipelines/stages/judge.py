@@ -6,17 +6,17 @@ from typing import Any
 
 import apache_beam as beam
 
-from gristmill.corpus.keys import section_slice
-from gristmill.corpus.stage import StageDirectory
+from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import BeamStage, Mill
-from gristmill.pipelines.stages.aligned import aligned_tasks
-from gristmill.transforms.blocks import ReadDocuments
-from gristmill.transforms.judge.columns import RULE_COLUMNS
-from gristmill.transforms.judge.transform import JudgeSignals, WriteVerdicts
-from gristmill.transforms.score.rules import score_rules
-from gristmill.transforms.score.transform import JudgeScores
-from gristmill.transforms.units import Task
+from gristmill.pipelines.stage import BeamStage, RunContext
+from gristmill.pipelines.stages.document_tasks import aligned_tasks
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.transforms.core.row_blocks import ReadDocuments
+from gristmill.transforms.core.units import Task
+from gristmill.transforms.quality.judge_beam import JudgeSignals, WriteVerdicts
+from gristmill.transforms.quality.score_beam import JudgeScores
+from gristmill.transforms.quality.score_rules import score_rules
+from gristmill.transforms.quality.signal_columns import RULE_COLUMNS
 
 
 class Judge(BeamStage):
@@ -26,21 +26,23 @@ class Judge(BeamStage):
     version = 2
     takes_from = "extract"
 
-    def slice(self, recipe: Recipe) -> Any:
+    def key_config(self, recipe: Recipe) -> Any:
         rules = score_rules(recipe.scores)
-        return [section_slice(recipe.judge), rules] if rules else section_slice(recipe.judge)
+        return [key_config(recipe.judge), rules] if rules else key_config(recipe.judge)
 
-    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
+    def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         inputs: dict[str, tuple[str, tuple[str, ...]]] = {
             "extract": ("documents", ("source", "lang", "lang_score")),
             "signals": ("signals", RULE_COLUMNS),
         }
-        if rules := score_rules(mill.recipe.scores):
+        if rules := score_rules(context.recipe.scores):
             inputs["scores"] = ("scores", tuple(dict.fromkeys(rule.column for rule in rules)))
-        return aligned_tasks(mill, directory, inputs)
+        return aligned_tasks(context, directory, inputs)
 
-    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
-        recipe = mill.recipe
+    def build(
+        self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
+    ) -> Any:
+        recipe = context.recipe
         rules = score_rules(recipe.scores)
         judged = JudgeScores(recipe.judge, rules) if rules else JudgeSignals(recipe.judge)
         return tasks | ReadDocuments() | judged | WriteVerdicts(directory)

@@ -12,21 +12,22 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from gristmill.corpus import storage
-from gristmill.corpus.books import Books
-from gristmill.corpus.errors import RunError
-from gristmill.corpus.keys import key_of, section_slice
-from gristmill.corpus.record import UnitEnd
-from gristmill.corpus.stage import Attempt, Receipt, StageDirectory
-from gristmill.mixing.books import token_books
-from gristmill.mixing.plan import Plan, SourceSize, make_plan
+from gristmill.corpus.recipe_section import key_config
+from gristmill.corpus.record import UnitSummary
+from gristmill.errors import RunError
+from gristmill.mixing.sampling_plan import Plan, SourceSize, make_plan
 from gristmill.mixing.shard import PIECE_SCHEMA, Shard, ShardCount, build_shard
 from gristmill.mixing.source_stream import SourceStream, join_units
+from gristmill.mixing.token_counts import token_books
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import BeamStage, Mill
+from gristmill.pipelines.stage import BeamStage, RunContext
+from gristmill.store import storage
+from gristmill.store.counts import RecordCounts
+from gristmill.store.keys import key_of
+from gristmill.store.stage_directory import Attempt, Receipt, StageDirectory
 from gristmill.tokenization.token_file import read_bucket
-from gristmill.transforms.parcels import Parcel, post
-from gristmill.transforms.units import ReadUnits, Task, WriteUnits
+from gristmill.transforms.core.side_files import SideFile, stage_side_file
+from gristmill.transforms.core.units import ReadUnits, Task, WriteUnits
 
 
 class TokenUnit(NamedTuple):
@@ -51,14 +52,14 @@ class Mix(BeamStage):
 
     name = "mix"
     version = 2
-    counts: ClassVar[str] = "sequences"
+    counted: ClassVar[str] = "sequences"
 
-    def slice(self, recipe: Recipe) -> Any:
-        return section_slice(recipe.mix)
+    def key_config(self, recipe: Recipe) -> Any:
+        return key_config(recipe.mix)
 
-    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
-        plan = _plan(mill)
-        tokens = key_of(sorted(entry.sha256 for entry in mill.manifest("tokenize").files("tokens")))
+    def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
+        plan = _plan(context)
+        tokens = key_of(sorted(entry.sha256 for entry in context.manifest("tokenize").files("tokens")))
         world = key_of(plan.model_dump(mode="json"), tokens)
         return [
             Task(
@@ -70,15 +71,17 @@ class Mix(BeamStage):
             for number in range(plan.shards)
         ]
 
-    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
-        made = post(directory, _ingredients(mill))
+    def build(
+        self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
+    ) -> Any:
+        made = stage_side_file(directory, _ingredients(context))
         return tasks | ReadUnits(partial(mix_shard, made)) | WriteUnits(directory, ShardFold)
 
-    def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
+    def summary(self, context: RunContext, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
         """What the trainer needs to read the shards, the mixture asked and got, and each source's token equation."""
-        made = _ingredients(mill)
+        made = _ingredients(context)
         plan = made.plan
-        counts = [ShardCount(**count) for receipt in receipts for count in receipt.facts["counts"]]
+        counts = [ShardCount(**count) for receipt in receipts for count in receipt.summary["counts"]]
         equations = token_books(plan, _streams(made), counts)
         for equation in equations:
             if not equation.balanced:
@@ -87,7 +90,7 @@ class Mix(BeamStage):
         return {
             "sequence_length": plan.sequence_length,
             "sequences": plan.sequences,
-            "vocab_size": mill.tokenizer.facts["vocab_size"],
+            "vocab_size": context.tokenizer.summary["vocab_size"],
             "eos_id": made.eos_id,
             "dtype": made.dtype,
             "mixture": [
@@ -125,16 +128,16 @@ class ShardFold:
             self.pieces.write(shard.pieces.slice(start, _PIECES))
         return self.sequences
 
-    def finish(self, end: UnitEnd) -> tuple[Books, Mapping[str, Any]]:
-        facts = {
+    def finish(self, end: UnitSummary) -> tuple[RecordCounts, Mapping[str, Any]]:
+        summary = {
             "first_sequence": self.first,
             "sequences": self.sequences,
             "counts": [count._asdict() for count in self.counts],
         }
-        return Books(end.records, self.sequences, {}, {}, end.covered, end.expected), facts
+        return RecordCounts(end.records, self.sequences, {}, {}, end.covered, end.expected), summary
 
 
-def mix_shard(ingredients: Parcel, number: int) -> Iterator[tuple[int, Shard] | UnitEnd]:
+def mix_shard(ingredients: SideFile, number: int) -> Iterator[tuple[int, Shard] | UnitSummary]:
     """Shard ``number``, with its first sequence; then the plan's count of it."""
     made: Ingredients = ingredients.open()
     first, sequences = made.plan.shard_range(number)
@@ -147,7 +150,7 @@ def mix_shard(ingredients: Parcel, number: int) -> Iterator[tuple[int, Shard] | 
     dtype = np.dtype(made.dtype).newbyteorder("<")
     shard = build_shard(made.plan, number, _streams(made), read_tokens, eos_id=made.eos_id, dtype=dtype)
     yield first, shard
-    yield UnitEnd(sequences, int(shard.tokens.size), sequences * made.plan.sequence_length)
+    yield UnitSummary(sequences, int(shard.tokens.size), sequences * made.plan.sequence_length)
 
 
 def _streams(made: Ingredients) -> dict[str, SourceStream]:
@@ -166,32 +169,32 @@ def _bucket(units: tuple[TokenUnit, ...], bucket: int) -> pa.Table:
     return join_units(enumerate(storage.threaded(rows, units)))
 
 
-def _plan(mill: Mill) -> Plan:
-    return make_plan({name: _size(receipts) for name, receipts in _by_source(mill).items()}, mill.recipe.mix)
+def _plan(context: RunContext) -> Plan:
+    return make_plan({name: _size(receipts) for name, receipts in _by_source(context).items()}, context.recipe.mix)
 
 
-def _ingredients(mill: Mill) -> Ingredients:
-    directory = mill.directories["tokenize"]
+def _ingredients(context: RunContext) -> Ingredients:
+    directory = context.directories["tokenize"]
     units = {
         name: tuple(
             TokenUnit(directory.file_url(r.file("tokens")), directory.file_url(r.file("token_index"))) for r in receipts
         )
-        for name, receipts in _by_source(mill).items()
+        for name, receipts in _by_source(context).items()
     }
-    facts = mill.tokenizer.facts
-    return Ingredients(_plan(mill), units, facts["eos_id"], facts["dtype"])
+    summary = context.tokenizer.summary
+    return Ingredients(_plan(context), units, summary["eos_id"], summary["dtype"])
 
 
-def _by_source(mill: Mill) -> dict[str, list[Receipt]]:
+def _by_source(context: RunContext) -> dict[str, list[Receipt]]:
     found: dict[str, list[Receipt]] = defaultdict(list)
-    for receipt in mill.manifest("tokenize").receipts:
+    for receipt in context.manifest("tokenize").receipts:
         found[receipt.input["source"]].append(receipt)
     return dict(sorted(found.items()))
 
 
 def _size(receipts: list[Receipt]) -> SourceSize:
     def summed(fact: str) -> tuple[int, ...]:
-        return tuple(int(n) for n in np.sum([receipt.facts[fact] for receipt in receipts], axis=0))
+        return tuple(int(n) for n in np.sum([receipt.summary[fact] for receipt in receipts], axis=0))
 
     return SourceSize(summed("bucket_documents"), summed("bucket_tokens"))
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import apache_beam as beam
 
-from gristmill.corpus.stage import StageDirectory
 from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import BeamStage, Mill
-from gristmill.pipelines.stages.aligned import aligned_tasks
-from gristmill.transforms.blocks import ReadDocuments
-from gristmill.transforms.repeats.section import RepeatsSection
-from gristmill.transforms.repeats.transform import HashPassages, WritePassages
-from gristmill.transforms.units import Task
+from gristmill.pipelines.stage import BeamStage, RunContext
+from gristmill.pipelines.stages.document_tasks import aligned_tasks
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.transforms.core.row_blocks import ReadDocuments
+from gristmill.transforms.core.units import Task
+from gristmill.transforms.line_dedup.line_dedup_beam import HashPassages, WritePassages
+from gristmill.transforms.line_dedup.repeats_section import RepeatsSection
 
 TEXT_LEFT: dict[str, tuple[str, tuple[str, ...]]] = {
     "extract": ("documents", ("id", "source", "text")),
@@ -39,15 +39,17 @@ class Passages(BeamStage):
     version = 1
     takes_from = "dedup"
 
-    def slice(self, recipe: Recipe) -> Any:
+    def key_config(self, recipe: Recipe) -> Any:
         """How often a passage must come, and which copy stays, is decided later."""
         section = repeats_section(recipe)
         fewest = {str(kind): rule.min_words for kind, rule in section.passage_rules.items()}
         return [fewest, section.partitions, sorted(section.exclude_sources), UNICODE_VERSION]
 
-    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
-        return aligned_tasks(mill, directory, TEXT_LEFT)
+    def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
+        return aligned_tasks(context, directory, TEXT_LEFT)
 
-    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
-        section = repeats_section(mill.recipe)
+    def build(
+        self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
+    ) -> Any:
+        section = repeats_section(context.recipe)
         return tasks | ReadDocuments() | HashPassages(section) | WritePassages(directory, section)

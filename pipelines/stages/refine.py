@@ -7,18 +7,18 @@ from typing import Any
 
 import apache_beam as beam
 
-from gristmill.corpus import storage
 from gristmill.corpus.document import DOCUMENT_SCHEMA
-from gristmill.corpus.keys import section_slice
-from gristmill.corpus.stage import Receipt, StageDirectory
+from gristmill.corpus.recipe_section import key_config
 from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import BeamStage, Mill
-from gristmill.pipelines.stages.aligned import aligned_tasks
-from gristmill.transforms.blocks import ReadDocuments
-from gristmill.transforms.refine.gather import build_index
-from gristmill.transforms.refine.transform import RefineDocuments, WriteRefined, index_bytes, load_index
-from gristmill.transforms.units import Task
+from gristmill.pipelines.stage import BeamStage, RunContext
+from gristmill.pipelines.stages.document_tasks import aligned_tasks
+from gristmill.store import storage
+from gristmill.store.stage_directory import Receipt, StageDirectory
+from gristmill.transforms.contamination.build_index import build_index
+from gristmill.transforms.core.row_blocks import ReadDocuments
+from gristmill.transforms.core.units import Task
+from gristmill.transforms.refine.refine_beam import RefineDocuments, WriteRefined, index_bytes, load_index
 
 
 class Refine(BeamStage):
@@ -29,22 +29,24 @@ class Refine(BeamStage):
     takes_from = "dedup"
     libraries = ("phonenumbers", "presidio-analyzer", "pyarrow")
 
-    def slice(self, recipe: Recipe) -> Any:
-        return [section_slice(recipe.refine), UNICODE_VERSION]
+    def key_config(self, recipe: Recipe) -> Any:
+        return [key_config(recipe.refine), UNICODE_VERSION]
 
-    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
+    def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         inputs: dict[str, tuple[str, tuple[str, ...]]] = {
             "extract": ("documents", tuple(DOCUMENT_SCHEMA.names)),
             "signals": ("signals", ("cuts",)),
             "judge": ("verdicts", ("kept",)),
             "dedup": ("removals", ("removed",)),
         }
-        if mill.recipe.repeats:
+        if context.recipe.repeats:
             inputs["repeats"] = ("repeats", ("repeated",))
-        return aligned_tasks(mill, directory, inputs)
+        return aligned_tasks(context, directory, inputs)
 
-    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
-        section = mill.recipe.refine
+    def build(
+        self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
+    ) -> Any:
+        section = context.recipe.refine
         url = None
         if section.decontaminate:
             url = _index_url(directory)
@@ -52,11 +54,11 @@ class Refine(BeamStage):
                 storage.create(url, index_bytes(build_index(section.decontaminate)))
         return tasks | ReadDocuments() | RefineDocuments(section, url) | WriteRefined(directory, section)
 
-    def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
+    def summary(self, context: RunContext, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
         """How many items of each test set could be looked for."""
-        if not mill.recipe.refine.decontaminate:
+        if not context.recipe.refine.decontaminate:
             return {}
-        index = load_index(_index_url(mill.directories[self.name]))
+        index = load_index(_index_url(context.directories[self.name]))
         return {"benchmarks": [counts._asdict() for counts in index.counts]}
 
 

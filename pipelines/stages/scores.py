@@ -6,20 +6,20 @@ from typing import Any
 
 import apache_beam as beam
 
-from gristmill.corpus import storage
-from gristmill.corpus.keys import section_slice
-from gristmill.corpus.stage import FileEntry, Manifest, StageDirectory
+from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import BeamStage, Mill
-from gristmill.pipelines.stages.aligned import aligned_tasks
-from gristmill.pipelines.workdir import directories
-from gristmill.transforms.blocks import Columns
-from gristmill.transforms.judge.columns import RULE_COLUMNS
-from gristmill.transforms.score.kinds import dear, require, scorer_key, slice_of
-from gristmill.transforms.score.rules import score_rules
-from gristmill.transforms.score.section import AnyScorer
-from gristmill.transforms.score.transform import SCORERS, ReadScoreWork, ScoreDocuments, ScoreWork, WriteScores
-from gristmill.transforms.units import Task
+from gristmill.pipelines.stage import BeamStage, RunContext
+from gristmill.pipelines.stages.document_tasks import aligned_tasks
+from gristmill.pipelines.work_directory import directories
+from gristmill.store import storage
+from gristmill.store.stage_directory import FileEntry, Manifest, StageDirectory
+from gristmill.transforms.core.row_blocks import Columns
+from gristmill.transforms.core.units import Task
+from gristmill.transforms.quality.score_beam import SCORERS, ReadScoreWork, ScoreDocuments, ScoreWork, WriteScores
+from gristmill.transforms.quality.score_rules import score_rules
+from gristmill.transforms.quality.score_section import AnyScorer
+from gristmill.transforms.quality.scorers import dear, require, scorer_key, slice_of
+from gristmill.transforms.quality.signal_columns import RULE_COLUMNS
 
 Known = dict[str, list[tuple[Columns, str]]]
 """Scores of earlier runs, by the sha256 of the document file that they are of: a column, and its scorer's key."""
@@ -32,32 +32,34 @@ class Scores(BeamStage):
     version = 1
     takes_from = "extract"
 
-    def slice(self, recipe: Recipe) -> Any:
+    def key_config(self, recipe: Recipe) -> Any:
         """Where a dear scorer is let by what rules decide, they shape its column, and are in the key."""
         scorers = slice_of(recipe.scores)
         if not dear(recipe.scores):
             return scorers
-        return [scorers, section_slice(recipe.judge), score_rules(_before_the_last(recipe.scores))]
+        return [scorers, key_config(recipe.judge), score_rules(_before_the_last(recipe.scores))]
 
-    def check(self, mill: Mill) -> None:
-        for scorer in mill.recipe.scores:
+    def check(self, context: RunContext) -> None:
+        for scorer in context.recipe.scores:
             require(scorer)
 
-    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
+    def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         inputs: dict[str, tuple[str, tuple[str, ...]]] = {
             "extract": ("documents", ("text", "source", "lang", "lang_score"))
         }
-        if dear(mill.recipe.scores):
+        if dear(context.recipe.scores):
             inputs["signals"] = ("signals", RULE_COLUMNS)
-        keys = {scorer_key(scorer) for scorer in mill.recipe.scores}
-        known = _known(mill.work, directory, keys)
+        keys = {scorer_key(scorer) for scorer in context.recipe.scores}
+        known = _known(context.work, directory, keys)
         return [
             task._replace(work=ScoreWork(task.work, tuple(known.get(task.input["sha256"]["extract"], ()))))
-            for task in aligned_tasks(mill, directory, inputs)
+            for task in aligned_tasks(context, directory, inputs)
         ]
 
-    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
-        recipe = mill.recipe
+    def build(
+        self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
+    ) -> Any:
+        recipe = context.recipe
         scored = tasks | ReadScoreWork() | ScoreDocuments(recipe.scores, recipe.judge)
         return scored | WriteScores(directory, recipe.scores)
 
@@ -80,7 +82,7 @@ def _known(work: str, current: StageDirectory, keys: set[str]) -> Known:
 def _collect(directory: StageDirectory, manifest: Manifest, keys: set[str], found: Known) -> None:
     for receipt in manifest.receipts:
         entry: FileEntry = receipt.file("scores")
-        for column, key in receipt.facts[SCORERS].items():
+        for column, key in receipt.summary[SCORERS].items():
             if key in keys:
                 about = found.setdefault(receipt.input["sha256"]["extract"], [])
                 about.append((Columns(directory.file_url(entry), (column,)), key))

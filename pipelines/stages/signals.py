@@ -6,16 +6,16 @@ from typing import Any
 
 import apache_beam as beam
 
-from gristmill.corpus.keys import library_versions
-from gristmill.corpus.stage import StageDirectory
 from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import BeamStage, Mill
-from gristmill.pipelines.stages.aligned import aligned_tasks
-from gristmill.transforms.blocks import ReadDocuments
-from gristmill.transforms.judge.names import Variant
-from gristmill.transforms.judge.transform import MeasureSignals, WriteSignals
-from gristmill.transforms.units import Task
+from gristmill.pipelines.stage import BeamStage, RunContext
+from gristmill.pipelines.stages.document_tasks import aligned_tasks
+from gristmill.store.keys import library_versions
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.transforms.core.row_blocks import ReadDocuments
+from gristmill.transforms.core.units import Task
+from gristmill.transforms.quality.judge_beam import MeasureSignals, WriteSignals
+from gristmill.transforms.quality.rule_names import Variant
 
 LIBRARIES: dict[Variant, tuple[str, ...]] = {"datatrove": ("spacy",), "dclm": ("regex",)}
 """What cuts the words of a variant."""
@@ -28,13 +28,15 @@ class Signals(BeamStage):
     version = 2
     takes_from = "extract"
 
-    def slice(self, recipe: Recipe) -> Any:
+    def key_config(self, recipe: Recipe) -> Any:
         sliced = {"unicode": UNICODE_VERSION, **recipe.judge.measures()}
         libraries = LIBRARIES.get(recipe.judge.variant, ())
         return sliced | {"libraries": library_versions(libraries)} if libraries else sliced
 
-    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
-        return aligned_tasks(mill, directory, {"extract": ("documents", ("text", "lang", "source"))})
+    def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
+        return aligned_tasks(context, directory, {"extract": ("documents", ("text", "lang", "source"))})
 
-    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
-        return tasks | ReadDocuments() | MeasureSignals(mill.recipe.judge) | WriteSignals(directory)
+    def build(
+        self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
+    ) -> Any:
+        return tasks | ReadDocuments() | MeasureSignals(context.recipe.judge) | WriteSignals(directory)

@@ -6,14 +6,14 @@ from typing import Any
 
 import apache_beam as beam
 
-from gristmill.corpus.keys import section_slice
-from gristmill.corpus.stage import StageDirectory
+from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import BeamStage, Mill
-from gristmill.pipelines.stages.aligned import aligned_tasks
-from gristmill.tokenization.transform import EncodeDocuments, WriteTokens
-from gristmill.transforms.blocks import ReadDocuments
-from gristmill.transforms.units import Task
+from gristmill.pipelines.stage import BeamStage, RunContext
+from gristmill.pipelines.stages.document_tasks import aligned_tasks
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.tokenization.tokenization_beam import EncodeDocuments, WriteTokens
+from gristmill.transforms.core.row_blocks import ReadDocuments
+from gristmill.transforms.core.units import Task
 
 
 class Tokenize(BeamStage):
@@ -24,19 +24,21 @@ class Tokenize(BeamStage):
     takes_from = "refine"
     libraries = ("tokenizers",)
 
-    def slice(self, recipe: Recipe) -> Any:
-        return [section_slice(recipe.tokenize), recipe.tokenizer.end_of_text]
+    def key_config(self, recipe: Recipe) -> Any:
+        return [key_config(recipe.tokenize), recipe.tokenizer.end_of_text]
 
-    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
+    def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         documents = ("documents", ("id", "source", "text"))
-        return aligned_tasks(mill, directory, {"refine": documents}, mill.tokenizer.file("tokenizer").sha256)
+        return aligned_tasks(context, directory, {"refine": documents}, context.tokenizer.file("tokenizer").sha256)
 
-    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
-        recipe, tokenizer = mill.recipe, mill.tokenizer
-        url = mill.directories["tokenizer"].file_url(tokenizer.file("tokenizer"))
+    def build(
+        self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
+    ) -> Any:
+        recipe, tokenizer = context.recipe, context.tokenizer
+        url = context.directories["tokenizer"].file_url(tokenizer.file("tokenizer"))
         return (
             tasks
             | ReadDocuments()
             | EncodeDocuments(recipe.tokenizer, url)
-            | WriteTokens(directory, recipe.tokenize, tokenizer.facts["eos_id"])
+            | WriteTokens(directory, recipe.tokenize, tokenizer.summary["eos_id"])
         )

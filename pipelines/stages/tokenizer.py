@@ -7,13 +7,14 @@ from typing import Any
 
 import apache_beam as beam
 
-from gristmill.corpus.keys import key_of, section_slice
-from gristmill.corpus.stage import StageDirectory
+from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import BeamStage, Mill
+from gristmill.pipelines.stage import BeamStage, RunContext
+from gristmill.store.keys import key_of
+from gristmill.store.stage_directory import StageDirectory
 from gristmill.tokenization.sample import sample_thresholds
-from gristmill.tokenization.transform import ReadSample, SampleWork, TrainTokenizer
-from gristmill.transforms.units import Task
+from gristmill.tokenization.tokenization_beam import ReadSample, SampleWork, TrainTokenizer
+from gristmill.transforms.core.units import Task
 
 
 class Tokenizer(BeamStage):
@@ -24,19 +25,19 @@ class Tokenizer(BeamStage):
     takes_from = "refine"
     libraries = ("tokenizers",)
 
-    def slice(self, recipe: Recipe) -> Any:
-        return section_slice(recipe.tokenizer)
+    def key_config(self, recipe: Recipe) -> Any:
+        return key_config(recipe.tokenizer)
 
-    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
-        section = mill.recipe.tokenizer
-        receipts = mill.manifest("refine").receipts
+    def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
+        section = context.recipe.tokenizer
+        receipts = context.manifest("refine").receipts
         sizes: Counter[str] = Counter()
         for receipt in receipts:
-            sizes[receipt.input["source"]] += receipt.facts["text_bytes"]
+            sizes[receipt.input["source"]] += receipt.summary["text_bytes"]
         thresholds = sample_thresholds(sizes, 0 if section.path else section.sample_bytes)
         entries = [receipt.file("documents") for receipt in receipts]
         files = tuple(
-            (mill.directories["refine"].file_url(entry), thresholds[receipt.input["source"]])
+            (context.directories["refine"].file_url(entry), thresholds[receipt.input["source"]])
             for receipt, entry in zip(receipts, entries, strict=True)
         )
         hashes = [entry.sha256 for entry in entries]
@@ -45,5 +46,7 @@ class Tokenizer(BeamStage):
         given = {"source": None, "sha256": {"refine": hashes}}
         return [Task(unit, given, sum(entry.bytes for entry in entries), work)]
 
-    def build(self, tasks: beam.PCollection, pending: list[Task], mill: Mill, directory: StageDirectory) -> Any:
-        return tasks | ReadSample() | TrainTokenizer(directory, mill.recipe.tokenizer)
+    def build(
+        self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
+    ) -> Any:
+        return tasks | ReadSample() | TrainTokenizer(directory, context.recipe.tokenizer)

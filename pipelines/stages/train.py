@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from gristmill.corpus import storage
-from gristmill.corpus.books import Books
-from gristmill.corpus.keys import key_of, section_slice
-from gristmill.corpus.stage import Receipt, StageDirectory
+from gristmill.corpus.recipe_section import key_config
 from gristmill.mixing.reader import MixedShards
 from gristmill.pipelines.recipe import Recipe, load_recipe, parse_section
-from gristmill.pipelines.stage import Launch, Mill, UnderWay
-from gristmill.training.launch import finished, train
-from gristmill.training.launch_section import LocalLaunch
-from gristmill.training.section import TrainSection
-from gristmill.training.submit import check, follow, require_at_work, standing, submit
-from gristmill.transforms.units import Task
+from gristmill.pipelines.stage import Launch, RunContext, UnderWay
+from gristmill.store import storage
+from gristmill.store.counts import RecordCounts
+from gristmill.store.keys import key_of
+from gristmill.store.stage_directory import Receipt, StageDirectory
+from gristmill.training.launch.launch_section import LocalLaunch
+from gristmill.training.launch.local import finished, train
+from gristmill.training.launch.submit import check, follow, require_at_work, standing, submit
+from gristmill.training.train_section import TrainSection
+from gristmill.transforms.core.units import Task
 
 Watch = Callable[[dict[str, Any]], None]
 
@@ -34,32 +35,32 @@ class Train(Launch):
 
     name = "train"
     version = 1
-    counts = "sequences"
+    counted = "sequences"
     takes_from = "mix"
     libraries = ("torch",)
 
-    def slice(self, recipe: Recipe) -> Any:
-        return section_slice(recipe.train)
+    def key_config(self, recipe: Recipe) -> Any:
+        return key_config(recipe.train)
 
-    def check(self, mill: Mill) -> None:
-        if not self.directory(mill).standing():
-            check(mill.recipe.train.launch, mill.work)
+    def check(self, context: RunContext) -> None:
+        if not self.directory(context).completed_units():
+            check(context.recipe.train.launch, context.work)
 
-    def tasks(self, mill: Mill, directory: StageDirectory) -> list[Task]:
-        mix = mill.directories["mix"]
+    def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
+        mix = context.directories["mix"]
         digest = storage.content_hash(mix.manifest_url)
         unit = key_of(directory.key, digest)
-        sequences = mill.manifest("mix").books.kept
+        sequences = context.manifest("mix").counts.kept
         out = storage.join(directory.url, "runs", unit)
         return [Task(unit, {"source": None, "sha256": {"mix": digest}}, sequences, TrainWork(mix.url, out, sequences))]
 
-    def launch(self, pending: list[Task], mill: Mill, directory: StageDirectory) -> None:
-        section = mill.recipe.train
+    def launch(self, pending: list[Task], context: RunContext, directory: StageDirectory) -> None:
+        section = context.recipe.train
         for task in pending:
             work: TrainWork = task.work
 
             def watch(row: Mapping[str, Any], unit: str = task.unit) -> None:
-                directory.beat(unit, (row["step"] + 1) * section.batch_sequences, f"loss {row['loss']:.3f}")
+                directory.heartbeat(unit, (row["step"] + 1) * section.batch_sequences, f"loss {row['loss']:.3f}")
 
             result = trained(section, work, task.unit, watch)
             sequences = result["sequences"]
@@ -67,11 +68,11 @@ class Train(Launch):
             with directory.attempt(task.unit) as attempt:
                 metrics = storage.read_bytes(storage.join(work.out, "metrics.jsonl"))
                 attempt.payload("metrics", ".jsonl").write(metrics, result["steps"])
-                books = Books(work.sequences, sequences, left, {}, work.sequences, work.sequences)
-                attempt.commit(task.input, books, {**result, "out": f"runs/{task.unit}"})
+                counts = RecordCounts(work.sequences, sequences, left, {}, work.sequences, work.sequences)
+                attempt.commit(task.input, counts, {**result, "out": f"runs/{task.unit}"})
 
-    def facts(self, mill: Mill, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
-        return receipts[0].facts
+    def summary(self, context: RunContext, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
+        return receipts[0].summary
 
 
 def trained(section: TrainSection, work: TrainWork, unit: str, watch: Watch) -> dict[str, Any]:

@@ -210,22 +210,22 @@ def test_the_default_of_every_setting_is_the_recipe_s(figures: Figures) -> None:
 def test_constants_are_the_code_s(figures: Figures) -> None:
     from simulation import PARTITIONS_A_WORKER
 
-    from gristmill.corpus import stage, storage
     from gristmill.mixing import shard
-    from gristmill.pipelines.runners import clusters
     from gristmill.pipelines.stages import mix
-    from gristmill.transforms import exchange
-    from gristmill.transforms.dedup import decide, rounds
+    from gristmill.runners import clusters
+    from gristmill.store import stage_directory, storage
+    from gristmill.transforms.core import exchange
+    from gristmill.transforms.dedup import dedup_beam, rounds
 
     chart = yaml.safe_load((PAGE.parent.parent / "deploy" / "kubernetes" / "values.yaml").read_text())
     assert figures["machines"]["processes"] == chart["workers"]["slots"]
     assert clusters._PARTITIONS_A_WORKER == PARTITIONS_A_WORKER
-    assert figures["storage"]["beat_seconds"] == stage._REMOTE_BEAT_SECONDS
-    assert figures["group_bytes"] == stage.ROW_GROUP_BYTES
+    assert figures["storage"]["beat_seconds"] == stage_directory._REMOTE_BEAT_SECONDS
+    assert figures["group_bytes"] == stage_directory.ROW_GROUP_BYTES
     assert figures["storage"]["threads"] == storage._THREADS
     assert figures["mix"]["read_gap_tokens"] == shard.READ_GAP
     assert mix._bucket.cache_parameters()["maxsize"] == figures["mix"]["cached_buckets"]
-    assert figures["dedup"]["batch_documents"] == decide._BATCH_DOCUMENTS
+    assert figures["dedup"]["batch_documents"] == dedup_beam._BATCH_DOCUMENTS
     assert figures["dedup"]["one_place_rows"] == rounds.LIMITS.one_place
     assert figures["dedup"]["join_rows"] == rounds.LIMITS.join
     assert figures["dedup"]["task_rows"] == exchange.TASK_ROWS

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import extraction
 import pytest
-from extraction import BARE, DEFAULT, figures, read_all
 from gold import GoldPage
 
-from gristmill.transforms.extract.engines.engine import Engine, Refused
+import extraction
+from extraction import BARE, DEFAULT, figures, read_all
+from gristmill.extraction.engines.engine import Engine, Refused
 
 
 def page(number: int, html: str, held_out: bool) -> GoldPage:

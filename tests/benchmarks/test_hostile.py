@@ -9,8 +9,8 @@ import hostile
 import pytest
 from hostile_pages import PAGES
 
-from gristmill.transforms.extract.engines.kinds import KINDS
-from gristmill.transforms.extract.steps import Tools
+from gristmill.extraction.engines.registry import KINDS
+from gristmill.extraction.extract_record import Tools
 
 LIMITS = {
     "depth 256, at the limit": "kept",

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.classifiers.examples import Example, balanced, fingerprint, read_examples, split
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 
 
 def written(path: Path, rows: list[dict[str, object]]) -> str:

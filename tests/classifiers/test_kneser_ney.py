@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.classifiers.kneser_ney import BEGIN, FALLBACK, LanguageModel, arpa, discounts, estimate
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 
 SMALL = [["a", "b"], ["a", "b"], ["a", "c"]]
 

@@ -13,7 +13,7 @@ import pytest
 
 from gristmill.classifiers import language
 from gristmill.classifiers.language import PIECE_LENGTH, PIECES, UNDETERMINED, LanguageIdentifier, model_path, sample
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from gristmill.classifiers.ccnet import normalised, sentences
 from gristmill.classifiers.perplexity import PerplexityScorer, calibrated, part, parts, train
 from gristmill.classifiers.score import rounded
-from gristmill.corpus.errors import InputError
 from gristmill.corpus.words import words
+from gristmill.errors import InputError
 
 TEXTS = ["the mill grinds the grain", "the miller grinds\nthe grain of the mill", "water drives the mill"]
 

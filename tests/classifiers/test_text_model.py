@@ -15,7 +15,7 @@ from gristmill.classifiers.metrics import threshold_for
 from gristmill.classifiers.score import rounded
 from gristmill.classifiers.text_model import BATCH, TextClassifier, load_model, one_line
 from gristmill.classifiers.train_text import Options, Setting, Trained, train
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from tests.classifiers.tiny_models import labelled, text
 
 OPTIONS = Options(settings=(Setting(dim=4, epochs=1, rate=0.05), Setting(dim=8, epochs=10)), held_out=0.3, seed=3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gristmill.classifiers.transformer import TransformerScorer
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from tests.classifiers.tiny_models import text, transformer
 
 pytest.importorskip("transformers")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.classifiers.word_list import WordList, WordListScorer
-from gristmill.corpus.errors import InputError
 from gristmill.corpus.words import word_hashes
+from gristmill.errors import InputError
 
 LIST = WordList(["damn", "snow ball", "hot snow ball", "🖕", "泥棒", "l'enfer", "c++"])
 

@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from gristmill.pipelines.recipe import load_recipe
-from gristmill.pipelines.runners.profile import Dataflow, load_profile
 from gristmill.pipelines.stage import BeamStage
 from gristmill.pipelines.stages import STAGES
-from tests.pipelines.conftest import Milled, mill, milled, sample  # noqa: F401 - fixtures
+from gristmill.runners.profile import Dataflow, load_profile
+from tests.pipelines.conftest import CompletedRun, completed_run, run_recipe, sample  # noqa: F401 - fixtures
 from tests.pipelines.offline_dataflow import Cloud, cut_off, require
 
 pytestmark = pytest.mark.runners
@@ -40,7 +40,7 @@ LAUNCHED = [
 def cloud() -> Iterator[Cloud]:
     """Dataflow cut off, and a local work directory let through."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gristmill.pipelines.runners.dataflow.check", lambda work: None)
+        patch.setattr("gristmill.runners.dataflow.check", lambda work: None)
         yield cut_off(patch)
 
 
@@ -116,7 +116,7 @@ def test_a_launch_makes_the_job_of_the_first_stage_that_has_units_left(
 ) -> None:
     recipe = sample / "recipe.yaml"
     assert _launch(recipe, tmp_path).startswith("extract: the job over ")
-    done = mill(load_recipe(str(recipe)), tmp_path, until="extract")
+    done = run_recipe(load_recipe(str(recipe)), tmp_path, until="extract")
     assert done.worked_on()["extract"]  # nothing was done by the launch itself
     assert _launch(recipe, tmp_path).startswith("signals: the job over ")
     assert not cloud.jobs  # Dataflow starts a template's job itself, from the file
@@ -131,11 +131,11 @@ def test_a_launch_makes_the_job_of_the_first_stage_that_has_units_left(
 def test_a_launch_when_all_is_done_makes_no_job_and_writes_the_ledger(
     cloud: Cloud,
     sample: Path,  # noqa: F811
-    milled: Milled,  # noqa: F811
+    completed_run: CompletedRun,  # noqa: F811
 ) -> None:
-    ledger = Path(milled.work) / "ledger.json"
+    ledger = Path(completed_run.work) / "ledger.json"
     ledger.unlink()
-    assert _launch(sample / "recipe.yaml", milled.work) == "nothing is left to do up to mix: no job is made"
+    assert _launch(sample / "recipe.yaml", completed_run.work) == "nothing is left to do up to mix: no job is made"
     assert json.loads(ledger.read_text())["stages"][-1]["stage"] == "mix"
     assert not cloud.files
 

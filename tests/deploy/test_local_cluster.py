@@ -18,9 +18,9 @@ import yaml
 from deploy.local import cluster, flink, marks, parts, spark
 from deploy.local.plan import HOST, POOL, Folder, Plan, Process, free_ports
 from deploy.local.supervisor import pause
-from gristmill.corpus.errors import InputError, RunError
-from gristmill.pipelines.runners import profile
-from gristmill.pipelines.runners.checks import ADD_OPENS
+from gristmill.errors import InputError, RunError
+from gristmill.runners import profile
+from gristmill.runners.checks import ADD_OPENS
 
 SLEEP = "import time; time.sleep(600)"
 LISTEN = """

@@ -16,10 +16,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from gristmill.pipelines.recipe import load_recipe
-from gristmill.pipelines.runners import checks
-from gristmill.pipelines.runners.profile import Flink, Spark, load_profile
+from gristmill.runners import checks
+from gristmill.runners.profile import Flink, Spark, load_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy" / "kubernetes"

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gristmill.corpus.errors import InputError
-from gristmill.mixing.plan import Plan, SourceSize, make_plan
-from gristmill.mixing.section import MixSection
+from gristmill.errors import InputError
+from gristmill.mixing.mix_section import MixSection
+from gristmill.mixing.sampling_plan import Plan, SourceSize, make_plan
 
 
 def size(tokens: int) -> SourceSize:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from gristmill.mixing.reader import MixedShards
 from gristmill.mixing.shard import PIECE_SCHEMA
 

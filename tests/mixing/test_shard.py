@@ -18,13 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from gristmill.mixing import shard as shard_module
-from gristmill.mixing.books import token_books
-from gristmill.mixing.plan import Plan, SourceSize, make_plan
-from gristmill.mixing.section import MixSection
+from gristmill.mixing.mix_section import MixSection
+from gristmill.mixing.sampling_plan import Plan, SourceSize, make_plan
 from gristmill.mixing.shard import PIECE_SCHEMA, Shard, build_shard
 from gristmill.mixing.source_stream import SourceStream, join_units
+from gristmill.mixing.token_counts import token_books
 from gristmill.tokenization.encode import TokenBatch
 from gristmill.tokenization.hashing import id_words
 from gristmill.tokenization.token_file import TokenFile, build_token_file

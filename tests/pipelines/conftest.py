@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from gristmill.pipelines.inspect import Selection, inspect_documents
-from gristmill.pipelines.mill import Done, Step, run
 from gristmill.pipelines.recipe import Recipe, load_recipe
-from gristmill.pipelines.runners.embedded import EmbeddedEngine
+from gristmill.pipelines.reports.inspect_documents import Selection, inspect_documents
+from gristmill.pipelines.run import Done, Step, run
 from gristmill.pipelines.sample.build import build
-from gristmill.pipelines.workdir import current
+from gristmill.pipelines.work_directory import current
+from gristmill.runners.embedded import EmbeddedStageRunner
 
 
-class Milled(NamedTuple):
+class CompletedRun(NamedTuple):
     """A finished run: its recipe, its work directory, its ledger and what each stage did."""
 
     recipe: Recipe
@@ -34,7 +34,7 @@ class Milled(NamedTuple):
         return {stage: len(done.step.pending) for stage, done in self.done.items()}
 
 
-def mill(recipe: Recipe, work: Path | str, workers: int = 1, until: str | None = "mix") -> Milled:
+def run_recipe(recipe: Recipe, work: Path | str, workers: int = 1, until: str | None = "mix") -> CompletedRun:
     """Run a recipe without drawing anything."""
     done: dict[str, Done] = {}
 
@@ -44,9 +44,9 @@ def mill(recipe: Recipe, work: Path | str, workers: int = 1, until: str | None =
     def unwatched(step: Step) -> Any:
         return nullcontext()
 
-    with EmbeddedEngine(workers) as engine:
+    with EmbeddedStageRunner(workers) as engine:
         ledger = run(recipe, str(work), engine, until, unwatched, finished)
-    return Milled(recipe, str(work), ledger, done)
+    return CompletedRun(recipe, str(work), ledger, done)
 
 
 @pytest.fixture(scope="session")
@@ -58,12 +58,12 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def milled(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Milled:
+def completed_run(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
     """The sample milled up to the shards, in this process."""
-    return mill(load_recipe(str(sample / "recipe.yaml")), tmp_path_factory.mktemp("work"))
+    return run_recipe(load_recipe(str(sample / "recipe.yaml")), tmp_path_factory.mktemp("work"))
 
 
 @pytest.fixture(scope="session")
-def documents(milled: Milled) -> list[dict[str, Any]]:
+def documents(completed_run: CompletedRun) -> list[dict[str, Any]]:
     """Every record of the milled sample, with every decision about it."""
-    return list(inspect_documents(milled.work, Selection(None, None, None), 10**6))
+    return list(inspect_documents(completed_run.work, Selection(None, None, None), 10**6))

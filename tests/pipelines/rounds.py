@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gristmill.pipelines import mill
+from gristmill.pipelines import run
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stages import stages_of
 from gristmill.pipelines.stages.dedup import Dedup
@@ -60,5 +60,5 @@ def limited(limits: Limits) -> Iterator[None]:
         return tuple(Dedup(limits) if stage.name == Dedup.name else stage for stage in stages_of(of))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mill, "stages_of", stages)
+        patch.setattr(run, "stages_of", stages)
         yield

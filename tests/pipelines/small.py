@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gristmill.pipelines.recipe import Recipe, parse_recipe
-from tests.pipelines.conftest import mill
+from tests.pipelines.conftest import run_recipe
 
 _WORDS = ("the", "of", "and", "to", "in", "that", "with", "have", "from", "when", "there", "which", "their", "about")
 
@@ -47,7 +47,7 @@ def lines(*texts: str) -> bytes:
 def fault(kind: type[Exception], recipe: Recipe, work: Path, until: str = "extract", workers: int = 1) -> str:
     """The one-line sentence of the error with which a run ends."""
     with pytest.raises(kind) as caught:
-        mill(recipe, work, workers, until)
+        run_recipe(recipe, work, workers, until)
     assert type(caught.value) is kind
     assert "\n" not in str(caught.value)
     return str(caught.value)

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gristmill.corpus.errors import InputError
-from gristmill.pipelines.inspect import Selection, inspect_documents
+from gristmill.errors import InputError
 from gristmill.pipelines.recipe import dump_recipe
-from gristmill.pipelines.workdir import current, read_ledger
-from tests.pipelines.conftest import Milled, mill
+from gristmill.pipelines.reports.inspect_documents import Selection, inspect_documents
+from gristmill.pipelines.work_directory import current, read_ledger
+from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small import fault, lines, prose, recipe, source
 
 INFO = b"WARC/1.0\r\nWARC-Type: warcinfo\r\nWARC-Record-ID: <urn:uuid:1>\r\nContent-Length: 4\r\n\r\nab\r\n\r\n\r\n"
@@ -34,8 +34,8 @@ def page(number: int, body: bytes) -> bytes:
     return head.encode() + block + b"\r\n\r\n"
 
 
-def books(milled: Milled, stage: str = "extract") -> tuple[int, int, dict[str, int], dict[str, int]]:
-    (row,) = [row for row in milled.ledger["stages"] if row["stage"] == stage]
+def counts(completed_run: CompletedRun, stage: str = "extract") -> tuple[int, int, dict[str, int], dict[str, int]]:
+    (row,) = [row for row in completed_run.ledger["stages"] if row["stage"] == stage]
     return row["in"], row["kept"], row["dropped"], row["failed"]
 
 
@@ -45,13 +45,13 @@ def books(milled: Milled, stage: str = "extract") -> tuple[int, int, dict[str, i
 def test_a_warc_that_was_cut_off(tmp_path: Path) -> None:
     members = [gzip.compress(page(number, f"<p>{prose(number)}</p>".encode())) for number in range(3)]
     cut = b"".join(members)[:-50]
-    milled = mill(
+    completed_run = run_recipe(
         recipe(source(tmp_path, "web", "warc", {"a.warc.gz": cut, "b.warc.gz": members[0]})),
         tmp_path / "work",
         until="extract",
     )
-    assert books(milled) == (4, 3, {}, {"truncated": 1})
-    (named,) = inspect_documents(milled.work, Selection(None, None, "truncated"), 9)
+    assert counts(completed_run) == (4, 3, {}, {"truncated": 1})
+    (named,) = inspect_documents(completed_run.work, Selection(None, None, "truncated"), 9)
     start = len(members[0]) + len(members[1])
     assert (named["record"]["file"], named["record"]["offset"]) == ("a.warc.gz", start)
     assert named["record"]["length"] == len(cut) - start
@@ -61,9 +61,9 @@ def test_archives_without_pages(tmp_path: Path) -> None:
     given = source(
         tmp_path, "web", "warc", {"empty.warc.gz": b"", "empty.warc": b"", "info.warc.gz": gzip.compress(INFO)}
     )
-    milled = mill(recipe(given), tmp_path / "work", until="extract")
-    assert books(milled) == (1, 0, {"record_type:warcinfo": 1}, {})
-    assert milled.worked_on() == {"extract": 3}
+    completed_run = run_recipe(recipe(given), tmp_path / "work", until="extract")
+    assert counts(completed_run) == (1, 0, {"record_type:warcinfo": 1}, {})
+    assert completed_run.worked_on() == {"extract": 3}
 
 
 def test_files_that_are_not_what_their_source_says(tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ def test_files_that_are_not_what_their_source_says(tmp_path: Path) -> None:
         ),
         source(tmp_path, "web", "warc", {"a.warc.gz": b"\x1f\x8b no gzip", "b.warc": b"<html>a page</html>\n"}),
     ]
-    milled = mill(recipe(*sources), tmp_path / "work", until="extract")
-    found = [(one["source"], one["record"]["file"], one["fate"], one["reason"]) for one in rejected(milled)]
+    completed_run = run_recipe(recipe(*sources), tmp_path / "work", until="extract")
+    found = [(one["source"], one["record"]["file"], one["fate"], one["reason"]) for one in rejected(completed_run)]
     assert sorted(found) == [
         ("lines", "a.jsonl.gz", "failed", "corrupt"),
         ("lines", "b.jsonl.gz", "failed", "truncated"),
@@ -91,36 +91,38 @@ def test_files_that_are_not_what_their_source_says(tmp_path: Path) -> None:
         ("web", "a.warc.gz", "failed", "garbage"),
         ("web", "b.warc", "failed", "garbage"),
     ]
-    assert all(one["detail"] for one in rejected(milled) if one["fate"] == "failed")
+    assert all(one["detail"] for one in rejected(completed_run) if one["fate"] == "failed")
 
 
-def rejected(milled: Milled) -> list[dict[str, Any]]:
-    everything = inspect_documents(milled.work, Selection(None, None, None), 10**6)
+def rejected(completed_run: CompletedRun) -> list[dict[str, Any]]:
+    everything = inspect_documents(completed_run.work, Selection(None, None, None), 10**6)
     return [one for one in everything if "text" not in one]
 
 
 def test_broken_lines(tmp_path: Path) -> None:
     broken = [b'{"text": ', b"[1]", b'{"text": 5}', b'{"body": "x"}', b"", b'{"text": " "}', b'{"text": "\xff"}']
     text = b"\n".join([b'{"text": "fine"}', *broken, b'{"text": "last"}'])
-    milled = mill(recipe(source(tmp_path, "lines", "jsonl", {"a.jsonl": text})), tmp_path / "work", until="extract")
-    assert books(milled) == (8, 2, {"empty": 1}, {"bad_json": 3, "missing_text": 2})
-    for one in rejected(milled):
+    completed_run = run_recipe(
+        recipe(source(tmp_path, "lines", "jsonl", {"a.jsonl": text})), tmp_path / "work", until="extract"
+    )
+    assert counts(completed_run) == (8, 2, {"empty": 1}, {"bad_json": 3, "missing_text": 2})
+    for one in rejected(completed_run):
         offset, length = one["record"]["offset"], one["record"]["length"]
         assert text[offset : offset + length] in text.splitlines(keepends=True)
 
 
 MEMORY = """
 import json, resource, sys
-from tests.pipelines.conftest import mill
+from tests.pipelines.conftest import run_recipe
 from gristmill.pipelines.recipe import load_recipe
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 recipe, work = sys.argv[1:]
-mill(load_recipe(recipe, ["sources.0.paths=[small*]", "sources.1.paths=[small*]"]), work, until="extract")
+run_recipe(load_recipe(recipe, ["sources.0.paths=[small*]", "sources.1.paths=[small*]"]), work, until="extract")
 before = peak()
-milled = mill(load_recipe(recipe), work, until="extract")
+milled = run_recipe(load_recipe(recipe), work, until="extract")
 print(json.dumps([peak() - before, milled.ledger["stages"][0]]))
 """
 
@@ -192,12 +194,12 @@ def test_a_source_of_which_nothing_is_left_goes_through(tmp_path: Path) -> None:
         source(tmp_path, "empty", "jsonl", {"a.jsonl": b""}),
         {**source(tmp_path, "good", "jsonl", {}), "name": "copy"},
     )
-    milled = mill(recipe(*sources, dedup={"partitions": 4, "priority": ["good"]}), tmp_path / "work")
-    assert milled.ledger["balanced"]
-    assert books(milled, "judge")[1] == 40
-    assert books(milled, "dedup") == (40, 20, {"exact_duplicate": 20}, {})
-    mix = current(milled.work)["mix"].read_manifest()
-    shares = {row["source"]: (row["tokens"] > 0, row["got"]) for row in mix.facts["mixture"]}
+    completed_run = run_recipe(recipe(*sources, dedup={"partitions": 4, "priority": ["good"]}), tmp_path / "work")
+    assert completed_run.ledger["balanced"]
+    assert counts(completed_run, "judge")[1] == 40
+    assert counts(completed_run, "dedup") == (40, 20, {"exact_duplicate": 20}, {})
+    mix = current(completed_run.work)["mix"].read_manifest()
+    shares = {row["source"]: (row["tokens"] > 0, row["got"]) for row in mix.summary["mixture"]}
     assert shares == {"copy": (False, 0), "empty": (False, 0), "good": (True, 1), "thin": (False, 0)}
 
 
@@ -217,7 +219,7 @@ def test_a_mix_that_is_too_small(tmp_path: Path) -> None:
     said = fault(InputError, long, tmp_path / "work", until="mix")
     assert said == "the mix holds less than one sequence of 1048576 tokens: lower sequence_length"
     assert [row["stage"] for row in read_ledger(str(tmp_path / "work"))["stages"]][-1] == "tokenize"
-    assert mill(recipe(given), tmp_path / "work").worked_on()["tokenize"] == 0
+    assert run_recipe(recipe(given), tmp_path / "work").worked_on()["tokenize"] == 0
 
 
 # --- what comes later is looked at before anything is done ---
@@ -249,17 +251,17 @@ def test_every_odd_archive_goes_through(shared_data: Path, tmp_path: Path) -> No
     root = shared_data / "warc"
     files = sorted(path for folder in ("odd", "common-crawl") for path in (root / folder).iterdir())
     given = {"name": "web", "format": "warc", "root": str(root), "paths": ["odd/*", "common-crawl/*"]}
-    milled = mill(recipe(given), tmp_path / "work", until="extract")
-    receipts = current(milled.work)["extract"].read_manifest().receipts
+    completed_run = run_recipe(recipe(given), tmp_path / "work", until="extract")
+    receipts = current(completed_run.work)["extract"].read_manifest().receipts
     assert sorted(receipt.input["path"] for receipt in receipts) == [str(file.relative_to(root)) for file in files]
     for receipt in receipts:
-        assert receipt.books.balanced
-        assert receipt.books.records > 0
-    failed = [one for one in rejected(milled) if one["fate"] == "failed"]
-    print(f"\n{milled.ledger['stages'][0]}")
+        assert receipt.counts.balanced
+        assert receipt.counts.records > 0
+    failed = [one for one in rejected(completed_run) if one["fate"] == "failed"]
+    print(f"\n{completed_run.ledger['stages'][0]}")
     for one in failed:
         at = one["record"]
         print(f"{at['file'][-60:]:<60} {at['offset']:>9} +{at['length']:<9} {one['reason']:<12} {one['detail']}")
         assert at["length"] > 0
         assert one["detail"]
-    assert len(failed) == sum(milled.ledger["stages"][0]["failed"].values()) > 0
+    assert len(failed) == sum(completed_run.ledger["stages"][0]["failed"].values()) > 0

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from gristmill.pipelines import cli
+from gristmill.pipelines.cli.main import main
 from tests.classifiers.tiny_models import labelled, text
 
 
 def gristmill(*arguments: object, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(cli.main, ["classifier", *map(str, arguments)], input=stdin)
+    result = CliRunner().invoke(main.main, ["classifier", *map(str, arguments)], input=stdin)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result

@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from gristmill.corpus.errors import InputError, RunError
-from gristmill.pipelines import cli, mill
+from gristmill.errors import InputError, RunError
+from gristmill.pipelines import run
+from gristmill.pipelines.cli.main import main
 from gristmill.pipelines.recipe import load_recipe
-from gristmill.pipelines.workdir import current
-from tests.pipelines.conftest import Milled
-from tests.pipelines.conftest import mill as milling
+from gristmill.pipelines.work_directory import current
+from tests.pipelines.conftest import CompletedRun, run_recipe
 
 WIDE = {"COLUMNS": "200"}
 
 
 def gristmill(*arguments: object, stdin: str | bytes | None = None) -> Result:
     """A command in this process; an exception that comes out of it fails the test."""
-    result = CliRunner().invoke(cli.main, [str(one) for one in arguments], input=stdin, env=WIDE)
+    result = CliRunner().invoke(main.main, [str(one) for one in arguments], input=stdin, env=WIDE)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
@@ -43,14 +43,14 @@ def sentence(result: Result, status: int = 2) -> str:
 
 
 @pytest.fixture
-def work(milled: Milled, tmp_path: Path) -> Path:
+def work(completed_run: CompletedRun, tmp_path: Path) -> Path:
     """A work directory in which the sample has been milled, to be damaged."""
-    return Path(shutil.copytree(milled.work, tmp_path / "work"))
+    return Path(shutil.copytree(completed_run.work, tmp_path / "work"))
 
 
 def test_every_command_has_help() -> None:
     listed = gristmill("--help").output
-    for name, command in cli.main.commands.items():
+    for name, command in main.main.commands.items():
         assert name in listed
         result = gristmill(name, "-h")
         assert result.exit_code == 0
@@ -69,20 +69,20 @@ def test_wrong_arguments_are_told_with_the_usage(arguments: list[str]) -> None:
     assert result.output.startswith("Usage: ")
 
 
-def test_ledger(milled: Milled) -> None:
-    table = gristmill("ledger", milled.work)
+def test_ledger(completed_run: CompletedRun) -> None:
+    table = gristmill("ledger", completed_run.work)
     assert table.exit_code == 0
     assert "ledger: balanced" in table.output
-    for row in milled.ledger["stages"]:
+    for row in completed_run.ledger["stages"]:
         (line,) = [line for line in table.output.splitlines() if line.split()[:1] == [row["stage"]]]
         assert line.split()[1:3] == [f"{row['in']:,}", f"{row['kept']:,}"]
-    plain = gristmill("ledger", milled.work, "--json")
+    plain = gristmill("ledger", completed_run.work, "--json")
     assert plain.exit_code == 0
-    assert json.loads(plain.output) == milled.ledger
+    assert json.loads(plain.output) == completed_run.ledger
 
 
-def test_a_ledger_that_does_not_balance_says_so_with_status_1(milled: Milled, tmp_path: Path) -> None:
-    books = {**milled.ledger, "balanced": False, "imbalances": ["judge: takes in 5, but extract kept 6"]}
+def test_a_ledger_that_does_not_balance_says_so_with_status_1(completed_run: CompletedRun, tmp_path: Path) -> None:
+    books = {**completed_run.ledger, "balanced": False, "imbalances": ["judge: takes in 5, but extract kept 6"]}
     (tmp_path / "ledger.json").write_text(json.dumps(books))
     table = gristmill("ledger", tmp_path)
     assert table.exit_code == 1
@@ -117,35 +117,35 @@ def test_plan_of_what_was_never_run(sample: Path) -> None:
     assert extract["input_bytes"] > 0
     assert extract["core_hours"] > 0
     assert {row["units"] for row in others} == {None}
-    assert [row["stage"] for row in others] == [stage.name for stage in mill.STAGES[1:]]
+    assert [row["stage"] for row in others] == [stage.name for stage in run.STAGES[1:]]
     table = gristmill("plan", sample / "recipe.yaml").output
     assert "train follow from the stages before" in " ".join(table.split())
     for row in planned["stages"]:
         assert row["directory"] in table
 
 
-def test_plan_of_what_stands(milled: Milled, sample: Path, tmp_path: Path) -> None:
-    before = sorted(Path(milled.work).rglob("*"))
-    planned = json.loads(gristmill("plan", sample / "recipe.yaml", "--work", milled.work, "--json").output)
+def test_plan_of_what_stands(completed_run: CompletedRun, sample: Path, tmp_path: Path) -> None:
+    before = sorted(Path(completed_run.work).rglob("*"))
+    planned = json.loads(gristmill("plan", sample / "recipe.yaml", "--work", completed_run.work, "--json").output)
     *stood, train = planned["stages"]
     for row in stood:
         assert row["units"] == row["standing"] > 0
         assert row["input_bytes"] == 0
-        assert row["directory"] == current(milled.work)[row["stage"]].name
+        assert row["directory"] == current(completed_run.work)[row["stage"]].name
     assert (train["units"], train["standing"]) == (1, 0)
     assert "every stage is known" in planned["note"]
     stricter = "judge.thresholds.words_min=99"
     changed = json.loads(
-        gristmill("plan", sample / "recipe.yaml", "--work", milled.work, "--set", stricter, "--json").output
+        gristmill("plan", sample / "recipe.yaml", "--work", completed_run.work, "--set", stricter, "--json").output
     )
     assert [row["standing"] for row in changed["stages"][:4]] == [7, 7, 0, None]
-    assert sorted(Path(milled.work).rglob("*")) == before
+    assert sorted(Path(completed_run.work).rglob("*")) == before
 
 
-def test_plan_goes_by_the_units_that_a_run_would_have_and_not_by_the_last_manifest(milled: Milled) -> None:
-    recipe = Path(milled.work) / "recipe.yaml"
+def test_plan_goes_by_the_units_that_a_run_would_have_and_not_by_the_last_manifest(completed_run: CompletedRun) -> None:
+    recipe = Path(completed_run.work) / "recipe.yaml"
     less = "sources.0.paths=[crawl-0.warc.gz]"
-    planned = json.loads(gristmill("plan", recipe, "--work", milled.work, "--set", less, "--json").output)
+    planned = json.loads(gristmill("plan", recipe, "--work", completed_run.work, "--set", less, "--json").output)
     assert [row["units"] for row in planned["stages"][:3]] == [6, 6, 6]
 
 
@@ -158,9 +158,9 @@ def test_plan_of_a_faulty_recipe(tmp_path: Path) -> None:
     )
 
 
-def test_inspect_selects(milled: Milled, documents: list[dict[str, Any]]) -> None:
+def test_inspect_selects(completed_run: CompletedRun, documents: list[dict[str, Any]]) -> None:
     def found(*options: str) -> list[dict[str, Any]]:
-        return rows(gristmill("inspect", milled.work, "--json", "-n", "1000000", *options))
+        return rows(gristmill("inspect", completed_run.work, "--json", "-n", "1000000", *options))
 
     assert found() == documents
     assert found("--source", "code") == [row for row in documents if row["source"] == "code"]
@@ -169,25 +169,26 @@ def test_inspect_selects(milled: Milled, documents: list[dict[str, Any]]) -> Non
         chosen = found("--reason", reason)
         assert chosen
         assert chosen == [row for row in documents if str(row["reason"]).partition(":")[0] == reason]
-    assert len(rows(gristmill("inspect", milled.work, "--json", "-n", "3", "--source", "web"))) == 3
-    assert len(rows(gristmill("inspect", milled.work, "--json"))) == 5
+    assert len(rows(gristmill("inspect", completed_run.work, "--json", "-n", "3", "--source", "web"))) == 3
+    assert len(rows(gristmill("inspect", completed_run.work, "--json"))) == 5
 
 
-def test_inspect_shows_a_panel(milled: Milled, documents: list[dict[str, Any]]) -> None:
-    shown = gristmill("inspect", milled.work, "--url", "portgazette", "-n", "1").output
+def test_inspect_shows_a_panel(completed_run: CompletedRun, documents: list[dict[str, Any]]) -> None:
+    shown = gristmill("inspect", completed_run.work, "--url", "portgazette", "-n", "1").output
     (one,) = [row for row in documents if "portgazette" in (row["url"] or "")][:1]
     assert one["id"] in shown
     assert one["url"] in shown
     assert one["text"][:40] in shown
 
 
-def test_inspect_finds_nothing(milled: Milled) -> None:
-    assert sentence(gristmill("inspect", milled.work, "--source", "wbe")) == (
-        f"no document in {milled.work} fits; gristmill ledger {milled.work} lists the reasons that there are"
+def test_inspect_finds_nothing(completed_run: CompletedRun) -> None:
+    assert sentence(gristmill("inspect", completed_run.work, "--source", "wbe")) == (
+        f"no document in {completed_run.work} fits; "
+        f"gristmill ledger {completed_run.work} lists the reasons that there are"
     )
 
 
-def test_clean_takes_what_nobody_names_and_nothing_else(milled: Milled, work: Path) -> None:
+def test_clean_takes_what_nobody_names_and_nothing_else(completed_run: CompletedRun, work: Path) -> None:
     whole = {path for path in work.rglob("*") if path.is_file()}
     extract = Path(current(str(work))["extract"].url)
     leftovers = {
@@ -212,28 +213,28 @@ def test_clean_takes_what_nobody_names_and_nothing_else(milled: Milled, work: Pa
     assert gristmill("clean", work, "--yes").output == "deleted: 6 files, 0.0 MB\n"
     assert {path for path in work.rglob("*") if path.is_file()} == whole | own
     assert gristmill("clean", work).output == "would delete (--yes to do it): 0 files, 0.0 MB\n"
-    assert set(milling(milled.recipe, work).worked_on().values()) == {0}
+    assert set(run_recipe(completed_run.recipe, work).worked_on().values()) == {0}
 
 
-def test_clean_after_a_run_that_ended_early_leaves_the_later_stages(milled: Milled, work: Path) -> None:
-    milling(milled.recipe, work, until="judge")
+def test_clean_after_a_run_that_ended_early_leaves_the_later_stages(completed_run: CompletedRun, work: Path) -> None:
+    run_recipe(completed_run.recipe, work, until="judge")
     gristmill("clean", work, "--yes")
-    assert set(milling(milled.recipe, work).worked_on().values()) == {0}
+    assert set(run_recipe(completed_run.recipe, work).worked_on().values()) == {0}
 
 
-def test_clean_takes_the_stages_of_an_older_recipe(milled: Milled, sample: Path, work: Path) -> None:
+def test_clean_takes_the_stages_of_an_older_recipe(completed_run: CompletedRun, sample: Path, work: Path) -> None:
     before = current(str(work))["judge"]
-    milling(load_recipe(str(sample / "recipe.yaml"), ["judge.thresholds.words_min=99"]), work, until="judge")
+    run_recipe(load_recipe(str(sample / "recipe.yaml"), ["judge.thresholds.words_min=99"]), work, until="judge")
     gristmill("clean", work, "--yes")
     assert not [path for path in Path(before.url).rglob("*") if path.is_file()]
-    assert milling(milled.recipe, work, until="judge").worked_on() == {"extract": 0, "signals": 0, "judge": 7}
+    assert run_recipe(completed_run.recipe, work, until="judge").worked_on() == {"extract": 0, "signals": 0, "judge": 7}
 
 
 def test_schema() -> None:
     assert json.loads(gristmill("schema").output)["title"] == "Recipe"
 
 
-def test_run_says_what_was_done(milled: Milled, sample: Path, work: Path) -> None:
+def test_run_says_what_was_done(completed_run: CompletedRun, sample: Path, work: Path) -> None:
     result = gristmill("run", sample / "recipe.yaml", "--work", work, "--workers", "1", "--until", "mix")
     assert result.exit_code == 0
     assert "kept 499 of 697 records" in result.output
@@ -281,7 +282,7 @@ def test_errors_become_sentences(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(mill, "run", fail)
+    monkeypatch.setattr(run, "run", fail)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = gristmill("run", sample / "recipe.yaml", "--work", tmp_path / "work")
     assert sentence(result, status).startswith(said)
@@ -290,19 +291,19 @@ def test_errors_become_sentences(
     assert all("Traceback" in text and "KeyError" in text for text in kept)
 
 
-def test_train_on_what_is_no_mix(milled: Milled, tmp_path: Path) -> None:
+def test_train_on_what_is_no_mix(completed_run: CompletedRun, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert "give the directory of a finished mix stage" in sentence(gristmill("train", tmp_path, "--out", out))
-    judged = current(milled.work)["judge"].url
+    judged = current(completed_run.work)["judge"].url
     assert "give the directory of a mix stage" in sentence(gristmill("train", judged, "--out", out))
-    wrong = gristmill("train", current(milled.work)["mix"].url, "--out", out, "--set", "step=3")
+    wrong = gristmill("train", current(completed_run.work)["mix"].url, "--out", out, "--set", "step=3")
     assert sentence(wrong) == "--set: step: no such key; did you mean 'steps'?"
     assert not out.exists()
 
 
-def test_train_without_torch(milled: Milled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gristmill.training.launch.find_spec", lambda name: None)
-    shards = current(milled.work)["mix"].url
+def test_train_without_torch(completed_run: CompletedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gristmill.training.launch.local.find_spec", lambda name: None)
+    shards = current(completed_run.work)["mix"].url
     said = sentence(gristmill("train", shards, "--out", tmp_path))
     assert said == "training needs PyTorch and safetensors: pip install 'gristmill[train]'"
 
@@ -367,23 +368,32 @@ def process(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
 
 
-def test_a_look_at_the_books_needs_no_beam(milled: Milled) -> None:
+def test_a_look_at_the_books_needs_no_beam(completed_run: CompletedRun) -> None:
     code = """if True:
         import sys
-        from gristmill.pipelines.cli import main
+        from gristmill.pipelines.cli.main import main
         try:
             main(sys.argv[1:])
         finally:
             heavy = {"apache_beam", "torch", "trafilatura", "tokenizers", "pandas"} & set(sys.modules)
             assert not heavy, heavy
     """
-    for arguments in (["--help"], ["run", "--help"], ["ledger", milled.work], ["inspect", milled.work]):
+    for arguments in (["--help"], ["run", "--help"], ["ledger", completed_run.work], ["inspect", completed_run.work]):
         done = process(code, *arguments)
         assert done.returncode == 0, done.stderr
 
 
-def test_a_reader_that_has_seen_enough_hears_no_complaint(milled: Milled) -> None:
-    command = [sys.executable, "-m", "gristmill.pipelines.cli", "inspect", milled.work, "--json", "-n", "100000"]
+def test_a_reader_that_has_seen_enough_hears_no_complaint(completed_run: CompletedRun) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "gristmill.pipelines.cli.main",
+        "inspect",
+        completed_run.work,
+        "--json",
+        "-n",
+        "100000",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout is not None
         assert running.stderr is not None

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from gristmill.corpus.errors import InputError
-from gristmill.pipelines.contamination import FoundItem, contamination, found_items
+from gristmill.errors import InputError
+from gristmill.pipelines.cli.contamination import FoundItem, contamination, found_items
 from gristmill.pipelines.recipe import Recipe
-from tests.pipelines.conftest import Milled, mill
+from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small import lines, prose, recipe, source
-from tests.pipelines.test_mill import final_texts
+from tests.pipelines.test_run import final_texts
 
 QUESTION = (
     "A gardener carries nineteen buckets uphill before breakfast, spills seven, and refills eleven at the pump; how "
@@ -41,8 +41,8 @@ def quiz(folder: Path, **more: Any) -> Recipe:
     )
 
 
-def items(milled: Milled) -> list[tuple[str, int, int, int, float]]:
-    return [(one.benchmark, one.item, one.documents, one.kept, one.share) for one in found_items(milled.work)]
+def items(completed_run: CompletedRun) -> list[tuple[str, int, int, int, float]]:
+    return [(one.benchmark, one.item, one.documents, one.kept, one.share) for one in found_items(completed_run.work)]
 
 
 CUT = [
@@ -56,39 +56,39 @@ CUT = [
 @pytest.mark.parametrize(("action", "left"), [("drop", CUT[:1]), ("cut", CUT), ("label", None)])
 def test_items_are_dropped_cut_or_labelled_and_reported(tmp_path: Path, action: str, left: list[str] | None) -> None:
     made = quiz(tmp_path, action=action)
-    milled = mill(made, tmp_path / "work", until="refine")
-    texts = set(final_texts(milled).values())
+    completed_run = run_recipe(made, tmp_path / "work", until="refine")
+    texts = set(final_texts(completed_run).values())
     if left is None:
         rows = (tmp_path / "texts" / "a.jsonl").read_text().splitlines()
         left = [json.loads(row)["text"] for row in rows]
     assert texts == set(left)
-    assert items(milled) == [("quiz", 1, 3, len(left) - 1, 1.0)]
+    assert items(completed_run) == [("quiz", 1, 3, len(left) - 1, 1.0)]
 
 
 def test_a_question_alone_counts_by_its_own_share(tmp_path: Path) -> None:
-    milled = mill(quiz(tmp_path, min_share=0.6), tmp_path / "work", until="refine")
-    assert items(milled) == [("quiz", 1, 2, 0, 1.0)]
+    completed_run = run_recipe(quiz(tmp_path, min_share=0.6), tmp_path / "work", until="refine")
+    assert items(completed_run) == [("quiz", 1, 2, 0, 1.0)]
 
 
 def test_the_bytes_do_not_hang_on_workers(tmp_path: Path) -> None:
     made = quiz(tmp_path, action="cut")
-    one, two = (mill(made, tmp_path / f"work{n}", n, "refine") for n in (1, 2))
+    one, two = (run_recipe(made, tmp_path / f"work{n}", n, "refine") for n in (1, 2))
     assert one.manifests()["refine"] == two.manifests()["refine"]
 
 
 def test_the_command_prints_tables_and_rows(tmp_path: Path) -> None:
-    milled = mill(quiz(tmp_path), tmp_path / "work", until="refine")
-    shown = CliRunner().invoke(contamination, [milled.work])
+    completed_run = run_recipe(quiz(tmp_path), tmp_path / "work", until="refine")
+    shown = CliRunner().invoke(contamination, [completed_run.work])
     assert shown.exit_code == 0, shown.output
     assert "quiz:1" in shown.output
     assert "50.00%" in shown.output
-    rows = CliRunner().invoke(contamination, [milled.work, "--json"])
+    rows = CliRunner().invoke(contamination, [completed_run.work, "--json"])
     (row,) = map(json.loads, rows.output.splitlines())
-    assert FoundItem(**row) == found_items(milled.work)[0]
+    assert FoundItem(**row) == found_items(completed_run.work)[0]
 
 
 def test_a_corpus_that_was_not_searched_says_so(tmp_path: Path) -> None:
     plain = recipe(source(tmp_path, "texts", "jsonl", {"a.jsonl": lines(prose(1))}))
-    milled = mill(plain, tmp_path / "work", until="refine")
+    completed_run = run_recipe(plain, tmp_path / "work", until="refine")
     with pytest.raises(InputError, match=r"was not searched for test items: name some under refine\.decontaminate"):
-        found_items(milled.work)
+        found_items(completed_run.work)

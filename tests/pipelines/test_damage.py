@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from gristmill.corpus.errors import InputError, RunError
-from gristmill.pipelines.inspect import Selection, inspect_documents
+from gristmill.errors import InputError, RunError
 from gristmill.pipelines.recipe import dump_recipe, load_recipe
-from gristmill.pipelines.runners.faults import cause
-from gristmill.pipelines.workdir import current
-from tests.pipelines.conftest import Milled, mill
+from gristmill.pipelines.reports.inspect_documents import Selection, inspect_documents
+from gristmill.pipelines.work_directory import current
+from gristmill.runners.job_errors import cause
+from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small import fault, lines, prose, recipe, source
 
 # --- the machine lets us down ---
@@ -24,7 +24,7 @@ from tests.pipelines.small import fault, lines, prose, recipe, source
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
-from gristmill.pipelines.cli import main
+from gristmill.pipelines.cli.main import main
 main(sys.argv[2:])
 """
 
@@ -61,7 +61,7 @@ def told(failed: subprocess.CompletedProcess[str], cause: str) -> None:
 
 def goes_on(recipe: Path, work: Path, other: Path) -> None:
     """Checks that the run now ends as one that nothing has disturbed."""
-    again, undisturbed = (mill(load_recipe(str(recipe)), place, until="judge") for place in (work, other))
+    again, undisturbed = (run_recipe(load_recipe(str(recipe)), place, until="judge") for place in (work, other))
     assert again.manifests() == undisturbed.manifests()
     assert not list(work.rglob(".part-*"))
 
@@ -108,7 +108,7 @@ def test_a_full_disk(bulky: Path, tmp_path: Path, tiny_disk: tuple[Path, Callabl
 
 @pytest.mark.parametrize("workers", TWO_SLOW)
 def test_an_interrupt(bulky: Path, tmp_path: Path, workers: str) -> None:
-    command = [sys.executable, "-m", "gristmill.pipelines.cli", "run", bulky, "--work", tmp_path / "work"]
+    command = [sys.executable, "-m", "gristmill.pipelines.cli.main", "run", bulky, "--work", tmp_path / "work"]
     with subprocess.Popen([*command, "--workers", workers], stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         assert running.stderr.readline().startswith("extract ")
@@ -137,7 +137,7 @@ Traceback (most recent call last):
     ("raised", "kind", "message"),
     [
         (InputError("a.parquet has no column [while running 'ReadSources']"), "InputError", "a.parquet has no column"),
-        (RuntimeError(WORKER.format("gristmill.corpus.errors.InputError", "no column")), "InputError", "no column"),
+        (RuntimeError(WORKER.format("gristmill.errors.InputError", "no column")), "InputError", "no column"),
         (
             RuntimeError(WORKER.format("RuntimeError", "OSError: [Errno 27] File too large")),
             "OSError",
@@ -157,25 +157,25 @@ def test_the_cause_of_what_beam_raises(raised: Exception, kind: str, message: st
 
 
 @pytest.fixture
-def judged(tmp_path: Path) -> Milled:
-    return mill(
+def judged(tmp_path: Path) -> CompletedRun:
+    return run_recipe(
         recipe(source(tmp_path, "lines", "jsonl", {"a.jsonl": lines(prose(1), "short")})),
         tmp_path / "work",
         until="judge",
     )
 
 
-def test_a_manifest_that_was_cut_off_is_written_anew(judged: Milled) -> None:
+def test_a_manifest_that_was_cut_off_is_written_anew(judged: CompletedRun) -> None:
     before = judged.manifests()
     for directory in current(judged.work).values():
         manifest = Path(directory.manifest_url)
         manifest.write_bytes(manifest.read_bytes()[:40])
-    again = mill(judged.recipe, judged.work, until="judge")
+    again = run_recipe(judged.recipe, judged.work, until="judge")
     assert set(again.worked_on().values()) == {0}
     assert again.manifests() == before
 
 
-def test_a_manifest_that_was_cut_off_is_named(judged: Milled) -> None:
+def test_a_manifest_that_was_cut_off_is_named(judged: CompletedRun) -> None:
     manifest = Path(current(judged.work)["judge"].manifest_url)
     manifest.write_bytes(manifest.read_bytes()[:40])
     with pytest.raises(RunError, match=f"^{manifest} is damaged: run the recipe again, which writes it anew$"):
@@ -183,20 +183,20 @@ def test_a_manifest_that_was_cut_off_is_named(judged: Milled) -> None:
 
 
 @pytest.mark.parametrize("left", [0, 40])
-def test_a_receipt_that_was_cut_off_is_named(judged: Milled, left: int) -> None:
+def test_a_receipt_that_was_cut_off_is_named(judged: CompletedRun, left: int) -> None:
     before = judged.manifests()
     (receipt,) = Path(current(judged.work)["signals"].url, "receipts").iterdir()
     receipt.write_bytes(receipt.read_bytes()[:left])
     said = fault(RunError, judged.recipe, Path(judged.work), until="judge")
     assert said == f"{receipt} is damaged: delete it, and the same command does its unit again"
     receipt.unlink()
-    again = mill(judged.recipe, judged.work, until="judge")
+    again = run_recipe(judged.recipe, judged.work, until="judge")
     assert again.worked_on() == {"extract": 0, "signals": 1, "judge": 0}
     assert again.manifests() == before
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:40])])
-def test_a_data_file_that_is_gone_or_cut_off_is_named(judged: Milled, harm: Callable[[Path], Any]) -> None:
+def test_a_data_file_that_is_gone_or_cut_off_is_named(judged: CompletedRun, harm: Callable[[Path], Any]) -> None:
     (file,) = Path(current(judged.work)["extract"].url, "documents").iterdir()
     (receipt,) = Path(current(judged.work)["extract"].url, "receipts").iterdir()
     harm(file)
@@ -204,7 +204,7 @@ def test_a_data_file_that_is_gone_or_cut_off_is_named(judged: Milled, harm: Call
     assert said == f"{file} is missing or damaged: delete it and {receipt}, and the same command writes both again"
     file.unlink(missing_ok=True)
     receipt.unlink()
-    assert mill(judged.recipe, judged.work, until="signatures").ledger["balanced"]
+    assert run_recipe(judged.recipe, judged.work, until="signatures").ledger["balanced"]
 
 
 def test_a_work_directory_of_a_kind_that_nobody_knows(tmp_path: Path) -> None:
@@ -212,4 +212,4 @@ def test_a_work_directory_of_a_kind_that_nobody_knows(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"^nosuch://bucket/work/recipe.yaml cannot be opened: Protocol not known: nosuch$"
     ):
-        mill(small, "nosuch://bucket/work", until="extract")
+        run_recipe(small, "nosuch://bucket/work", until="extract")

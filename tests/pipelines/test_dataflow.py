@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import pytest
 
-from gristmill.corpus.errors import InputError, RunError
-from gristmill.pipelines.mill import Step, graph, prepare
-from gristmill.pipelines.runners.engine import WorkersLostError
-from gristmill.pipelines.runners.open import open_engine
-from gristmill.pipelines.runners.profile import Dataflow, load_profile
-from gristmill.pipelines.stage import BeamStage, Mill
+from gristmill.errors import InputError, RunError
+from gristmill.pipelines.run import Step, graph, prepare
+from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages import STAGES
-from gristmill.pipelines.workdir import manifests
-from tests.pipelines.conftest import Milled
+from gristmill.pipelines.work_directory import manifests
+from gristmill.runners.open_runner import open_runner
+from gristmill.runners.profile import Dataflow, load_profile
+from gristmill.runners.runner import WorkersLostError
+from tests.pipelines.conftest import CompletedRun
 from tests.pipelines.offline_dataflow import Cloud, cut_off, require
 
 pytestmark = pytest.mark.runners
@@ -69,18 +69,18 @@ def translated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     require()
     from apache_beam.portability.api import beam_runner_api_pb2
 
-    milled: Milled = request.getfixturevalue("milled")
+    completed_run: CompletedRun = request.getfixturevalue("milled")
     stage: BeamStage = request.param
-    mill = Mill(milled.recipe, milled.work, manifests(milled.work), {})
+    context = RunContext(completed_run.recipe, completed_run.work, manifests(completed_run.work), {})
     for before in BEAM_STAGES:
-        prepare(before, mill)  # names the directories of all stages
-    step = prepare(stage, mill)
+        prepare(before, context)  # names the directories of all stages
+    step = prepare(stage, context)
     many = [task._replace(unit=f"{task.unit}-{number}") for number, task in enumerate(islice(cycle(step.tasks), UNITS))]
     directory = step.directory._replace(work=str(tmp_path_factory.mktemp("parcels")))
     with pytest.MonkeyPatch.context() as patch:
         cloud = cut_off(patch)
-        engine = open_engine(PROFILE, WORK, 64)
-        engine.run(stage.name, partial(graph, stage, Step(stage, directory, many, many), mill), UNITS)
+        engine = open_runner(PROFILE, WORK, 64)
+        engine.run(stage.name, partial(graph, stage, Step(stage, directory, many, many), context), UNITS)
     (pipeline,) = (data for address, data in cloud.files.items() if address.endswith("/pipeline.pb"))
     return Translated(cloud.job, beam_runner_api_pb2.Pipeline.FromString(pipeline))
 
@@ -160,7 +160,7 @@ def test_no_two_steps_have_one_name(translated: Translated) -> None:
 
 
 def _engine(**more: Any) -> Any:
-    return open_engine(PROFILE.model_copy(update=more), WORK, None)
+    return open_runner(PROFILE.model_copy(update=more), WORK, None)
 
 
 def _build(pipeline: beam.Pipeline) -> Any:
@@ -173,7 +173,7 @@ def test_job_names_tell_the_work_directory_and_the_stage(cloud: Cloud) -> None:
     name = cloud.job.proto.name
     assert name.startswith("gristmill-")
     assert name.endswith("-extract")
-    other = open_engine(PROFILE, "gs://bucket/other", None)
+    other = open_runner(PROFILE, "gs://bucket/other", None)
     assert len({engine.job_name("judge"), other.job_name("judge"), name}) == 3
 
 
@@ -191,7 +191,7 @@ def test_job_names_tell_the_work_directory_and_the_stage(cloud: Cloud) -> None:
 def test_workers_are_processes_one_on_each_vcpu(
     cloud: Cloud, machine: str, workers: int | None, units: int, machines: int
 ) -> None:
-    open_engine(PROFILE.model_copy(update={"machine_type": machine}), WORK, workers).run("extract", _build, units)
+    open_runner(PROFILE.model_copy(update={"machine_type": machine}), WORK, workers).run("extract", _build, units)
     assert cloud.job.proto.environment.worker_pools[0].autoscaling_settings.max_num_workers == machines
 
 
@@ -234,7 +234,7 @@ def _linger() -> None:
     [
         ("FAILED", 'Traceback (most recent call last):\n  File "x.py", line 1\nValueError: no such page\n', RunError,
          f"ValueError: no such page (the job's page: {PAGE})"),
-        ("FAILED", "Traceback (most recent call last):\ngristmill.corpus.errors.InputError: no list at gs://b/l\n",
+        ("FAILED", "Traceback (most recent call last):\ngristmill.errors.InputError: no list at gs://b/l\n",
          InputError, "no list at gs://b/l"),
         ("FAILED", "Traceback (most recent call last):\nModuleNotFoundError: No module named 'gristmill'\n", InputError,
          "the worker image has no Gristmill: build it from deploy/image, set `image` "
@@ -328,7 +328,7 @@ def test_options_that_beam_refuses_become_one_sentence(cloud: Cloud) -> None:
 
 def test_a_local_work_directory_is_refused(cloud: Cloud, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give --work as gs://BUCKET/FOLDER"):
-        open_engine(PROFILE, str(tmp_path), None)
+        open_runner(PROFILE, str(tmp_path), None)
 
 
 def test_missing_credentials_are_told_at_once(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,13 +339,13 @@ def test_missing_credentials_are_told_at_once(cloud: Cloud, monkeypatch: pytest.
 
     monkeypatch.setattr("google.auth.default", missing)
     with pytest.raises(InputError, match="gcloud auth application-default login"):
-        open_engine(PROFILE, WORK, None)
+        open_runner(PROFILE, WORK, None)
 
 
 def test_missing_packages_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(InputError, match=r"pip install 'gristmill\[gcp\]'"):
-        open_engine(PROFILE, WORK, None)
+        open_runner(PROFILE, WORK, None)
 
 
 def test_a_profile_must_name_project_and_region() -> None:

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from gristmill.pipelines.stages.dedup import Dedup
 from gristmill.pipelines.stages.signatures import Signatures
-from gristmill.pipelines.workdir import current
-from tests.pipelines.conftest import Milled, mill
+from gristmill.pipelines.work_directory import current
+from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small import fault, recipe, source
 
 Rows = list[dict[str, str]]
@@ -52,7 +52,7 @@ def _texts(count: int) -> list[str]:
 ROWS: Rows = [{"id": f"urn:{number}", "text": text} for number, text in enumerate(_texts(400))]
 
 
-def _mill(folder: Path, sources: dict[str, Rows], files: int = 1, workers: int = 1, **more: Any) -> Milled:
+def _mill(folder: Path, sources: dict[str, Rows], files: int = 1, workers: int = 1, **more: Any) -> CompletedRun:
     """Mill rows of each source, dealt out to ``files``, until dedup."""
     made = []
     for name, rows in sources.items():
@@ -62,12 +62,12 @@ def _mill(folder: Path, sources: dict[str, Rows], files: int = 1, workers: int =
         }
         made.append(source(folder, name, "jsonl", dealt, fields={"id": "id", "url": "url"}))
     dedup = {"partitions": 4, **more.pop("dedup", {})}
-    return mill(recipe(*made, judge=JUDGE, dedup=dedup, **more), folder / "work", workers, "dedup")
+    return run_recipe(recipe(*made, judge=JUDGE, dedup=dedup, **more), folder / "work", workers, "dedup")
 
 
-def _removals(milled: Milled) -> pa.Table:
+def _removals(completed_run: CompletedRun) -> pa.Table:
     """What was decided on each document, in the order of ids."""
-    stages = current(milled.work)
+    stages = current(completed_run.work)
     parts = []
     removals = {str(r.input["documents"]): r for r in stages["dedup"].read_manifest().receipts}
     for receipt in stages["extract"].read_manifest().receipts:
@@ -83,8 +83,8 @@ def _bytes(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-def _gone(milled: Milled) -> set[bytes]:
-    table = _removals(milled)
+def _gone(completed_run: CompletedRun) -> set[bytes]:
+    table = _removals(completed_run)
     return set(table.filter(table["removed"])["id"].to_pylist())
 
 
@@ -93,12 +93,12 @@ def _kept(table: pa.Table) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> Milled:
+def straight(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
     """All rows in one file, as they come."""
     return _mill(tmp_path_factory.mktemp("straight"), {"web": ROWS})
 
 
-def test_much_goes_and_much_stays(straight: Milled) -> None:
+def test_much_goes_and_much_stays(straight: CompletedRun) -> None:
     found = _removals(straight)
     kinds = found["duplicate"].value_counts().to_pylist()
     assert {kind["values"] for kind in kinds} == {"exact_duplicate", "near_duplicate", None}
@@ -110,7 +110,7 @@ def test_much_goes_and_much_stays(straight: Milled) -> None:
 
 @pytest.mark.parametrize(("files", "unit_size", "workers"), [(1, 2**28, 1), (7, 2**16, 1), (5, 2**28, 2)])
 def test_order_of_input_size_of_units_and_number_of_workers_do_not_matter(
-    files: int, unit_size: int, workers: int, straight: Milled, tmp_path: Path
+    files: int, unit_size: int, workers: int, straight: CompletedRun, tmp_path: Path
 ) -> None:
     rows = random.Random(files).sample(ROWS, len(ROWS))
     found = _mill(tmp_path, {"web": rows}, files, workers, unit_size=unit_size)
@@ -209,7 +209,7 @@ def test_what_is_not_asked_for_is_in_no_key(tmp_path: Path) -> None:
     web = source(tmp_path, "web", "jsonl", {})
 
     def slices(**asked: Any) -> list[Any]:
-        return [stage.slice(recipe(web, dedup=asked)) for stage in (Signatures(), Dedup())]
+        return [stage.key_config(recipe(web, dedup=asked)) for stage in (Signatures(), Dedup())]
 
     assert not {"shingle", "urls", "scope", "simhash"} & slices()[1][0].keys()
     assert slices() == slices(shingle="words", urls=False, scope="all", simhash=None)
@@ -275,9 +275,9 @@ def test_what_is_no_index_is_refused_before_work(tmp_path: Path) -> None:
 
 def test_an_empty_corpus_has_no_removals(tmp_path: Path) -> None:
     for name, rows in {"nothing": [], "wordless": [{"id": "urn:a", "text": "…"}, {"id": "urn:b", "text": "!"}]}.items():
-        milled = _mill(tmp_path / name, {"web": rows})
-        assert milled.ledger["balanced"]
-        assert not _gone(milled)
+        completed_run = _mill(tmp_path / name, {"web": rows})
+        assert completed_run.ledger["balanced"]
+        assert not _gone(completed_run)
 
 
 def test_the_better_of_two_by_a_signal_stays(tmp_path: Path) -> None:

@@ -10,25 +10,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gristmill.corpus.errors import RunError
-from gristmill.pipelines import mill as milling
-from gristmill.pipelines.runners.embedded import EmbeddedEngine
-from gristmill.pipelines.runners.engine import Build, Engine, WorkersLostError
-from gristmill.pipelines.workdir import current
+from gristmill.errors import RunError
+from gristmill.pipelines import run
+from gristmill.pipelines.work_directory import current
+from gristmill.runners.embedded import EmbeddedStageRunner
+from gristmill.runners.runner import Build, StageRunner, WorkersLostError
 from gristmill.transforms.dedup.buckets import Members
 from gristmill.transforms.dedup.rounds import Limits
-from tests.pipelines.conftest import Milled, mill
+from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.rounds import ONE_PLACE, ROUNDS, STARS, TEXTS, WORDS, chained, limited
 
 ONE_PART = Limits(one_place=0, join=0)
 
 
-def _mill(folder: Path, limits: Limits, texts: list[str] = TEXTS, workers: int = 1, **more: Any) -> Milled:
+def _mill(folder: Path, limits: Limits, texts: list[str] = TEXTS, workers: int = 1, **more: Any) -> CompletedRun:
     with limited(limits):
-        return mill(chained(folder, texts, **more), folder / "work", workers, "dedup")
+        return run_recipe(chained(folder, texts, **more), folder / "work", workers, "dedup")
 
 
-class Counting(Engine):
+class Counting(StageRunner):
     """The embedded runner: names the jobs that it ran, and does as it is told after each."""
 
     tries = 2
@@ -39,15 +39,15 @@ class Counting(Engine):
 
     def run(self, name: str, build: Build, units: int) -> None:
         self.jobs.append(name.rpartition("-")[0] or name)
-        EmbeddedEngine(1).run(name, build, units)
+        EmbeddedStageRunner(1).run(name, build, units)
         self.after(self.jobs)
 
 
-def _run_on(engine: Engine, folder: Path, limits: Limits, **more: Any) -> str:
+def _run_on(engine: StageRunner, folder: Path, limits: Limits, **more: Any) -> str:
     """The work directory of a run until dedup."""
     with limited(limits):
         wanted = chained(folder, TEXTS, **more)
-        milling.run(wanted, str(folder / "work"), engine, "dedup", lambda step: nullcontext(), lambda done: None)
+        run.run(wanted, str(folder / "work"), engine, "dedup", lambda step: nullcontext(), lambda done: None)
     return str(folder / "work")
 
 
@@ -56,7 +56,7 @@ def _manifest(work: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def one_place(tmp_path_factory: pytest.TempPathFactory) -> Milled:
+def one_place(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
     return _mill(tmp_path_factory.mktemp("one"), ONE_PLACE)
 
 
@@ -65,7 +65,9 @@ def one_place(tmp_path_factory: pytest.TempPathFactory) -> Milled:
     [(ROUNDS, 1), (STARS, 1), (STARS, 2), (ONE_PART, 1)],
     ids=["join", "stars", "stars, two workers", "one part"],
 )
-def test_rounds_leave_the_bytes_of_one_place(limits: Limits, workers: int, one_place: Milled, tmp_path: Path) -> None:
+def test_rounds_leave_the_bytes_of_one_place(
+    limits: Limits, workers: int, one_place: CompletedRun, tmp_path: Path
+) -> None:
     found = _mill(tmp_path, limits, workers=workers)
     assert found.manifests() == one_place.manifests()
     assert found.ledger == one_place.ledger
@@ -99,7 +101,7 @@ def test_rounds_come_only_where_there_is_more_than_one_place_takes(tmp_path: Pat
     assert jobs == {rows: ["dedup"], rows - 1: ["dedup-buckets", "dedup-join", "dedup-batches", "dedup"]}
 
 
-def test_a_run_that_was_killed_goes_on_from_its_round(one_place: Milled, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_goes_on_from_its_round(one_place: CompletedRun, tmp_path: Path) -> None:
     """A run is ended after each of its jobs in turn; no round is done twice."""
 
     def end(jobs: list[str]) -> None:
@@ -120,7 +122,7 @@ def test_a_run_that_was_killed_goes_on_from_its_round(one_place: Milled, tmp_pat
     assert _manifest(work) == _manifest(one_place.work)
 
 
-def test_a_lost_worker_costs_a_round_nothing_that_was_done(one_place: Milled, tmp_path: Path) -> None:
+def test_a_lost_worker_costs_a_round_nothing_that_was_done(one_place: CompletedRun, tmp_path: Path) -> None:
     def lose(jobs: list[str]) -> None:
         if jobs[-1] == "dedup-join":
             raise WorkersLostError("the cluster lost a worker")
@@ -154,12 +156,12 @@ def test_no_task_joins_as_much_as_one_place_does(tmp_path: Path, monkeypatch: py
 
 def _watch_members(patch: pytest.MonkeyPatch, seen: list[int]) -> None:
     from gristmill.transforms.dedup import components as module
-    from gristmill.transforms.dedup import decide, stars
+    from gristmill.transforms.dedup import dedup_beam, stars
 
     def watched(members: Members) -> Any:
         seen.append(len(np.unique(members.node)))
         return real(members)
 
     real = module.components
-    patch.setattr(decide, "components", watched)
+    patch.setattr(dedup_beam, "components", watched)
     patch.setattr(stars, "components", watched)

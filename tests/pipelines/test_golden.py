@@ -16,12 +16,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from gristmill.corpus import storage
 from gristmill.pipelines.recipe import Recipe, load_recipe
 from gristmill.pipelines.sample.build import build
 from gristmill.pipelines.stages import STAGES
-from gristmill.pipelines.workdir import current
-from tests.pipelines.conftest import mill
+from gristmill.pipelines.work_directory import current
+from gristmill.store import storage
+from tests.pipelines.conftest import run_recipe
 
 GOLDEN = Path(__file__).parent / "golden.json"
 SHAPED = [stage for stage in STAGES if stage.name != "train"]
@@ -55,7 +55,7 @@ def _content(url: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def made(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    return digests(mill(web_only(sample), tmp_path_factory.mktemp("golden")).work)
+    return digests(run_recipe(web_only(sample), tmp_path_factory.mktemp("golden")).work)
 
 
 @pytest.mark.parametrize("stage", [stage.name for stage in SHAPED])
@@ -70,5 +70,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         build(Path(folder, "sample"))
         GOLDEN.write_text(
-            json.dumps(digests(mill(web_only(Path(folder, "sample")), Path(folder, "work")).work), indent=2)
+            json.dumps(digests(run_recipe(web_only(Path(folder, "sample")), Path(folder, "work")).work), indent=2)
         )

@@ -10,13 +10,13 @@ import pytest
 
 pytest.importorskip("torch", reason="TORCH MISSING: pip install 'gristmill[train]'")
 
-from gristmill.corpus import storage
-from gristmill.corpus.errors import InputError, RunError
+from gristmill.errors import InputError, RunError
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import UnderWay
-from gristmill.pipelines.workdir import current, read_ledger
-from gristmill.training import submit
-from tests.pipelines.conftest import mill
+from gristmill.pipelines.work_directory import current, read_ledger
+from gristmill.store import storage
+from gristmill.training.launch import submit
+from tests.pipelines.conftest import run_recipe
 from tests.pipelines.small import lines, prose, recipe, source
 from tests.training.fakes import Fakes, run_as_slurm_would
 
@@ -42,7 +42,7 @@ def asked(folder: Path, launch: dict[str, Any], **more: Any) -> Recipe:
 def under_way(asked: Recipe, work: Path) -> str:
     """The sentence with which a run ends well before its trainer does."""
     with pytest.raises(UnderWay) as told:
-        mill(asked, work, until=None)
+        run_recipe(asked, work, until=None)
     assert "train" not in current(str(work))
     assert [row["stage"] for row in read_ledger(str(work))["stages"]][-1] == "mix"
     return str(told.value)
@@ -64,12 +64,12 @@ def test_from_the_mix_through_slurm_to_the_receipt(fakes: Fakes, tmp_path: Path)
     assert len(fakes.calls("sbatch")) == 1
     job = run_as_slurm_would(fakes, fakes.stdin("sbatch"), 2)
     assert job.returncode == 0, job.stderr
-    settled = mill(through_slurm, work, until=None)
+    settled = run_recipe(through_slurm, work, until=None)
     assert settled.ledger["balanced"]
     assert len(fakes.calls("sbatch")) == 1
-    local = mill(asked(tmp_path / "in", {"kind": "local"}), tmp_path / "local", until=None)
+    local = run_recipe(asked(tmp_path / "in", {"kind": "local"}), tmp_path / "local", until=None)
     assert settled.manifests() == local.manifests()
-    assert set(mill(through_slurm, work, until=None).worked_on().values()) == {0}
+    assert set(run_recipe(through_slurm, work, until=None).worked_on().values()) == {0}
 
 
 def test_a_job_that_is_lost_and_one_that_is_followed(
@@ -84,7 +84,7 @@ def test_a_job_that_is_lost_and_one_that_is_followed(
     with pytest.raises(
         RunError, match=r"gristmill-[0-9a-f]{16} \(job 42\) has ended without a result, Slurm no longer"
     ):
-        mill(asked(tmp_path / "in", launch), work, until=None)
+        run_recipe(asked(tmp_path / "in", launch), work, until=None)
     out = Path(str(submitted(work)).removesuffix(".submitted.json"))
     submitted(work).unlink()
     out.mkdir()
@@ -97,7 +97,7 @@ def test_a_job_that_is_lost_and_one_that_is_followed(
         echo '{json.dumps(row)}' > metrics.jsonl
         echo RUNNING""",
     )
-    followed = mill(asked(tmp_path / "in", {**launch, "wait": True}), work, until=None)
+    followed = run_recipe(asked(tmp_path / "in", {**launch, "wait": True}), work, until=None)
     assert len(fakes.calls("sbatch")) == 2
     assert followed.ledger["balanced"]
     line = followed.ledger["stages"][-1]
@@ -107,7 +107,7 @@ def test_a_job_that_is_lost_and_one_that_is_followed(
 def test_a_command_that_trains_and_ends_settles_at_once(fakes: Fakes, tmp_path: Path) -> None:
     result = {"steps": 4, "sequences": 16, "tokens": 256, "first_loss": 3.0, "last_loss": 2.0, "parameters": 9}
     fakes.add("go", body=f'mkdir "$1"; echo \'{json.dumps(result)}\' > "$1/result.json"; echo > "$1/metrics.jsonl"')
-    done = mill(asked(tmp_path / "in", {"kind": "command", "command": "go {out}"}), tmp_path / "work", until=None)
+    done = run_recipe(asked(tmp_path / "in", {"kind": "command", "command": "go {out}"}), tmp_path / "work", until=None)
     assert done.ledger["stages"][-1]["kept"] == 16
     assert len(fakes.calls("go")) == 1
 
@@ -122,18 +122,18 @@ def test_a_run_that_was_handed_over_is_not_trained_here_too(fakes: Fakes, tmp_pa
 def test_what_would_fail_after_the_mix_is_told_before_it(tmp_path: Path) -> None:
     launch = {"kind": "kubernetes", "image": "x", "gpus_per_node": 2}
     with pytest.raises(InputError, match=r"pods cannot see .*: give train.launch.volume"):
-        mill(asked(tmp_path / "in", launch), tmp_path / "work", until=None)
+        run_recipe(asked(tmp_path / "in", launch), tmp_path / "work", until=None)
     assert not (tmp_path / "work").exists()
-    mill(asked(tmp_path / "in", launch), tmp_path / "work", until="extract")  # nothing is handed over
+    run_recipe(asked(tmp_path / "in", launch), tmp_path / "work", until="extract")  # nothing is handed over
 
 
 @pytest.mark.slow
 def test_a_model_trained_onto_an_object_store_has_the_manifest_of_a_local_one(tmp_path: Path, s3_server: Any) -> None:
     work = s3_server.new_bucket()
     there, here = (
-        mill(asked(tmp_path / "in", {"kind": "local"}), place, until=None) for place in (work, tmp_path / "work")
+        run_recipe(asked(tmp_path / "in", {"kind": "local"}), place, until=None) for place in (work, tmp_path / "work")
     )
     manifest = there.done["train"].manifest
     assert manifest == here.done["train"].manifest
-    model = f"{current(work)['train'].url}/{manifest.facts['out']}/model/model.safetensors"
+    model = f"{current(work)['train'].url}/{manifest.summary['out']}/model/model.safetensors"
     assert storage.exists(model)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gristmill.corpus import storage
-from gristmill.corpus.stage import Manifest
 from gristmill.pipelines.recipe import load_recipe
+from gristmill.store import storage
+from gristmill.store.stage_directory import Manifest
 from tests.conftest import REPOSITORY, S3Server
-from tests.pipelines.conftest import Milled, mill
+from tests.pipelines.conftest import CompletedRun, run_recipe
 
 
 @pytest.mark.slow
@@ -29,7 +29,7 @@ def test_one_worker_two_workers_and_killed_in_every_stage_give_the_same_bytes(tm
 @pytest.mark.slow
 def test_workers_end_with_a_killed_launcher(sample: Path, tmp_path: Path) -> None:
     command = ["run", str(sample / "recipe.yaml"), "--work", str(tmp_path), "--workers", "2", "--until", "extract"]
-    launcher = subprocess.Popen([sys.executable, "-m", "gristmill.pipelines.cli", *command])
+    launcher = subprocess.Popen([sys.executable, "-m", "gristmill.pipelines.cli.main", *command])
     while not (workers := _children(launcher.pid)):
         time.sleep(0.1)
     launcher.kill()
@@ -39,24 +39,28 @@ def test_workers_end_with_a_killed_launcher(sample: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_work_directory_on_an_object_store_gives_the_same_bytes(milled: Milled, s3_server: S3Server) -> None:
+def test_a_work_directory_on_an_object_store_gives_the_same_bytes(
+    completed_run: CompletedRun, s3_server: S3Server
+) -> None:
     """Also with two processes that share nothing but the store."""
     work = f"{s3_server.new_bucket()}/work"
-    remote = mill(milled.recipe, work, workers=2)
-    assert remote.ledger == milled.ledger
+    remote = run_recipe(completed_run.recipe, work, workers=2)
+    assert remote.ledger == completed_run.ledger
     for stage, done in remote.done.items():
-        assert done.manifest == milled.done[stage].manifest
+        assert done.manifest == completed_run.done[stage].manifest
         assert Manifest.from_json(json.loads(storage.read_bytes(done.step.directory.manifest_url))) == done.manifest
 
 
 @pytest.mark.slow
-def test_sources_on_an_object_store_give_the_same_bytes(milled: Milled, sample: Path, s3_server: S3Server) -> None:
+def test_sources_on_an_object_store_give_the_same_bytes(
+    completed_run: CompletedRun, sample: Path, s3_server: S3Server
+) -> None:
     bucket = s3_server.new_bucket()
     for path in sorted((sample / "web").iterdir()):
         storage.replace(f"{bucket}/web/{path.name}", path.read_bytes())
     recipe = load_recipe(str(sample / "recipe.yaml"), [f"sources.0.root={bucket}/web"])
-    remote = mill(recipe, f"{bucket}/work", until="extract")
-    assert remote.done["extract"].manifest == milled.done["extract"].manifest
+    remote = run_recipe(recipe, f"{bucket}/work", until="extract")
+    assert remote.done["extract"].manifest == completed_run.done["extract"].manifest
 
 
 def _children(parent: int) -> list[int]:

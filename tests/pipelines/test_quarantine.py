@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from gristmill.corpus.errors import InputError
-from gristmill.corpus.stage import FileEntry
-from gristmill.pipelines.workdir import current, sweep
-from gristmill.transforms.extract.engines import kinds
-from gristmill.transforms.extract.engines.kinds import Kind
-from tests.pipelines.conftest import Milled, mill
+from gristmill.errors import InputError
+from gristmill.extraction.engines import registry
+from gristmill.extraction.engines.registry import Kind
+from gristmill.pipelines.work_directory import current, sweep
+from gristmill.store.stage_directory import FileEntry
+from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small import fault, prose, recipe, source
 from tests.pipelines.test_bad_input import books, page
 
@@ -24,12 +24,12 @@ FRAGILE = {"extractor": {"name": "trafilatura"}}
 MISSING = Kind("no.such.module", ("no-such-package",))
 
 
-def files(milled: Milled) -> list[FileEntry]:
-    return [entry for receipt in milled.done["extract"].manifest.receipts for entry in receipt.files]
+def files(completed_run: CompletedRun) -> list[FileEntry]:
+    return [entry for receipt in completed_run.done["extract"].manifest.receipts for entry in receipt.files]
 
 
-def contents(milled: Milled) -> list[tuple[str, str]]:
-    return sorted((entry.kind, entry.sha256) for entry in files(milled))
+def contents(completed_run: CompletedRun) -> list[tuple[str, str]]:
+    return sorted((entry.kind, entry.sha256) for entry in files(completed_run))
 
 
 def children() -> set[str]:
@@ -41,13 +41,13 @@ def children() -> set[str]:
 
 def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    monkeypatch.setitem(kinds.KINDS, "trafilatura", Kind("tests.transforms.extract_engines", ("lxml",)))
+    monkeypatch.setitem(registry.KINDS, "trafilatura", Kind("tests.extraction.extract_engines", ("lxml",)))
     bodies = [f"{prose(number)}{' CRASH' * (number == 2)}" for number in range(5)]
     archive = b"".join(gzip.compress(page(number, body.encode())) for number, body in enumerate(bodies))
     given = source(tmp_path, "web", "warc", {"a.warc.gz": archive})
 
     monkeypatch.setenv("GRISTMILL_TEST_CRASH", "1")
-    struck = mill(recipe(given, extract=FRAGILE), tmp_path / "work", until="extract")
+    struck = run_recipe(recipe(given, extract=FRAGILE), tmp_path / "work", until="extract")
     assert books(struck) == (5, 4, {}, {"crash": 1})
     left = Path(current(struck.work)["extract"].url, "quarantine.jsonl")
     (line,) = map(json.loads, left.read_text().splitlines())
@@ -57,10 +57,12 @@ def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.M
     kept = tmp_path / "quarantine.jsonl"
     kept.write_bytes(left.read_bytes())
     monkeypatch.delenv("GRISTMILL_TEST_CRASH")  # another machine, where the page does no harm
-    sound = mill(recipe(given, extract=FRAGILE), tmp_path / "sound", until="extract")
+    sound = run_recipe(recipe(given, extract=FRAGILE), tmp_path / "sound", until="extract")
     assert books(sound) == (5, 5, {}, {})
     assert not Path(current(sound.work)["extract"].url, "quarantine.jsonl").exists()
-    listed = mill(recipe(given, extract={**FRAGILE, "quarantine": str(kept)}), tmp_path / "listed", until="extract")
+    listed = run_recipe(
+        recipe(given, extract={**FRAGILE, "quarantine": str(kept)}), tmp_path / "listed", until="extract"
+    )
     assert contents(listed) == contents(struck) != contents(sound)
     assert Path(current(listed.work)["extract"].url, "quarantine.jsonl").read_bytes() == kept.read_bytes()
     assert current(listed.work)["extract"].key != current(struck.work)["extract"].key
@@ -91,7 +93,7 @@ def test_what_is_no_quarantine_list(tmp_path: Path, text: str) -> None:
 def test_an_engine_that_is_missing_is_told_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(kinds.KINDS, "rs-trafilatura", MISSING)
+    monkeypatch.setitem(registry.KINDS, "rs-trafilatura", MISSING)
     given = source(tmp_path, "t", "text", {"a.txt": b"x"})
     asked = recipe(given, extract={"extractor": {"name": "rs-trafilatura"}})
     said = fault(InputError, asked, tmp_path / "work")
@@ -103,11 +105,11 @@ def test_an_engine_that_is_missing_is_told_before_anything_is_read(
 def test_another_engine_s_release_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = source(tmp_path, "t", "text", {"a.txt": b"A text of some words."})
     ours = recipe(given, extract={"extractor": {"name": "resiliparse"}})
-    first = mill(ours, tmp_path / "work", until="extract")
-    monkeypatch.setitem(kinds.KINDS, "trafilatura", MISSING)
-    assert mill(ours, tmp_path / "work", until="extract").worked_on() == {"extract": 0}
-    changed = kinds.KINDS["resiliparse"]._replace(libraries=("resiliparse", "no-such-package"))
-    monkeypatch.setitem(kinds.KINDS, "resiliparse", changed)
-    again = mill(ours, tmp_path / "work", until="extract")
+    first = run_recipe(ours, tmp_path / "work", until="extract")
+    monkeypatch.setitem(registry.KINDS, "trafilatura", MISSING)
+    assert run_recipe(ours, tmp_path / "work", until="extract").worked_on() == {"extract": 0}
+    changed = registry.KINDS["resiliparse"]._replace(libraries=("resiliparse", "no-such-package"))
+    monkeypatch.setitem(registry.KINDS, "resiliparse", changed)
+    again = run_recipe(ours, tmp_path / "work", until="extract")
     assert again.worked_on() == {"extract": 1}
     assert contents(again) == contents(first)

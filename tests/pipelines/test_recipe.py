@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gristmill.corpus.errors import InputError
-from gristmill.mixing.section import MixSection
+from gristmill.errors import InputError
+from gristmill.mixing.mix_section import MixSection
 from gristmill.pipelines.recipe import Recipe, dump_recipe, load_recipe, parse_recipe, parse_section
 
 WHOLE = """

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gristmill.corpus.errors import InputError
 from gristmill.corpus.words import words
-from gristmill.pipelines.inspect import Selection, inspect_documents
+from gristmill.errors import InputError
 from gristmill.pipelines.plan import plan_run, wanted_directories
 from gristmill.pipelines.recipe import load_recipe
-from gristmill.pipelines.workdir import current
-from tests.pipelines.conftest import Milled, mill
+from gristmill.pipelines.reports.inspect_documents import Selection, inspect_documents
+from gristmill.pipelines.work_directory import current
+from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small import prose, recipe, source
 
 Rows = list[dict[str, str]]
@@ -56,7 +56,7 @@ def _mill(
     workers: int = 1,
     until: str = "refine",
     **more: Any,
-) -> Milled:
+) -> CompletedRun:
     made = []
     for name, rows in sources.items():
         dealt = {
@@ -67,12 +67,12 @@ def _mill(
     given = {"judge": JUDGE, "refine": {"redact": None}, **more}
     if repeats is not None:
         given["repeats"] = {"partitions": 4, **repeats}
-    return mill(recipe(*made, **given), folder / "work", workers, until)
+    return run_recipe(recipe(*made, **given), folder / "work", workers, until)
 
 
-def _said(milled: Milled, stage: str, kind: str, *columns: str) -> dict[bytes, Any]:
+def _said(completed_run: CompletedRun, stage: str, kind: str, *columns: str) -> dict[bytes, Any]:
     """What a sidecar of ``stage`` says of each document, by id."""
-    stages = current(milled.work)
+    stages = current(completed_run.work)
     found = {}
     said = {str(r.input.get("documents", r.unit)): r for r in stages[stage].read_manifest().receipts}
     for receipt in stages["extract"].read_manifest().receipts:
@@ -82,30 +82,30 @@ def _said(milled: Milled, stage: str, kind: str, *columns: str) -> dict[bytes, A
     return found
 
 
-def _repeated(milled: Milled) -> dict[bytes, list[dict[str, Any]]]:
-    return {one: row["repeated"] for one, row in _said(milled, "repeats", "repeats", "repeated").items()}
+def _repeated(completed_run: CompletedRun) -> dict[bytes, list[dict[str, Any]]]:
+    return {one: row["repeated"] for one, row in _said(completed_run, "repeats", "repeats", "repeated").items()}
 
 
-def _final(milled: Milled, stage: str = "refine") -> dict[bytes, str]:
+def _final(completed_run: CompletedRun, stage: str = "refine") -> dict[bytes, str]:
     """Texts by id."""
-    directory = current(milled.work)[stage]
+    directory = current(completed_run.work)[stage]
     files = [directory.file_url(entry) for entry in directory.read_manifest().files("documents")]
     table = pa.concat_tables([pq.read_table(url, columns=["id", "text"]) for url in files])
     return dict(zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True))
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> Milled:
+def straight(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
     """All rows in one file, as they come."""
     return _mill(tmp_path_factory.mktemp("straight"), {"web": ROWS}, ALL)
 
 
-def test_a_recipe_that_asks_for_none_has_no_trace_of_them(milled: Milled) -> None:
-    assert not [*Path(milled.work).glob("passages-*"), *Path(milled.work).glob("repeats-*")]
-    assert not {"passages", "repeats"} & {row["stage"] for row in milled.ledger["stages"]}
+def test_a_recipe_that_asks_for_none_has_no_trace_of_them(completed_run: CompletedRun) -> None:
+    assert not [*Path(completed_run.work).glob("passages-*"), *Path(completed_run.work).glob("repeats-*")]
+    assert not {"passages", "repeats"} & {row["stage"] for row in completed_run.ledger["stages"]}
 
 
-def test_the_stages_stand_before_refine_and_let_all_pass(straight: Milled) -> None:
+def test_the_stages_stand_before_refine_and_let_all_pass(straight: CompletedRun) -> None:
     rows = {row["stage"]: row for row in straight.ledger["stages"]}
     assert list(rows)[-4:] == ["dedup", "passages", "repeats", "refine"]
     assert (
@@ -116,15 +116,15 @@ def test_the_stages_stand_before_refine_and_let_all_pass(straight: Milled) -> No
         == len(ROWS)
     )
     (receipt,) = current(straight.work)["repeats"].read_manifest().receipts
-    assert receipt.facts["cut"]["repeated_line"] > 100
-    assert receipt.facts["cut"]["repeated_paragraph"] > 30
-    characters = receipt.facts["characters"]
+    assert receipt.summary["cut"]["repeated_line"] > 100
+    assert receipt.summary["cut"]["repeated_paragraph"] > 30
+    characters = receipt.summary["characters"]
     assert min(characters.values()) > 100
     cuts = [cut for cuts in _repeated(straight).values() for cut in cuts]
     assert sum(characters.values()) == sum(cut["end"] - cut["start"] for cut in cuts)
 
 
-def test_what_is_left_is_the_text_without_its_edits(straight: Milled) -> None:
+def test_what_is_left_is_the_text_without_its_edits(straight: CompletedRun) -> None:
     extracted, final = _final(straight, "extract"), _final(straight)
     edits = _said(straight, "refine", "edits", "kept", "edits")
     assert set(final) == {one for one, row in edits.items() if row["kept"]}
@@ -141,7 +141,7 @@ def test_what_is_left_is_the_text_without_its_edits(straight: Milled) -> None:
     assert entities == {"repeated_line", "repeated_paragraph", "repeated_span", "javascript"}
 
 
-def test_one_copy_stays_of_everything(straight: Milled) -> None:
+def test_one_copy_stays_of_everything(straight: CompletedRun) -> None:
     everything = "\n".join(_final(straight).values())
     for line in [*LINES, *QUOTED, FOOTER.strip()]:
         assert everything.count(line) == any(line in row["text"] for row in ROWS)
@@ -152,7 +152,7 @@ def test_one_copy_stays_of_everything(straight: Milled) -> None:
 
 @pytest.mark.parametrize(("files", "unit_size", "workers"), [(1, 2**28, 1), (7, 2**16, 1), (5, 2**28, 2)])
 def test_order_of_input_size_of_units_and_number_of_workers_do_not_matter(
-    files: int, unit_size: int, workers: int, straight: Milled, tmp_path: Path
+    files: int, unit_size: int, workers: int, straight: CompletedRun, tmp_path: Path
 ) -> None:
     rows = random.Random(files).sample(ROWS, len(ROWS))
     found = _mill(tmp_path, {"web": rows}, ALL, files, workers, unit_size=unit_size)
@@ -194,8 +194,8 @@ def test_a_source_can_be_left_as_it_is(tmp_path: Path) -> None:
     assert {one: found[one] for one in _of_source(left, "old")} == _repeated(alone)
 
 
-def _of_source(milled: Milled, name: str) -> list[bytes]:
-    return [one for one, row in _said(milled, "extract", "documents", "source").items() if row["source"] == name]
+def _of_source(completed_run: CompletedRun, name: str) -> list[bytes]:
+    return [one for one, row in _said(completed_run, "extract", "documents", "source").items() if row["source"] == name]
 
 
 def test_where_only_spans_are_asked_no_passages_are_written(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_spans_are_looked_for_in_groups(tmp_path: Path) -> None:
     found = _mill(tmp_path, {"web": wide[::2] + wide[1::2]}, given, files=2, until="repeats")
     texts = current(found.work)["extract"].read_manifest().receipts
     assert len(texts) == 2
-    assert all(2 * receipt.facts["text_bytes"] > 2**20 for receipt in texts)
+    assert all(2 * receipt.summary["text_bytes"] > 2**20 for receipt in texts)
     cut = [bool(cuts and cuts[0]["start"] == 0) for cuts in _repeated(found).values()]
     assert sum(cut) == 2
 
@@ -227,7 +227,7 @@ def test_a_document_of_which_nothing_is_left_goes(tmp_path: Path) -> None:
     assert told["text"] == FOOTER.strip()
 
 
-def test_inspect_tells_the_edits(straight: Milled) -> None:
+def test_inspect_tells_the_edits(straight: CompletedRun) -> None:
     told = [
         edit
         for row in inspect_documents(straight.work, Selection(None, None, None), 99)
@@ -250,13 +250,13 @@ def test_one_file_more_hashes_only_that(tmp_path: Path) -> None:
         tmp_path, "web", "jsonl", {"more.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in ROWS[40:])}
     )
     given = {"judge": JUDGE, "refine": {"redact": None}, "repeats": {"partitions": 4, **ALL}}
-    again = mill(recipe({**more, "fields": {"id": "id"}}, **given), tmp_path / "work", until="refine")
+    again = run_recipe(recipe({**more, "fields": {"id": "id"}}, **given), tmp_path / "work", until="refine")
     assert (again.worked_on()["passages"], again.worked_on()["repeats"]) == (1, 2)
-    fresh = mill(recipe({**more, "fields": {"id": "id"}}, **given), tmp_path / "fresh", until="refine")
+    fresh = run_recipe(recipe({**more, "fields": {"id": "id"}}, **given), tmp_path / "fresh", until="refine")
     assert again.manifests() == fresh.manifests()
 
 
-def test_plan_and_clean_know_the_stages(straight: Milled) -> None:
+def test_plan_and_clean_know_the_stages(straight: CompletedRun) -> None:
     rows = {row["stage"]: row for row in plan_run(straight.recipe, straight.work)["stages"]}
     for stage in ("passages", "repeats"):
         assert (rows[stage]["units"], rows[stage]["standing"]) == (1, 1)
@@ -265,20 +265,22 @@ def test_plan_and_clean_know_the_stages(straight: Milled) -> None:
 
 def test_an_empty_corpus_repeats_nothing(tmp_path: Path) -> None:
     for name, rows in {"nothing": [], "wordless": [{"id": "urn:a", "text": "…"}, {"id": "urn:b", "text": "!"}]}.items():
-        milled = _mill(tmp_path / name, {"web": rows}, ALL)
-        assert milled.ledger["balanced"]
-        assert not any(_repeated(milled).values())
+        completed_run = _mill(tmp_path / name, {"web": rows}, ALL)
+        assert completed_run.ledger["balanced"]
+        assert not any(_repeated(completed_run).values())
 
 
-def test_the_sample_has_repeats_and_keeps_its_documents(sample: Path, milled: Milled, tmp_path: Path) -> None:
+def test_the_sample_has_repeats_and_keeps_its_documents(
+    sample: Path, completed_run: CompletedRun, tmp_path: Path
+) -> None:
     asked = load_recipe(str(sample / "recipe.yaml"), ["repeats.paragraphs.min_words=5", "repeats.spans.min_bytes=100"])
-    found = mill(asked, tmp_path, until="refine")
-    before, after = ({row["stage"]: row for row in one.ledger["stages"]} for one in (milled, found))
+    found = run_recipe(asked, tmp_path, until="refine")
+    before, after = ({row["stage"]: row for row in one.ledger["stages"]} for one in (completed_run, found))
     assert found.ledger["balanced"]
     assert after["dedup"] == before["dedup"]
-    edited = [receipt.facts["edited"] for receipt in current(found.work)["refine"].read_manifest().receipts]
+    edited = [receipt.summary["edited"] for receipt in current(found.work)["refine"].read_manifest().receipts]
     assert sum(one.get("repeated_span", 0) + one.get("repeated_paragraph", 0) for one in edited) > 0
-    assert milled.manifests()["dedup"] == found.manifests()["dedup"]
+    assert completed_run.manifests()["dedup"] == found.manifests()["dedup"]
 
 
 @pytest.mark.parametrize(

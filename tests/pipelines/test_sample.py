@@ -20,7 +20,7 @@ from fastwarc.warc import ArchiveIterator as FastArchiveIterator
 from fastwarc.warc import WarcRecordType
 from warcio.archiveiterator import ArchiveIterator
 
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from gristmill.pipelines.sample import library, markup, pages, templates
 from gristmill.pipelines.sample.build import HERE, build
 from gristmill.pipelines.sample.crawl import chunked

@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from gristmill.classifiers import transformer as transformers
-from gristmill.corpus.errors import InputError
-from gristmill.pipelines.inspect import Selection, inspect_documents
+from gristmill.errors import InputError
 from gristmill.pipelines.plan import plan_run, wanted_directories
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.workdir import current
-from gristmill.transforms.score import kinds
+from gristmill.pipelines.reports.inspect_documents import Selection, inspect_documents
+from gristmill.pipelines.work_directory import current
+from gristmill.transforms.quality import scorers
 from tests.classifiers.tiny_models import text, transformer
-from tests.pipelines.conftest import Milled, mill
+from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small import lines, recipe, source
 
 LENGTHS = range(30, 90, 2)
@@ -55,29 +55,29 @@ def tuned(folder: Path) -> Tuned:
     return tuned
 
 
-def column(milled: Milled, stage: str, kind: str, name: str) -> list[Any]:
+def column(completed_run: CompletedRun, stage: str, kind: str, name: str) -> list[Any]:
     """A column of a stage's files, in the order of the document files."""
-    directory = current(milled.work)[stage]
+    directory = current(completed_run.work)[stage]
     receipts = sorted(directory.read_manifest().receipts, key=lambda receipt: str(receipt.input["documents"]))
     tables = [pq.read_table(directory.file_url(receipt.file(kind))) for receipt in receipts]
     return [value for table in tables for value in table[name].to_pylist()]
 
 
-def test_a_recipe_without_scorers_has_no_trace_of_them(milled: Milled) -> None:
-    assert not list(Path(milled.work).glob("scores-*"))
-    assert "scores" not in [row["stage"] for row in milled.ledger["stages"]]
+def test_a_recipe_without_scorers_has_no_trace_of_them(completed_run: CompletedRun) -> None:
+    assert not list(Path(completed_run.work).glob("scores-*"))
+    assert "scores" not in [row["stage"] for row in completed_run.ledger["stages"]]
 
 
 def test_documents_go_by_their_scores(tuned: Tuned, tmp_path: Path) -> None:
-    milled = mill(tuned(50), tmp_path, until="judge")
-    assert [row["stage"] for row in milled.ledger["stages"]] == ["extract", "signals", "scores", "judge"]
-    dropped = milled.ledger["stages"][-1]["dropped"]
+    completed_run = run_recipe(tuned(50), tmp_path, until="judge")
+    assert [row["stage"] for row in completed_run.ledger["stages"]] == ["extract", "signals", "scores", "judge"]
+    dropped = completed_run.ledger["stages"][-1]["dropped"]
     assert dropped["words_min"] == 10
     assert dropped["score:bad"] > 0
-    reasons = column(milled, "judge", "verdicts", "reason")
-    edu = column(milled, "scores", "scores", "score:edu")
+    reasons = column(completed_run, "judge", "verdicts", "reason")
+    edu = column(completed_run, "scores", "scores", "score:edu")
     assert [one is None for one in edu] == [reason is not None for reason in reasons]  # dear: what others let through
-    assert None not in column(milled, "scores", "scores", "score:quality")
+    assert None not in column(completed_run, "scores", "scores", "score:quality")
     told = next(inspect_documents(str(tmp_path), Selection(None, None, "score:bad"), 1))
     assert told["scores"]["bad"] == told["value"] > told["threshold"] == 20
 
@@ -90,7 +90,7 @@ def test_documents_go_by_their_scores(tuned: Tuned, tmp_path: Path) -> None:
 def test_changed_thresholds_give_what_a_fresh_run_gives(
     tuned: Tuned, tmp_path: Path, changed: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = mill(tuned(50), tmp_path / "work", until="judge")
+    first = run_recipe(tuned(50), tmp_path / "work", until="judge")
     seen = sum(score is not None for score in column(first, "scores", "scores", "score:edu"))
     asked: list[str] = []
     score = transformers.TransformerScorer.scores
@@ -100,9 +100,9 @@ def test_changed_thresholds_give_what_a_fresh_run_gives(
         return score(self, texts, langs)
 
     monkeypatch.setattr(transformers.TransformerScorer, "scores", spied)
-    again = mill(tuned(*changed), tmp_path / "work", until="judge")
+    again = run_recipe(tuned(*changed), tmp_path / "work", until="judge")
     computed = len(asked)
-    fresh = mill(tuned(*changed), tmp_path / "fresh", until="judge")
+    fresh = run_recipe(tuned(*changed), tmp_path / "fresh", until="judge")
     assert again.manifests() == fresh.manifests()
     assert (again.worked_on()["extract"], again.worked_on()["signals"]) == (0, 0)
     now = sum(value is not None for value in column(again, "scores", "scores", "score:edu"))
@@ -113,33 +113,33 @@ def test_changed_thresholds_give_what_a_fresh_run_gives(
 
 def test_a_scorer_of_another_kind_or_name_reads_what_is_known(tuned: Tuned, tmp_path: Path) -> None:
     one = tuned(50)
-    mill(one, tmp_path / "work", until="judge")
+    run_recipe(one, tmp_path / "work", until="judge")
     renamed = one.scores[0].model_copy(update={"name": "value"})
     other = one.model_copy(update={"scores": (*one.scores[1:], renamed)})
-    again, fresh = (mill(other, tmp_path / work, until="judge") for work in ("work", "fresh"))
+    again, fresh = (run_recipe(other, tmp_path / work, until="judge") for work in ("work", "fresh"))
     assert again.manifests() == fresh.manifests()
 
 
 def test_two_workers_write_the_same(tuned: Tuned, tmp_path: Path) -> None:
-    one, two = (mill(tuned(50), tmp_path / str(n), workers=n, until="judge") for n in (1, 2))
+    one, two = (run_recipe(tuned(50), tmp_path / str(n), workers=n, until="judge") for n in (1, 2))
     assert one.manifests() == two.manifests()
 
 
 def test_plan_and_clean_know_the_stage(tuned: Tuned, tmp_path: Path) -> None:
-    milled = mill(tuned(50), tmp_path, until="judge")
+    completed_run = run_recipe(tuned(50), tmp_path, until="judge")
     rows = {row["stage"]: row for row in plan_run(tuned(50), str(tmp_path))["stages"]}
     assert (rows["scores"]["units"], rows["scores"]["standing"]) == (2, 2)
-    assert current(milled.work)["scores"].name in wanted_directories(str(tmp_path))
+    assert current(completed_run.work)["scores"].name in wanted_directories(str(tmp_path))
 
 
 def test_a_missing_package_is_told_before_work_begins(
     tuned: Tuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kinds, "find_spec", lambda name: None)
+    monkeypatch.setattr(scorers, "find_spec", lambda name: None)
     with pytest.raises(
         InputError, match=r"edu needs the package transformers.*pip install 'gristmill\[transformers\]'"
     ):
-        mill(tuned(50), tmp_path, until="judge")
+        run_recipe(tuned(50), tmp_path, until="judge")
     assert not list(tmp_path.glob("extract-*"))
 
 
@@ -147,7 +147,7 @@ def test_a_missing_model_is_told_before_work_begins(tuned: Tuned, tmp_path: Path
     one = tuned(50)
     lost = one.scores[0].model_copy(update={"model": str(tmp_path / "nowhere")})
     with pytest.raises(InputError, match="nowhere"):
-        mill(one.model_copy(update={"scores": (lost,)}), tmp_path / "work", until="judge")
+        run_recipe(one.model_copy(update={"scores": (lost,)}), tmp_path / "work", until="judge")
 
 
 def test_a_wrong_label_is_told_before_work_begins(tuned: Tuned, tmp_path: Path) -> None:
@@ -155,5 +155,5 @@ def test_a_wrong_label_is_told_before_work_begins(tuned: Tuned, tmp_path: Path) 
     for wrong, labels in ((edu, "low, high"), (quality, "negative, positive")):
         other = tuned(50).model_copy(update={"scores": (wrong.model_copy(update={"label": "best"}),)})
         with pytest.raises(InputError, match=labels):
-            mill(other, tmp_path, until="judge")
+            run_recipe(other, tmp_path, until="judge")
     assert not list(tmp_path.glob("extract-*"))

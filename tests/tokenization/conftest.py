@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gristmill.tokenization.section import TokenizerSection
-from gristmill.tokenization.train import train_bpe
+from gristmill.tokenization.tokenizer_section import TokenizerSection
+from gristmill.tokenization.train_bpe import train_bpe
 
 TEXTS = [
     "The quick brown fox jumps over the lazy dog. It's the dog's day, isn't it?\n\nYes, they'll say so.\n",

@@ -17,8 +17,8 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from gristmill.tokenization import pre_token
 from gristmill.tokenization.compression import Compression, measure_compression
 from gristmill.tokenization.encode import Encoder, token_dtype
-from gristmill.tokenization.section import TokenizerSection
-from gristmill.tokenization.train import train_bpe
+from gristmill.tokenization.tokenizer_section import TokenizerSection
+from gristmill.tokenization.train_bpe import train_bpe
 
 # Characters that the pattern treats apart, known and unknown: white space, letters, marks, digits, case-folding traps.
 AWKWARD = (

@@ -11,15 +11,15 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from gristmill.tokenization.section import TokenizerSection, TokenizeSection
-from gristmill.tokenization.train import train_bpe
+from gristmill.tokenization.tokenizer_section import TokenizerSection, TokenizeSection
+from gristmill.tokenization.train_bpe import train_bpe
 
 # Many pairs of equal counts, so that ties decide most merges.
 TIES = [f"{a}{b}{c}" for a in "abcdefgh" for b in "ijklmnop" for c in "qrstuvwx"] * 2
 PROGRAM = """
 import random, sys
-from gristmill.tokenization.section import TokenizerSection
-from gristmill.tokenization.train import train_bpe
+from gristmill.tokenization.tokenizer_section import TokenizerSection
+from gristmill.tokenization.train_bpe import train_bpe
 texts = [f"{a}{b}{c}" for a in "abcdefgh" for b in "ijklmnop" for c in "qrstuvwx"] * 2
 random.Random(int(sys.argv[1])).shuffle(texts)
 print(train_bpe(texts, TokenizerSection(vocab_size=600)))

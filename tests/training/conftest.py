@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gristmill.training.section import ModelSection, TrainSection
+from gristmill.training.train_section import ModelSection, TrainSection
 from tests.training.fakes import Fakes
 
 LENGTH, VOCABULARY, SEQUENCES = 17, 32, 80

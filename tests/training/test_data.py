@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from gristmill.training.data import batches, planned_steps
-from gristmill.training.section import TrainSection
+from gristmill.training.train_section import TrainSection
 
 
 class Counted:

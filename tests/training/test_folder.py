@@ -10,12 +10,12 @@ import pytest
 
 pytest.importorskip("torch", reason="TORCH MISSING: pip install 'gristmill[train]'")
 
-from gristmill.corpus import storage
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
 from gristmill.mixing.reader import MixedShards
-from gristmill.training.launch import train as launch_train
+from gristmill.store import storage
+from gristmill.training.launch.local import train as launch_train
 from gristmill.training.loop import train
-from gristmill.training.section import TrainSection
+from gristmill.training.train_section import TrainSection
 from tests.training.conftest import TINY
 
 SECTION = TINY.model_copy(update={"checkpoint_every": 4})

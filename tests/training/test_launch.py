@@ -13,10 +13,10 @@ import pytest
 
 pytest.importorskip("torch", reason="TORCH MISSING: pip install 'gristmill[train]'")
 
-from gristmill.corpus.errors import RunError
+from gristmill.errors import RunError
 from gristmill.mixing.reader import MixedShards
 from gristmill.training.__main__ import main
-from gristmill.training.launch import cause, torchrun_command, train
+from gristmill.training.launch.local import cause, torchrun_command, train
 from gristmill.training.loop import train as train_here
 from tests.training.conftest import TINY
 
@@ -24,9 +24,9 @@ SECTION = TINY.model_copy(update={"checkpoint_every": 3})
 
 LAUNCHER = """
 import os, signal, sys
-from gristmill.training.launch import train
+from gristmill.training.launch.local import train
 from gristmill.training.loop import train as train_here
-from gristmill.training.section import TrainSection
+from gristmill.training.train_section import TrainSection
 
 def die(row):
     if row["step"] >= 10:

@@ -14,13 +14,13 @@ torch = pytest.importorskip("torch", reason="TORCH MISSING: pip install 'gristmi
 
 from safetensors.numpy import load_file  # noqa: E402
 
-from gristmill.corpus.errors import InputError, RunError  # noqa: E402
+from gristmill.errors import InputError, RunError  # noqa: E402
 from gristmill.mixing.reader import MixedShards  # noqa: E402
 from gristmill.training import loop  # noqa: E402
 from gristmill.training.distributed import joined, sharded_model  # noqa: E402
 from gristmill.training.journal import peak_flops  # noqa: E402
 from gristmill.training.loop import adamw, train, train_step  # noqa: E402
-from gristmill.training.section import ModelSection, TrainSection  # noqa: E402
+from gristmill.training.train_section import ModelSection, TrainSection  # noqa: E402
 
 SECTION = TrainSection(
     model=ModelSection(dim=16, layers=2, heads=4, kv_heads=2),

@@ -17,7 +17,7 @@ from gristmill.training.model import (  # noqa: E402
     rotary_table,
     rotate,
 )
-from gristmill.training.section import ModelSection  # noqa: E402
+from gristmill.training.train_section import ModelSection  # noqa: E402
 
 SHAPE = ModelSection(dim=16, layers=2, heads=4, kv_heads=2)
 VOCABULARY = 32

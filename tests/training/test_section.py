@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gristmill.corpus.keys import section_slice
-from gristmill.training.section import ModelSection, TrainSection
+from gristmill.corpus.recipe_section import key_config
+from gristmill.training.train_section import ModelSection, TrainSection
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_bad_sections(fields: dict[str, Any], fault: str) -> None:
 def test_what_cannot_change_a_digit_is_not_in_the_key() -> None:
     section = TrainSection()
     runtime = section.model_copy(update={"checkpoint_every": 7, "keep_checkpoints": 5, "log_every": 1})
-    assert section_slice(section) == section_slice(runtime)
-    assert section_slice(section) != section_slice(section.model_copy(update={"threads": 2}))
+    assert key_config(section) == key_config(runtime)
+    assert key_config(section) != key_config(section.model_copy(update={"threads": 2}))
 
 
 def test_a_section_survives_json() -> None:

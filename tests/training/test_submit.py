@@ -15,15 +15,15 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from gristmill.corpus.errors import InputError, RunError
-from gristmill.corpus.keys import section_slice
-from gristmill.training import kubernetes, submit
-from gristmill.training.job import Job
-from gristmill.training.launch import finished, section_json
-from gristmill.training.launch import train as train_here
-from gristmill.training.section import TrainSection
-from gristmill.training.slurm import script
-from gristmill.training.submit import check, follow, require_at_work, standing
+from gristmill.corpus.recipe_section import key_config
+from gristmill.errors import InputError, RunError
+from gristmill.training.launch import kubernetes, submit
+from gristmill.training.launch.job import Job
+from gristmill.training.launch.local import finished, section_json
+from gristmill.training.launch.local import train as train_here
+from gristmill.training.launch.slurm import script
+from gristmill.training.launch.submit import check, follow, require_at_work, standing
+from gristmill.training.train_section import TrainSection
 from tests.training.fakes import Fakes, run_as_slurm_would
 
 SMALL = {
@@ -283,7 +283,7 @@ def test_bad_launches(launch: dict[str, Any], fault: str) -> None:
 
 
 def test_where_it_is_launched_is_not_in_the_key() -> None:
-    assert section_slice(section({"kind": "slurm"})) == section_slice(TrainSection.model_validate(SMALL))
+    assert key_config(section({"kind": "slurm"})) == key_config(TrainSection.model_validate(SMALL))
 
 
 _FAILED = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "m"}

@@ -40,10 +40,10 @@ from numpy.typing import NDArray
 
 from gristmill.transforms.dedup.buckets import Members
 from gristmill.transforms.dedup.components import batches
+from gristmill.transforms.dedup.dedup_section import Comparison, DedupSection, Scope
 from gristmill.transforms.dedup.minhash import BAND_MASK, URL_BAND
 from gristmill.transforms.dedup.passing import EXACT, NEAR, WHOLE, GreedyPass
 from gristmill.transforms.dedup.rank import Ranked
-from gristmill.transforms.dedup.section import Comparison, DedupSection, Scope
 from gristmill.transforms.dedup.shingles import Integers, UInt32s, UInt64s
 from gristmill.transforms.dedup.signature_file import runs
 

@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from gristmill.corpus.words import mix
-from gristmill.transforms.dedup.section import DedupSection
+from gristmill.transforms.dedup.dedup_section import DedupSection
 from gristmill.transforms.dedup.shingles import Integers, Sets, UInt32s, UInt64s
 
 _BLOCK = 2**16  # shingles: two arrays of 256 KiB in the second-level cache

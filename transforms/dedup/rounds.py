@@ -27,13 +27,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gristmill.corpus import storage
-from gristmill.corpus.books import Books
-from gristmill.corpus.errors import RunError
-from gristmill.corpus.keys import key_of
-from gristmill.corpus.stage import Attempt, Manifest, StageDirectory
-from gristmill.transforms.dedup.decide import MEMBER_SCHEMA, Batches, read_tables, shared_buckets
-from gristmill.transforms.dedup.section import DedupSection
+from gristmill.errors import RunError
+from gristmill.store import storage
+from gristmill.store.counts import RecordCounts
+from gristmill.store.keys import key_of
+from gristmill.store.stage_directory import Attempt, Manifest, StageDirectory
+from gristmill.transforms.core.exchange import TASK_ROWS, partition_ranges
+from gristmill.transforms.core.side_files import SideFile, stage_side_file
+from gristmill.transforms.core.units import Round, Task
+from gristmill.transforms.dedup.dedup_beam import MEMBER_SCHEMA, Batches, read_tables, shared_buckets
+from gristmill.transforms.dedup.dedup_section import DedupSection
 from gristmill.transforms.dedup.shingles import Integers
 from gristmill.transforms.dedup.signed import SignedUnit
 from gristmill.transforms.dedup.stars import (
@@ -47,9 +50,6 @@ from gristmill.transforms.dedup.stars import (
     parts_of,
     small_star,
 )
-from gristmill.transforms.exchange import TASK_ROWS, partition_ranges
-from gristmill.transforms.parcels import Parcel, post
-from gristmill.transforms.units import Round, Task
 
 FOLDER = "rounds"
 
@@ -94,13 +94,13 @@ class Done(NamedTuple):
         return [self.directory.file_url(entry) for entry in self.manifest.files(kind) if entry.rows]
 
     def total(self, of: str) -> int:
-        return sum(int(receipt.facts[of]) for receipt in self.manifest.receipts)
+        return sum(int(receipt.summary[of]) for receipt in self.manifest.receipts)
 
 
 class Star(NamedTuple):
     """A turn: the files of edges, whether its stars are large, and into how many parts it finds and deals nodes."""
 
-    edges: Parcel
+    edges: SideFile
     large: bool
     parts: int
     next_parts: int
@@ -129,7 +129,7 @@ class Rounds:
         while edges := done.total("edges"):
             last = edges <= self.limits.join
             stage = self._directory("join" if last else "stars", len(settled))
-            files = post(stage, done.files("edges"))
+            files = stage_side_file(stage, done.files("edges"))
             if last:
                 done = yield from _done(stage, [files], partial(_join, stage, parts))
             else:
@@ -139,7 +139,7 @@ class Rounds:
             settled.append(done)
         stage = self._directory("batches")
         labels = [url for one in settled for url in one.files("settled")]
-        given = post(stage, (buckets.files("members"), labels))
+        given = stage_side_file(stage, (buckets.files("members"), labels))
         batches = ceil(sum(one.total("settled") for one in settled) / self.limits.documents)
         yield from _done(stage, range(parts), partial(_deal, stage, given, max(batches, 1)))
 
@@ -147,11 +147,13 @@ class Rounds:
         """What the rounds left, once all of them are done."""
         stage = self._directory("batches")
         done = Done(stage, stage.read_manifest())
-        return Batches(post(self.stage, done.files("members")), int(done.manifest.receipts[0].facts["batches"]))
+        return Batches(
+            stage_side_file(self.stage, done.files("members")), int(done.manifest.receipts[0].summary["batches"])
+        )
 
     def _buckets(self, parts: int) -> Generator[Round, None, Done]:
         stage = self._directory("buckets")
-        work = partial(_find, stage, post(stage, self.units), parts)
+        work = partial(_find, stage, stage_side_file(stage, self.units), parts)
         return (yield from _done(stage, partition_ranges(self.rows, self.section.partitions, self.limits.rows), work))
 
     def _parts(self, rows: int) -> int:
@@ -180,7 +182,7 @@ def _done(stage: StageDirectory, works: Iterable[Any], do: Callable[[Task], Any]
 # What tasks do
 
 
-def _find(stage: StageDirectory, units: Parcel, parts: int, task: Task) -> None:
+def _find(stage: StageDirectory, units: SideFile, parts: int, task: Task) -> None:
     """The members of the shared buckets of some partitions, and what these join."""
     members = shared_buckets(task.work, units)
     edges = forest(members)
@@ -209,7 +211,7 @@ def _join(stage: StageDirectory, parts: int, task: Task) -> None:
         _commit(attempt, task, edges=0, settled=len(settled.node))
 
 
-def _deal(stage: StageDirectory, given: Parcel, batches: int, task: Task) -> None:
+def _deal(stage: StageDirectory, given: SideFile, batches: int, task: Task) -> None:
     """The members of a part by batch: a batch is of whole components, which are dealt by a hash of their label."""
     files, labels = given.open()
     members = read_tables(files, [task.work], MEMBER_SCHEMA)
@@ -223,7 +225,7 @@ def _deal(stage: StageDirectory, given: Parcel, batches: int, task: Task) -> Non
         _commit(attempt, task, batches=batches)
 
 
-def _edges(files: Parcel, parts: Sequence[int] | None) -> Edges:
+def _edges(files: SideFile, parts: Sequence[int] | None) -> Edges:
     table = read_tables(files.open(), parts, EDGE_SCHEMA)
     return Edges(table["node"].to_numpy(), table["parent"].to_numpy(), table["leaf"].to_numpy())
 
@@ -250,4 +252,4 @@ def _write(
 
 def _commit(attempt: Attempt, task: Task, **counts: int) -> None:
     """A round has no documents to keep books of."""
-    attempt.commit(task.input, Books.of_rows(0, 0), counts)
+    attempt.commit(task.input, RecordCounts.of_rows(0, 0), counts)

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from gristmill.corpus.words import character_hashes, hashes_of_texts
+from gristmill.transforms.core.text_runs import TextRun, text_runs
+from gristmill.transforms.dedup.dedup_section import Comparison, DedupSection, Shingle
 from gristmill.transforms.dedup.minhash import MinHasher
-from gristmill.transforms.dedup.section import Comparison, DedupSection, Shingle
 from gristmill.transforms.dedup.shingles import Integers, Sets, UInt32s, UInt64s, shingle_sets
 from gristmill.transforms.dedup.simhash import SimHasher
-from gristmill.transforms.text_runs import TextRun, text_runs
 
 HASH_BYTES = 16
 

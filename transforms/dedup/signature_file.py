@@ -24,12 +24,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from gristmill.corpus import storage
 from gristmill.corpus.document import ID_BYTES
-from gristmill.corpus.stage import open_table
+from gristmill.store import storage
+from gristmill.store.stage_directory import open_table
+from gristmill.transforms.core.exchange import node, partitioned
 from gristmill.transforms.dedup.shingles import Integers, UInt32s, UInt64s
 from gristmill.transforms.dedup.sign import HASH_BYTES, Signed
-from gristmill.transforms.exchange import node, partitioned
 
 QUALITY_DIGITS = 4
 _FAR = 2**14  # values: reading 64 KiB in vain is no dearer than another request

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from gristmill.corpus import storage
-from gristmill.transforms.dedup.section import DedupSection
+from gristmill.store import storage
+from gristmill.transforms.core.exchange import by_file, node
+from gristmill.transforms.dedup.dedup_section import DedupSection
 from gristmill.transforms.dedup.shingles import Integers, UInt32s, UInt64s
 from gristmill.transforms.dedup.sign import hasher_of, sketch_lengths
 from gristmill.transforms.dedup.signature_file import read_fingerprints, read_sketches, runs
-from gristmill.transforms.exchange import by_file, node
 
 
 class SignedFiles(NamedTuple):

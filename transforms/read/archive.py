@@ -26,7 +26,7 @@ from gristmill.corpus.record import Dropped, Failed, Raw
 from gristmill.transforms.read.codecs import Chunks, Codec, End, codec_of, members, plain_chunks
 from gristmill.transforms.read.content import Content, dropping
 from gristmill.transforms.read.dates import normalise_date
-from gristmill.transforms.read.page import page
+from gristmill.transforms.read.page_record import page
 from gristmill.transforms.read.stored import Part, Stored
 from gristmill.transforms.read.warc import MAX_HEAD, Entry, begins_record, entries
 

@@ -13,8 +13,8 @@ import zlib
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from gristmill.corpus import storage
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
+from gristmill.store import storage
 
 COMMON_CRAWL = "https://data.commoncrawl.org/"
 

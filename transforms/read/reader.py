@@ -8,14 +8,14 @@ from typing import TypeAlias
 from pydantic import Field
 
 from gristmill.corpus.document import Origin
-from gristmill.corpus.record import Dropped, Failed, Raw, UnitEnd
-from gristmill.corpus.section import ByteSize, Section
+from gristmill.corpus.recipe_section import ByteSize, Section
+from gristmill.corpus.record import Dropped, Failed, Raw, UnitSummary
 from gristmill.transforms.read.archive import Span, read_archive
-from gristmill.transforms.read.files import read_file
-from gristmill.transforms.read.lines import read_lines
-from gristmill.transforms.read.rows import read_parquet
-from gristmill.transforms.read.section import SourceSection
+from gristmill.transforms.read.json_lines import read_lines
+from gristmill.transforms.read.parquet_rows import read_parquet
+from gristmill.transforms.read.source_section import SourceSection
 from gristmill.transforms.read.stored import Stored, open_planned
+from gristmill.transforms.read.text_files import read_file
 from gristmill.transforms.read.unit import Unit
 
 Item: TypeAlias = Raw | Dropped | Failed
@@ -27,7 +27,7 @@ class Limits(Section):
     max_bytes: ByteSize = Field(16 * 2**20, ge=1, description="Longest payload of a record, decoded.")
 
 
-def read_unit(unit: Unit, source: SourceSection, limits: Limits) -> Iterator[Item | UnitEnd]:
+def read_unit(unit: Unit, source: SourceSection, limits: Limits) -> Iterator[Item | UnitSummary]:
     """Every record of the unit as one item, in order, then the reader's count.
 
     Broken content never raises: what cannot be read is a ``Failed`` whose origin names the gap. Raises OSError where
@@ -40,7 +40,7 @@ def read_unit(unit: Unit, source: SourceSection, limits: Limits) -> Iterator[Ite
         try:
             item = next(items)
         except StopIteration as stop:
-            yield UnitEnd(records, *stop.value)
+            yield UnitSummary(records, *stop.value)
             return
         records += 1
         yield item._replace(origin=_distinct(item.origin, names))

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from gristmill.corpus import storage
-from gristmill.corpus.errors import InputError
+from gristmill.errors import InputError
+from gristmill.store import storage
 from gristmill.transforms.read.unit import UnitFile
 
 _BLOCK = 2**18

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gristmill.corpus.keys import key_of
+from gristmill.store.keys import key_of
 
 
 class UnitFile(NamedTuple):

@@ -6,9 +6,9 @@ A cluster that is being started is no fault of the recipe, so that this waits wh
 import sys
 import time
 
-from gristmill.corpus.errors import InputError
-from gristmill.pipelines.runners import checks
-from gristmill.pipelines.runners.profile import Flink, Spark, load_profile
+from gristmill.errors import InputError
+from gristmill.runners import checks
+from gristmill.runners.profile import Flink, Spark, load_profile
 
 SECONDS = 5.0
 PATIENCE = 1800.0

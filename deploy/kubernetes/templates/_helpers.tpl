@@ -74,7 +74,7 @@ envFrom:
 {{- define "gristmill.pool" -}}
 name: worker-pool
 image: {{ .Values.images.worker }}
-command: [python, -m, gristmill.pipelines.runners.worker_pool, --port, "50000"]
+command: [python, -m, gristmill.runners.worker_pool, --port, "50000"]
 env:
 - {name: HOME, value: /tmp}
 {{- include "gristmill.credentials" . }}

@@ -1,0 +1,62 @@
+"""The token equation: for each source, documents × copies − cropped + separators = tokens in the shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from gristmill.mixing.sampling_plan import Plan, SourcePlan
+from gristmill.mixing.shard import ShardCount
+from gristmill.mixing.source_stream import SourceStream, TokenCount
+
+
+class TokenBooks(NamedTuple):
+    """One source's equation.
+
+    ``document_tokens`` and ``documents`` are of one copy, from the token files. ``cropped_tokens`` (of documents) and
+    ``cropped_separators`` are counted in the stream behind its last used token. ``separators`` and ``shard_tokens`` are
+    counted in the shards.
+    """
+
+    source: str
+    documents: int
+    document_tokens: int
+    copies: int
+    cropped_tokens: int
+    cropped_separators: int
+    separators: int
+    shard_tokens: int
+
+    @property
+    def balanced(self) -> bool:
+        tokens = self.document_tokens * self.copies - self.cropped_tokens + self.separators
+        return tokens == self.shard_tokens and self.documents * self.copies - self.cropped_separators == self.separators
+
+
+def token_books(
+    plan: Plan, streams: Mapping[str, SourceStream], counts: Iterable[ShardCount]
+) -> tuple[TokenBooks, ...]:
+    """Every source's equation, from the plan, the streams and the counts of all shards."""
+    separators = dict.fromkeys((source.source for source in plan.sources), 0)
+    tokens = dict(separators)
+    for count in counts:
+        separators[count.source] += count.separators
+        tokens[count.source] += count.document_tokens + count.separators
+    return tuple(
+        TokenBooks(
+            source=source.source,
+            documents=source.documents,
+            document_tokens=source.tokens - source.documents,
+            copies=plan.copies(source),
+            cropped_tokens=cropped.documents,
+            cropped_separators=cropped.separators,
+            separators=separators[source.source],
+            shard_tokens=tokens[source.source],
+        )
+        for source in plan.sources
+        for cropped in [_cropped(plan, source, streams)]
+    )
+
+
+def _cropped(plan: Plan, source: SourcePlan, streams: Mapping[str, SourceStream]) -> TokenCount:
+    return streams[source.source].rest_of_epoch(plan.used(source)) if source.sequences else TokenCount(0, 0)

@@ -1,0 +1,149 @@
+"""One step on loose input: the pure core without Beam, for a page or a text at hand. Every function gives JSON rows."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from gristmill.classifiers.language import LanguageIdentifier
+from gristmill.classifiers.perplexity import part
+from gristmill.errors import InputError
+from gristmill.extraction.extract_record import Tools, extract_html
+from gristmill.extraction.extract_section import ExtractSection
+from gristmill.pipelines.recipe import parse_section
+from gristmill.transforms.quality.judge_rules import explain
+from gristmill.transforms.quality.judge_section import JudgeSection
+from gristmill.transforms.quality.measure import signals
+from gristmill.transforms.quality.score_rules import percentiles_of
+from gristmill.transforms.quality.score_section import Kenlm, OneScorer
+from gristmill.transforms.quality.scorers import open_scorer, require
+from gristmill.transforms.read.text_files import decode_text
+from gristmill.transforms.redaction.redact import Redactor
+from gristmill.transforms.refine.refine_section import RedactSection
+
+
+def extract_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The text of HTML files; ``-`` reads JSONL with ``html`` and optional ``url``."""
+    section = parse_section(ExtractSection, overrides)
+    tools = Tools.load(section)
+    with closing(tools.engine):
+        for name in names:
+            if name == "-":
+                for row in _lines(sys.stdin.buffer, name, "html", url=str):
+                    yield _rest(row, "html") | extract_html(row["html"], row.get("url"), section, tools)
+            else:
+                yield {"file": name} | extract_html(_read(name), None, section, tools)
+
+
+def judge_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Every rule's verdict, value and threshold. Language is identified where a row does not name it as ``lang``."""
+    section = parse_section(JudgeSection, overrides)
+    identifier = LanguageIdentifier.load()
+    for row in _texts(names, lang=str, lang_score=float, source=str):
+        lang, score = (row["lang"], row.get("lang_score")) if row.get("lang") else identifier.identify(row["text"])
+        source = row.get("source") or ""
+        values = signals(row["text"], lang, source, section) | {"lang_score": math.nan if score is None else score}
+        checks = explain(values, lang, source, section)
+        failed = [check.rule for check in checks if not check.passed]
+        yield _rest(row, "text") | {
+            "lang": lang,
+            "lang_score": score,
+            "kept": not failed,
+            "reason": failed[0] if failed else None,
+            "also": failed[1:],
+            "rules": {check.rule: _plain(check._asdict()) for check in checks},
+        }
+
+
+def score_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Each text's score; where the card of a KenLM model has a reference, in which part of it the text is.
+
+    Language is identified where a row does not name it as ``lang``.
+    """
+    given = ("scorer.name=score", "scorer.kind=fasttext", *(f"scorer.{one}" for one in overrides))
+    scorer = parse_section(OneScorer, given).scorer
+    require(scorer)
+    model, points = open_scorer(scorer), percentiles_of(scorer)
+    identifier = LanguageIdentifier.load()
+    for row in _texts(names, lang=str):
+        lang = row.get("lang") or identifier.identify(row["text"])[0]
+        score = float(model.scores([row["text"]], [lang])[0])
+        told = {"lang": lang, "score": None if math.isnan(score) else round(score, 4)}
+        if points and isinstance(scorer, Kenlm):
+            told["part"] = None if math.isnan(score) else part(score, points)
+        yield _rest(row, "text") | told
+
+
+def redact_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The redacted text, and what was found where in the original."""
+    redactor = Redactor(parse_section(RedactSection, overrides))
+    for row in _texts(names):
+        spans = redactor.find(row["text"])
+        yield _rest(row, "text") | {
+            "text": redactor.redact(row["text"]),
+            "edits": [{"start": s.start, "end": s.end, "entity": s.entity, "score": s.score} for s in spans],
+        }
+
+
+def _texts(names: Iterable[str], **optional: type) -> Iterator[dict[str, Any]]:
+    for name in names:
+        if name == "-":
+            yield from _lines(sys.stdin.buffer, name, "text", **optional)
+        elif Path(name).suffix in {".jsonl", ".ndjson"}:
+            yield from _lines(_read(name).splitlines(), name, "text", **optional)
+        else:
+            yield {"file": name, "text": _text(name)}
+
+
+def _lines(lines: Iterable[bytes], name: str, wanted: str, **optional: type) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            raise InputError(f"{name}, line {number}: not JSON; give one JSON object a line") from None
+        if not isinstance(row, dict) or not isinstance(row.get(wanted), str):
+            raise InputError(f"{name}, line {number}: no string {wanted!r}; give JSON objects with that key")
+        for key, kind in optional.items():
+            value = row.get(key)
+            if value is not None and not isinstance(value, (int, float) if kind is float else kind):
+                raise InputError(f"{name}, line {number}: {key!r} is no {_KINDS[kind]}; mend it or leave it out")
+        yield row
+
+
+_KINDS = {str: "string", float: "number"}
+
+
+def _text(name: str) -> str:
+    text = decode_text(_read(name))
+    if text is None:
+        raise InputError(
+            f"{name} is no text: it is neither UTF-8, UTF-16 with a byte order mark nor Latin-1; "
+            "give text, or JSONL with the ending .jsonl"
+        )
+    return text
+
+
+def _read(name: str) -> bytes:
+    try:
+        return Path(name).read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"no file {name}") from None
+    except IsADirectoryError:
+        raise InputError(f"{name} is a folder; give files") from None
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror or error}") from None
+
+
+def _rest(row: dict[str, Any], without: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != without}
+
+
+def _plain(check: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in check.items() if name != "rule"}

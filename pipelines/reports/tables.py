@@ -1,0 +1,138 @@
+"""What people see: the ledger as a table, a stage's closing line, the summary of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from gristmill.pipelines.work_directory import manifests
+from gristmill.store.stage_directory import Manifest
+
+if TYPE_CHECKING:
+    from gristmill.pipelines.run import Done
+
+_REASONS = 4
+
+
+def stage_line(done: Done) -> str:
+    """One line for a stage that is done."""
+    step, counts = done.step, done.manifest.counts
+    worked = f"{len(step.pending)} of {len(step.tasks)} units" if step.pending else f"all {len(step.tasks)} units stood"
+    counted = step.stage.counted
+    kept = f"kept {counts.kept:,} of {counts.records:,} {counted}"
+    line = f"[bold]{step.stage.name:<11}[/]{kept:<38}{worked:<21}{done.seconds:7.1f} s"
+    attempts, documents = done.wasted
+    if not attempts:
+        return line
+    return f"{line}  ({attempts} {'attempt' if attempts == 1 else 'attempts'} wasted, {documents:,} {counted})"
+
+
+def ledger_table(ledger: Mapping[str, Any]) -> Table:
+    """The ledger: a row a stage, its most frequent reasons named."""
+    state = "[green]balanced[/]" if ledger["balanced"] else "[bold red]NOT BALANCED[/]"
+    table = Table(title=f"ledger: {state}", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("stage", style="bold")
+    for name in ("in", "kept", "dropped", "failed"):
+        table.add_column(name, justify="right")
+    table.add_column("reasons")
+    for row in ledger["stages"]:
+        dropped, failed = row["dropped"], row["failed"]
+        numbers = (row["in"], row["kept"], sum(dropped.values()), sum(failed.values()))
+        table.add_row(row["stage"], *(f"{n:,}" for n in numbers), escape(_reasons({**dropped, **failed})))
+    for sentence in ledger["imbalances"]:
+        table.add_row("", "", "", "", "", f"[red]{escape(sentence)}[/]")
+    return table
+
+
+def summary(work: str) -> Iterator[Table]:
+    """Tokens per source, the mixture asked and got, and the loss: as far as the run has come."""
+    done = manifests(work)
+    if "mix" in done:
+        yield mixture_table(done["mix"])
+    if "train" in done:
+        yield training_table(done["train"])
+
+
+def mixture_table(mix: Manifest) -> Table:
+    """A row a source: tokens there are, share asked (p ∝ n^α), share got, epochs."""
+    table = Table(title="mixture", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("source", style="bold")
+    for name in ("tokens", "asked", "got", "epochs", "tokens in the mix"):
+        table.add_column(name, justify="right")
+    for row in mix.summary["mixture"]:
+        table.add_row(
+            row["source"],
+            f"{row['tokens']:,}",
+            f"{row['asked']:.2%}",
+            f"{row['got']:.2%}",
+            f"{row['epochs']:.2f}{' (cap)' if row['capped'] else ''}",
+            f"{row['mixed_tokens']:,}",
+        )
+    return table
+
+
+def training_table(train: Manifest) -> Table:
+    summary = train.summary
+    table = Table(title="training", box=box.SIMPLE_HEAD, title_justify="left", show_header=False)
+    table.add_row("parameters", f"{summary['parameters']:,}")
+    table.add_row("steps", f"{summary['steps']:,} ({summary['tokens']:,} tokens)")
+    table.add_row("loss", f"{summary['first_loss']:.4f} → {summary['last_loss']:.4f}")
+    return table
+
+
+def plan_table(planned: Mapping[str, Any]) -> Table:
+    """What a run would do: a row a stage, then an estimate of the time it takes."""
+    table = Table(title=f"plan of {escape(planned['recipe'])}", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("stage")
+    table.add_column("directory", overflow="fold")
+    for name in ("units", "standing", "input", "core hours"):
+        table.add_column(name, justify="right")
+    for row in planned["stages"]:
+        table.add_row(
+            row["stage"],
+            row["directory"] or "",
+            _number(row["units"]),
+            _number(row["standing"]),
+            f"{row['input_bytes'] / 1e6:,.1f} MB" if row["input_bytes"] is not None else "",
+            f"{row['core_hours']:.3f}" if row["core_hours"] is not None else "",
+        )
+    table.caption = escape(planned["note"])
+    table.caption_justify = "left"
+    return table
+
+
+def document_panel(document: Mapping[str, Any]) -> Panel:
+    """A document's provenance, the decisions about it, and the head of its text."""
+    lines = [f"[dim]{name:<12}[/]{escape(str(value))}" for name, value in document.items() if name != "text"]
+    text = document.get("text")
+    head = f"\n\n{escape(text[:600])}{' …' if len(text) > 600 else ''}" if text else ""
+    return Panel("\n".join(lines) + head, title=str(document["id"]), title_align="left", box=box.ROUNDED)
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    """The most frequent reasons; those of one kind (``record_type:request``, …) together, each with its count."""
+    kinds: dict[str, dict[str, int]] = {}
+    for reason, count in counts.items():
+        kind, _, part = reason.partition(":")
+        kinds.setdefault(kind, {})[part] = count
+    ranked = _ranked({kind: sum(parts.values()) for kind, parts in kinds.items()})
+    shown = [f"{kind} {count:,}{_parts(kinds[kind])}" for kind, count in ranked[:_REASONS]]
+    return "\n".join(shown + ([f"and {len(ranked) - _REASONS} more"] if len(ranked) > _REASONS else []))
+
+
+def _parts(counts: Mapping[str, int]) -> str:
+    named = [f"{part} {count:,}" for part, count in _ranked(counts) if part]
+    return f" ({', '.join(named)})" if named else ""
+
+
+def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

@@ -1,0 +1,73 @@
+"""Ranges put together: each character for one kind, sorted, nothing twice."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gristmill.transforms.line_dedup.cuts import SPAN, Ranges, cuts_table, disjoint
+from gristmill.transforms.line_dedup.passages import LINE, PARAGRAPH
+
+Range = tuple[int, int, int, int]
+
+
+def put_together(given: list[Range]) -> list[Range]:
+    found = disjoint(Ranges(*np.array(given, np.int64).reshape(-1, 4).T))
+    return list(zip(*(column.tolist() for column in found), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], []),
+        ([(0, 5, 9, LINE), (0, 0, 4, LINE)], [(0, 0, 4, LINE), (0, 5, 9, LINE)]),
+        ([(0, 4, 9, LINE), (0, 0, 4, LINE)], [(0, 0, 9, LINE)]),
+        ([(0, 0, 4, LINE), (1, 4, 9, LINE)], [(0, 0, 4, LINE), (1, 4, 9, LINE)]),
+        ([(0, 2, 4, LINE), (0, 0, 9, PARAGRAPH)], [(0, 0, 9, PARAGRAPH)]),
+        ([(0, 0, 9, PARAGRAPH), (0, 9, 12, LINE)], [(0, 0, 9, PARAGRAPH), (0, 9, 12, LINE)]),
+        ([(0, 2, 4, LINE), (0, 0, 9, SPAN)], [(0, 0, 2, SPAN), (0, 2, 4, LINE), (0, 4, 9, SPAN)]),
+        ([(0, 2, 4, LINE), (0, 0, 4, SPAN)], [(0, 0, 2, SPAN), (0, 2, 4, LINE)]),
+        ([(0, 2, 4, LINE), (0, 2, 4, SPAN)], [(0, 2, 4, LINE)]),
+    ],
+)
+def test_put_together(given: list[Range], expected: list[Range]) -> None:
+    assert put_together(given) == expected
+
+
+def ranged(row: int, start: int, length: int, kind: int) -> Range:
+    return row, start, start + length, kind
+
+
+RANGES = st.builds(
+    ranged, st.integers(0, 2), st.integers(0, 12), st.integers(1, 6), st.sampled_from([LINE, PARAGRAPH, SPAN])
+)
+
+
+@given(st.lists(RANGES, max_size=8), st.randoms())
+def test_every_character_goes_once_and_for_the_best_kind(given: list[Range], chance: object) -> None:
+    ranked = [PARAGRAPH, LINE, SPAN]
+    painted = {}
+    for row, start, end, kind in sorted(given, key=lambda one: -ranked.index(one[3])):
+        painted.update({(row, place): kind for place in range(start, end)})
+    found = put_together(given)
+    assert {(row, place): kind for row, start, end, kind in found for place in range(start, end)} == painted
+    assert sum(end - start for _, start, end, _ in found) == len(painted)
+    assert found == sorted(found)
+    assert all(one[2] < two[1] for one, two in pairwise(found) if (one[0], one[3]) == (two[0], two[3]))
+    assert put_together(given[::-1]) == found
+
+
+def test_rows_without_cuts_have_empty_lists() -> None:
+    table = cuts_table(Ranges(*np.array([[1, 0, 4, LINE], [1, 4, 5, SPAN], [3, 2, 3, PARAGRAPH]]).T), 5)
+    rows = [[(cut["entity"], cut["start"], cut["end"]) for cut in row] for row in table["repeated"].to_pylist()]
+    assert rows == [
+        [],
+        [("repeated_line", 0, 4), ("repeated_span", 4, 5)],
+        [],
+        [("repeated_paragraph", 2, 3)],
+        [],
+    ]

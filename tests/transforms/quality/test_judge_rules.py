@@ -1,0 +1,344 @@
+"""Rules at their thresholds and just beside them; one document and a table of documents say the same."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from gristmill.transforms.quality.judge_rules import RULES, Check, explain
+from gristmill.transforms.quality.judge_section import JudgeSection, LineRules, Overlay, Policy, Thresholds
+from gristmill.transforms.quality.presets import PRESETS
+from gristmill.transforms.quality.rule_names import RULE_NAMES, PresetName, ThresholdName
+from gristmill.transforms.quality.signal_columns import RULE_COLUMNS, VERDICTS_SCHEMA, measure, verdicts
+from gristmill.transforms.quality.signals import SIGNALS
+
+GOOD = dict.fromkeys(SIGNALS, 0.0) | {
+    "characters": 600.0,
+    "lines": 5.0,
+    "words": 100.0,
+    "word_length": 5.0,
+    "alphabetic_words": 1.0,
+    "stop_words": 5.0,
+    "sentences": 5.0,
+    "line_punctuation": 1.0,
+    "long_lines": 3.0,
+    "lang_score": 0.99,
+}
+
+
+def failed(
+    changes: dict[str, float], section: JudgeSection | None = None, lang: str = "en", source: str = "web"
+) -> list[str]:
+    section = section or JudgeSection(rules=RULE_NAMES)
+    return [check.rule for check in explain(GOOD | changes, lang, source, section) if not check.passed]
+
+
+def table(rows: list[dict[str, float]]) -> pa.Table:
+    arrays = [pa.array([row[name] for row in rows], pa.float32(), from_pandas=True) for name in RULE_COLUMNS]
+    return pa.Table.from_arrays(arrays, names=list(RULE_COLUMNS))
+
+
+def documents(langs: list[str | None], sources: list[str], scores: list[float | None]) -> pa.Table:
+    dictionary = pa.dictionary(pa.int32(), pa.string())
+    return pa.table(
+        {
+            "lang": pa.array(langs, dictionary),
+            "source": pa.array(sources, dictionary),
+            "lang_score": pa.array(scores, pa.float32()),
+        }
+    )
+
+
+def test_the_tables_of_names_agree() -> None:
+    assert tuple(RULES) == get_args(ThresholdName) == RULE_NAMES[1:]
+    assert {"language_score", *Thresholds.model_fields} == set(RULES)
+    assert {rule.signal for rule in RULES.values()} <= {"lang_score", *SIGNALS}
+
+
+@pytest.mark.parametrize(
+    ("signal", "value", "expected"),
+    [
+        ("words", 50, []),
+        ("words", 49, ["words_min"]),
+        ("words", 100_000, []),
+        ("words", 100_001, ["words_max"]),
+        ("word_length", 3, []),
+        ("word_length", 2.9999, ["word_length_min"]),
+        ("word_length", 10, []),
+        ("word_length", 10.0001, ["word_length_max"]),
+        ("hash_ratio", 0.1, []),
+        ("hash_ratio", 0.1001, ["hashes"]),
+        ("ellipsis_ratio", 0.1, []),
+        ("ellipsis_ratio", 0.1001, ["ellipses"]),
+        ("bullet_lines", 0.9, []),
+        ("bullet_lines", 0.9001, ["bullet_lines"]),
+        ("ellipsis_lines", 0.3, []),
+        ("ellipsis_lines", 0.3001, ["ellipsis_lines"]),
+        ("alphabetic_words", 0.8, []),
+        ("alphabetic_words", 0.7999, ["alphabetic_words"]),
+        ("stop_words", 2, []),
+        ("stop_words", 1, ["stop_words"]),
+        ("stop_words", float("nan"), []),
+        ("duplicate_lines", 0.3, []),
+        ("duplicate_lines", 0.3001, ["duplicate_lines"]),
+        ("duplicate_line_chars", 0.2, []),
+        ("duplicate_line_chars", 0.2001, ["duplicate_line_chars"]),
+        ("duplicate_paragraphs", 0.3, []),
+        ("duplicate_paragraphs", 0.3001, ["duplicate_paragraphs"]),
+        ("duplicate_paragraph_chars", 0.2, []),
+        ("duplicate_paragraph_chars", 0.2001, ["duplicate_paragraph_chars"]),
+        ("top_2_gram", 0.2, []),
+        ("top_2_gram", 0.2001, ["top_2_gram"]),
+        ("top_3_gram", 0.18, []),
+        ("top_3_gram", 0.1801, ["top_3_gram"]),
+        ("top_4_gram", 0.16, []),
+        ("top_4_gram", 0.1601, ["top_4_gram"]),
+        ("duplicate_5_grams", 0.15, []),
+        ("duplicate_5_grams", 0.1501, ["duplicate_5_grams"]),
+        ("duplicate_6_grams", 0.14, []),
+        ("duplicate_6_grams", 0.1401, ["duplicate_6_grams"]),
+        ("duplicate_7_grams", 0.13, []),
+        ("duplicate_7_grams", 0.1301, ["duplicate_7_grams"]),
+        ("duplicate_8_grams", 0.12, []),
+        ("duplicate_8_grams", 0.1201, ["duplicate_8_grams"]),
+        ("duplicate_9_grams", 0.11, []),
+        ("duplicate_9_grams", 0.1101, ["duplicate_9_grams"]),
+        ("duplicate_10_grams", 0.1, []),
+        ("duplicate_10_grams", 0.1001, ["duplicate_10_grams"]),
+        ("sentences", 3, []),
+        ("sentences", 2, ["sentences"]),
+        ("lorem_ipsum", 0, []),
+        ("lorem_ipsum", 1, ["lorem_ipsum"]),
+        ("curly_brackets", 0, []),
+        ("curly_brackets", 1, ["curly_brackets"]),
+        ("line_punctuation", 0.12, []),
+        ("line_punctuation", 0.1199, ["line_punctuation"]),
+        ("short_lines", 0.67, []),
+        ("short_lines", 0.6701, ["short_lines"]),
+        ("repeated_line_chars", 0.1, []),
+        ("repeated_line_chars", 0.1001, ["repeated_line_chars"]),
+        ("newlines", 0.3, []),
+        ("newlines", 0.3001, ["newlines"]),
+        ("cut_words", 0.05, []),
+        ("cut_words", 0.0501, ["cut_words"]),
+        ("long_lines", 3, []),
+        ("long_lines", 2, ["long_lines"]),
+        ("technical_characters", 0.2, []),
+        ("technical_characters", 0.2001, ["technical_characters"]),
+        ("lang_score", 0.65, []),
+        ("lang_score", 0.6499, ["language_score"]),
+        ("lang_score", float("nan"), []),
+    ],
+)
+def test_at_a_threshold_and_beside_it(signal: str, value: float, expected: list[str]) -> None:
+    assert failed({signal: value}) == expected
+
+
+def test_the_trap_of_float32_is_real() -> None:
+    """Unrounded, the threshold's own value would fail on both sides: 0.1 in float32 is more than 0.1, 0.3 too."""
+    assert float(np.float32(0.1)) > 0.1
+    assert float(np.float32(0.3)) > 0.3
+    assert failed({"hash_ratio": float(np.float32(0.1)), "ellipsis_lines": float(np.float32(0.3))}) == []
+
+
+@pytest.mark.parametrize(
+    ("languages", "lang", "expected"),
+    [(None, None, []), (("en", "de"), "de", []), (("en",), "de", ["language"]), (("en",), None, ["language"])],
+)
+def test_language(languages: tuple[str, ...] | None, lang: Any, expected: list[str]) -> None:
+    assert failed({}, JudgeSection(languages=languages), lang=lang) == expected
+
+
+def test_the_order_of_the_recipe_decides_the_reason() -> None:
+    bad = {"stop_words": 0.0, "words": 10.0, "hash_ratio": 1.0}
+    assert failed(bad) == ["words_min", "hashes", "stop_words"]
+    assert failed(bad, JudgeSection(rules=("stop_words", "words_min"))) == ["stop_words", "words_min"]
+
+
+def test_overlays_later_ones_win() -> None:
+    section = JudgeSection(
+        overlays=(
+            Overlay(lang="en", thresholds={"words_min": 200}),
+            Overlay(source="short", thresholds={"words_min": 5}),
+            Overlay(source="code", rules=()),
+            Overlay(lang="de", source="code", rules=("words_min",)),
+        )
+    )
+    assert failed({}, section) == ["words_min"]
+    assert failed({}, section, lang="de") == []
+    assert failed({"words": 5.0}, section, source="short") == []
+    assert failed({"words": 4.0}, section, source="short") == ["words_min"]
+    assert failed({"words": 0.0}, section, source="code") == []
+    assert failed({"words": 0.0}, section, source="code", lang="de") == ["words_min"]
+
+
+def test_languages_without_spaces_have_limits_of_their_own() -> None:
+    chinese = {"word_length": 1.05, "words": 80.0}
+    assert failed(chinese, lang="zh") == []
+    assert failed(chinese | {"words": 79.0}, lang="zh") == ["words_min"]
+    assert failed(chinese, lang="en") == ["word_length_min"]
+    assert failed(chinese, JudgeSection(language_overlays=()), lang="zh") == ["word_length_min"]
+
+
+def test_explain_says_what_decided() -> None:
+    section = JudgeSection(languages=("en",), rules=("language", "hashes", "stop_words", "language_score"))
+    assert explain(GOOD | {"hash_ratio": 0.25, "stop_words": float("nan")}, "en", "web", section) == [
+        Check("language", "en", ("en",), True),
+        Check("hashes", 0.25, 0.1, False),
+        Check("stop_words", None, 2, True),
+        Check("language_score", 0.99, 0.65, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"rules": ["word_min"]},
+        {"thresholds": {"word_min": 3}},
+        {"overlays": [{"lang": "de", "thresholds": {"language": 1}}]},
+        {"overlays": [{"thresholds": {"words_min": 1}}]},
+        {"overlays": [{"lang": "de"}]},
+        {"rules": ["words_min", "words_min"]},
+        {"preset": "gofer"},
+        {"variant": "trafilatura"},
+        {"lines": {"rules": ["uppercase", "uppercase"]}},
+        {"lines": {"rules": ["lowercase"]}},
+        {"thresholds": 3},
+        {"min_lang_score": 1.1},
+    ],
+)
+def test_bad_sections_are_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        JudgeSection.model_validate(bad)
+
+
+def test_verdicts_of_a_table() -> None:
+    rows = [GOOD, GOOD | {"words": 3.0, "stop_words": 0.0}, GOOD | {"words": 3.0}, GOOD, GOOD | {"hash_ratio": 1.0}]
+    found = verdicts(
+        table(rows),
+        documents(["en", "en", "en", None, "fr"], ["web", "web", "code", "web", "web"], [0.9, 0.9, 0.9, None, 0.1]),
+        JudgeSection(languages=("en", "fr"), overlays=(Overlay(source="code", rules=()),)),
+    )
+    assert found.schema == VERDICTS_SCHEMA
+    assert found["kept"].to_pylist() == [True, False, True, False, False]
+    assert found["reason"].to_pylist() == [None, "words_min", None, "language", "language_score"]
+    assert found["value"].to_pylist() == [None, 3.0, None, None, np.float32(0.1)]
+    assert found["threshold"].to_pylist() == [None, 50.0, None, None, np.float32(0.65)]
+    assert found["also"].to_pylist() == [
+        [],
+        [{"rule": "stop_words", "value": 0.0, "threshold": 2.0}],
+        [],
+        [],
+        [{"rule": "hashes", "value": 1.0, "threshold": np.float32(0.1)}],
+    ]
+    found.validate(full=True)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_tables_without_failures(rows: int) -> None:
+    found = verdicts(table([GOOD] * rows), documents([None] * rows, ["web"] * rows, [None] * rows), JudgeSection())
+    found.validate(full=True)
+    assert found.schema == VERDICTS_SCHEMA
+    kept = {"kept": True, "reason": None, "value": None, "threshold": None, "also": []}
+    assert found.to_pylist() == [kept] * rows
+
+
+def test_sidecars_of_other_documents_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 rows of signals for 1 documents"):
+        verdicts(table([GOOD] * 2), documents(["en"], ["web"], [None]), JudgeSection())
+
+
+TEXTS = st.lists(
+    st.sampled_from(["the", "and of", "to be", "# ", "…\n", "- x\n", "1 2 3", "日本語の", "word", "\n\n", "I..."]),
+    max_size=120,
+).map(" ".join)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(TEXTS, st.sampled_from(["en", "ja", "xx", None]), st.sampled_from(["a", "b"])), max_size=8))
+def test_a_table_and_one_document_at_a_time_agree(docs: list[tuple[str, str | None, str]]) -> None:
+    section = JudgeSection(
+        languages=("en", "ja", "xx"),
+        thresholds=Thresholds(words_min=20),
+        overlays=(Overlay(source="b", rules=("stop_words", "hashes", "words_min")),),
+    )
+    langs, sources = [lang for _, lang, _ in docs], [source for _, _, source in docs]
+    measured = measure([text for text, _, _ in docs], langs, sources, section)
+    found = verdicts(pa.Table.from_batches([measured]), documents(langs, sources, [None] * len(docs)), section)
+    for row, verdict in enumerate(found.to_pylist()):
+        values = {name: np.nan if v is None else v for name, v in measured.slice(row, 1).to_pylist()[0].items()}
+        del values["cuts"]
+        checks = [check for check in explain(values, langs[row], sources[row], section) if not check.passed]
+        assert verdict["kept"] == (not checks)
+        assert verdict["reason"] == (checks[0].rule if checks else None)
+        assert [one["rule"] for one in verdict["also"]] == [check.rule for check in checks[1:]]
+        for check, one in zip(checks[1:], verdict["also"], strict=True):
+            assert (one["value"], one["threshold"]) == (np.float32(check.value), np.float32(check.threshold))
+
+
+@given(st.permutations(RULE_NAMES), st.dictionaries(st.sampled_from(sorted(SIGNALS)), st.floats(0, 200)))
+def test_the_order_of_rules_changes_no_verdict(order: list[Any], changes: dict[str, float]) -> None:
+    """Only which of the failed rules is the reason."""
+    shuffled = failed(changes, JudgeSection(rules=order))
+    assert set(shuffled) == set(failed(changes))
+    assert shuffled == [rule for rule in order if rule in shuffled]
+
+
+@pytest.mark.parametrize("preset", get_args(PresetName))
+def test_a_preset_is_filled_in_and_given_keys_replace_it(preset: PresetName) -> None:
+    section = JudgeSection(preset=preset)
+    assert section.rules == PRESETS[preset].rules
+    assert JudgeSection.model_validate(section.model_dump()) == section
+    own = JudgeSection.model_validate({"preset": preset, "thresholds": {"sentences": 7}, "lines": {"min_words": 9}})
+    assert (own.thresholds.sentences, own.lines.min_words) == (7, 9)
+    assert own.lines.rules == section.lines.rules
+    assert own.rules == section.rules
+
+
+def test_what_presets_change() -> None:
+    assert JudgeSection(preset="fineweb").thresholds.sentences == 5
+    assert JudgeSection(preset="c4").thresholds.sentences == 3
+    assert "terminal_mark" in JudgeSection(preset="c4").lines.rules
+    assert "terminal_mark" not in JudgeSection(preset="fineweb").lines.rules
+    assert JudgeSection(preset="dclm").variant == "dclm"
+    assert JudgeSection(preset="dclm", variant="paper").variant == "paper"
+    assert not JudgeSection().lines.rules
+
+
+def test_line_rules_by_language_and_source() -> None:
+    section = JudgeSection(preset="c4", overlays=(Overlay(source="code", lines=LineRules()),))
+    assert section.line_rules("en", "web") == section.lines
+    assert not section.line_rules("en", "code").rules
+    assert section.measures()["overlays"] == [
+        {"lang": None, "source": "code", "lines": LineRules().model_dump(mode="json")}
+    ]
+
+
+def test_policy_of_the_default_section() -> None:
+    policy = JudgeSection().policy("en", "web")
+    assert isinstance(policy, Policy)
+    assert policy.wanted
+    assert policy.rules == PRESETS["gristmill"].rules
+    assert policy.thresholds["language_score"] == 0.65
+
+
+def test_human_reviewed_text_is_mostly_kept(shared_data: Path) -> None:
+    """633 pages' main text as people marked it; shops' and listings' short ones may go, articles hardly."""
+    with gzip.open(shared_data / "warc" / "gold.jsonl.gz", "rt", encoding="utf-8") as file:
+        pages = [json.loads(line) for line in file]
+    articles = [page for page in pages if page["page_type"] in ("article", "documentation")]
+    langs = [page["lang"] for page in articles]
+    sources = ["web"] * len(articles)
+    measured = pa.Table.from_batches([measure([page["text"] for page in articles], langs, sources, JudgeSection())])
+    found = verdicts(measured, documents(langs, sources, [None] * len(articles)), JudgeSection())
+    kept = found["kept"].to_pylist()
+    assert sum(kept) >= 0.98 * len(kept)

@@ -1,0 +1,94 @@
+"""The same small texts counted as datatrove and as DCLM count them, by their code; worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from gristmill.transforms.quality.judge_section import JudgeSection, LineRules
+from gristmill.transforms.quality.measure import signals
+from gristmill.transforms.quality.rule_names import Variant
+from gristmill.transforms.quality.signals import DIGITS
+
+AGAIN = "a b c d e f g a b c d e f h"
+"""27 characters, 14 of them words; two 5-grams and one 6-gram occur twice, and overlap."""
+
+
+def value(variant: Variant, text: str, name: str, preset: str = "gopher") -> float:
+    lines = LineRules() if preset == "gopher" else None
+    given = {"variant": variant, "preset": preset} | ({"lines": lines} if lines else {})
+    return signals(text, "en", section=JudgeSection.model_validate(given))[name]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "paper", "datatrove", "dclm"),
+    [
+        ("Don't stop - now!", "words", 4, 4, 3),
+        ("one two, three", "words", 3, 3, 3),
+        ("# a b #c", "hash_ratio", 2 / 3, 2 / 5, 2 / 4),
+        ("a... b # c", "ellipsis_ratio", 1 / 3, 1 / 5, 2 / 4),
+        ("a . . . b", "ellipsis_ratio", 0, 0, 1 / 5),
+        ("a bb ccc.", "word_length", 2, 2, 7 / 3),
+        ("- a\n\n* b\n• c", "bullet_lines", 1, 2 / 4, 1),
+        ("a...\n\nb. . .\nc", "ellipsis_lines", 1 / 3, 1 / 4, 2 / 3),
+        ("a 1 , b", "alphabetic_words", 2 / 3, 2 / 4, 2 / 4),
+        ("The the, THE of.", "stop_words", 2, 2, 2),
+        ("the the", "stop_words", 1, 1, 2),
+        ("aa\nb\n aa\naa", "duplicate_lines", 2 / 4, 1 / 4, 3 / 4),
+        ("aa\nb\naa", "duplicate_line_chars", 2 / 5, 2 / 7, 4 / 5),
+        ("a\n\nb\n\na", "duplicate_paragraphs", 1 / 3, 1 / 3, 2 / 3),
+        ("a\n \nb\n \na", "duplicate_paragraphs", 1 / 3, 0, 0),
+        ("a a a", "top_2_gram", 1, 6 / 5, 4 / 3),
+        ("ab cd", "top_2_gram", 0, 1, 0),
+        ("a b C D c d A B", "top_2_gram", 4 / 8, 3 / 15, 0),
+        ("x y aa bb x y aa bb", "top_2_gram", 8 / 12, 6 / 19, 8 / 12),
+        (AGAIN, "duplicate_5_grams", 12 / 14, 5 / 27, 12 / 14),
+        (AGAIN, "duplicate_6_grams", 12 / 14, 6 / 27, 12 / 14),
+        (AGAIN, "duplicate_7_grams", 0, 0, 0),
+        ("Is it. Yes! No", "sentences", 3, 3, 3),
+        ("See e.g. this.", "sentences", 2, 1, 2),
+        ('He goes "home"', "line_punctuation", 1, 0, 1),
+        ("x" * 30, "short_lines", 0, 1, 0),
+        ("aa\n aa", "repeated_line_chars", 0.5, 0, 0.5),
+        ("a b\n\nc d", "newlines", 0.5, 0.5, 0.5),
+        ("a b\nc d", "newlines", 0.5, 0.25, 0.5),
+    ],
+)
+def test_each_tool_counts_in_its_own_way(text: str, name: str, paper: float, datatrove: float, dclm: float) -> None:
+    said = {variant: value(variant, text, name) for variant in ("paper", "datatrove", "dclm")}
+    assert said == pytest.approx({"paper": paper, "datatrove": datatrove, "dclm": dclm}, abs=0.6 * 10**-DIGITS)
+
+
+def test_datatrove_looks_for_brackets_in_lines_that_come_so_far() -> None:
+    short, javascript, long = "{ x }", "This needs javascript to be on {", "A line of code { that is long."
+    assert value("datatrove", short, "curly_brackets", "fineweb") == 1
+    assert value("datatrove", "{ x", "curly_brackets", "fineweb") == 0
+    assert value("datatrove", javascript, "curly_brackets", "fineweb") == 0
+    assert value("datatrove", long, "curly_brackets", "fineweb") == 1
+    assert value("paper", javascript, "curly_brackets", "fineweb") == 1
+
+
+def test_datatrove_does_not_measure_what_it_divides_by_nothing() -> None:
+    assert math.isnan(value("datatrove", "", "hash_ratio"))
+    assert math.isnan(value("datatrove", "...", "word_length"))
+
+
+@pytest.mark.parametrize(
+    ("line", "goes"),
+    [
+        ("SHOut it", False),
+        ("SHOUT it", True),
+        ("1234", True),
+        ("12 34", False),
+        ("3 likes", True),
+        ("word", True),
+        ("two words", False),
+        ("Sign-in here", True),
+        ("Read more... now", False),
+        ("3 items in cart", True),
+    ],
+)
+def test_words_that_dclm_corrects_away(line: str, goes: bool) -> None:
+    text = "These are five plain words\n" + line
+    assert (value("dclm", text, "cut_words", "dclm") > 0) == goes

@@ -1,0 +1,173 @@
+"""Rules over scores: limits, keep-shares from cards, and verdicts put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gristmill.classifiers.card import write_card
+from gristmill.classifiers.score import rounded
+from gristmill.errors import InputError
+from gristmill.pipelines.recipe import parse_recipe
+from gristmill.transforms.quality.score_rules import ScoreRule, score_rules, with_scores
+from gristmill.transforms.quality.score_section import AnyScorer, FastText, Kenlm
+from gristmill.transforms.quality.signal_columns import VERDICTS_SCHEMA
+
+SOURCE = {"name": "web", "format": "jsonl", "root": "/nowhere"}
+
+
+def scorers(*rows: dict[str, Any]) -> tuple[AnyScorer, ...]:
+    return parse_recipe({"name": "r", "sources": [SOURCE], "scores": list(rows)}).scores
+
+
+@pytest.mark.parametrize(
+    ("floor", "score", "fails"),
+    [
+        (True, 0.4999, True),
+        (True, 0.5, False),
+        (True, 0.50001, False),
+        (False, 0.5, False),
+        (False, 0.5001, True),
+        (True, np.nan, False),
+        (False, np.nan, False),
+    ],
+)
+def test_limits_at_and_beside_them(floor: bool, score: float, fails: bool) -> None:
+    assert ScoreRule("score:q", 0.5, floor).fails(rounded([score])).tolist() == [fails]
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 312.4567, 31245.7, 1e-4])
+def test_a_score_is_at_its_own_limit(threshold: float) -> None:
+    scores = rounded([threshold])
+    assert not ScoreRule("score:q", threshold, True).fails(scores).any()
+    assert not ScoreRule("score:q", threshold, False).fails(scores).any()
+
+
+def test_limits_of_a_recipe_become_rules() -> None:
+    words = {"name": "bad", "kind": "words", "lists": {"en": "words.txt"}, "max": 2}
+    found = score_rules(scorers({"name": "good", "kind": "fasttext", "min": 0.2, "max": 0.9}, words))
+    assert found == [
+        ScoreRule("score:good", 0.2, True),
+        ScoreRule("score:good", 0.9, False),
+        ScoreRule("score:bad", 2.0, False),
+    ]
+
+
+def test_a_keep_share_is_a_limit_of_the_card(tmp_path: Path) -> None:
+    model = str(tmp_path / "m.bin")
+    write_card(model, {"reference": {"percentiles": [n / 100 for n in range(101)]}})
+    assert score_rules([FastText(name="q", model=model, keep=0.1)]) == [ScoreRule("score:q", 0.9, True)]
+    assert score_rules([Kenlm(name="q", model=model, keep=0.3)]) == [ScoreRule("score:q", 0.3, False)]
+
+
+def test_a_keep_share_needs_a_card(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no percentiles of a reference"):
+        score_rules([FastText(name="q", model=str(tmp_path / "m.bin"), keep=0.1)])
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ({"name": "Q", "kind": "fasttext"}, "scores.0.name"),
+        ({"name": "q", "kind": "fastext"}, "did you mean 'fasttext'"),
+        ({"name": "q"}, "scores.0.kind is missing"),
+        ({"name": "q", "kind": "fasttext", "keep": 0.1, "min": 0.2}, "leave out `min` and `max`, or `keep`"),
+        ({"name": "q", "kind": "fasttext", "keep": 0.105}, "scores.0.keep"),
+        ({"name": "q", "kind": "fasttext", "keep": 1}, "scores.0.keep"),
+        ({"name": "q", "kind": "words", "lists": {"en": "a"}, "keep": 0.1}, "scores.0.keep: no such key"),
+        ({"name": "q", "kind": "kenlm"}, "scores.0.model is missing"),
+    ],
+)
+def test_faults_of_a_recipe_are_told(row: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        scorers(row)
+
+
+def test_two_scores_of_one_name_are_told() -> None:
+    with pytest.raises(InputError, match="two scores are named 'q'"):
+        scorers({"name": "q", "kind": "fasttext"}, {"name": "q", "kind": "fasttext"})
+
+
+def failure(rule: str, value: float, threshold: float) -> dict[str, Any]:
+    return {"rule": rule, "value": np.float32(value), "threshold": np.float32(threshold)}
+
+
+def verdict(*failures: dict[str, Any]) -> dict[str, Any]:
+    """A row of verdicts, as one that fails these rules, in this order."""
+    first = failures[0] if failures else {"rule": None, "value": None, "threshold": None}
+    return {
+        "kept": not failures,
+        "reason": first["rule"],
+        "value": first["value"],
+        "threshold": first["threshold"],
+        "also": list(failures[1:]),
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=VERDICTS_SCHEMA)
+
+
+SHORT, HASHES = failure("words_min", 3, 50), failure("hashes", 0.5, 0.1)
+RULES = [ScoreRule("score:good", 0.5, True), ScoreRule("score:bad", 2.0, False)]
+LOW, BAD = failure("score:good", 0.25, 0.5), failure("score:bad", 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "good", "bad", "after"),
+    [
+        ([], 0.75, 1, []),
+        ([], 0.5, 2, []),
+        ([], None, None, []),
+        ([], 0.25, 1, [LOW]),
+        ([], 0.75, 3, [BAD]),
+        ([], 0.25, 3, [LOW, BAD]),
+        ([], None, 3, [BAD]),
+        ([SHORT], 0.75, 1, [SHORT]),
+        ([SHORT], 0.25, 3, [SHORT, LOW, BAD]),
+        ([SHORT, HASHES], 0.25, 1, [SHORT, HASHES, LOW]),
+    ],
+)
+def test_failures_of_scores_stand_behind_the_others(
+    before: list[dict[str, Any]], good: float | None, bad: float | None, after: list[dict[str, Any]]
+) -> None:
+    around = [[], [SHORT, HASHES], before, [SHORT], []]
+    goods, bads = [0.9, 0.9, good, 0.9, 0.25], [0, 0, bad, 0, 0]
+    scores = pa.table({"score:good": pa.array(goods, pa.float32()), "score:bad": pa.array(bads, pa.float32())})
+    found = with_scores(table([verdict(*one) for one in around]), scores, RULES)
+    assert found.schema == VERDICTS_SCHEMA
+    assert (
+        found.to_pylist() == table([verdict(*one) for one in ([], [SHORT, HASHES], after, [SHORT], [LOW])]).to_pylist()
+    )
+
+
+def test_no_rules_and_no_rows_change_nothing() -> None:
+    rows = table([verdict(), verdict(SHORT, HASHES)])
+    scores = pa.table(
+        {"score:good": pa.array([0.0, 0.0], pa.float32()), "score:bad": pa.array([9.0, 9.0], pa.float32())}
+    )
+    assert with_scores(rows, scores, []) is rows
+    assert with_scores(rows.slice(0, 0), scores.slice(0, 0), RULES).num_rows == 0
+
+
+number = st.none() | st.floats(0, 4, width=32)
+
+
+@given(st.lists(st.tuples(st.lists(st.sampled_from([SHORT, HASHES]), unique_by=id), number, number)))
+def test_row_by_row_it_is_the_same(rows: list[tuple[list[dict[str, Any]], float | None, float | None]]) -> None:
+    verdicts = table([verdict(*failures) for failures, _, _ in rows])
+    scores = pa.table(
+        {
+            "score:good": pa.array([good for _, good, _ in rows], pa.float32()),
+            "score:bad": pa.array([bad for _, _, bad in rows], pa.float32()),
+        }
+    )
+    together = with_scores(verdicts, scores, RULES).to_pylist()
+    apart = [with_scores(verdicts.slice(n, 1), scores.slice(n, 1), RULES).to_pylist()[0] for n in range(len(rows))]
+    assert together == apart

@@ -1,0 +1,206 @@
+"""Scoring through Beam: tiers, languages, scores of earlier runs, order of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+
+from gristmill.corpus.record import UnitSummary
+from gristmill.errors import RunError
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.transforms.core.row_blocks import AlignedFiles, Columns, side_by_side
+from gristmill.transforms.core.units import Task
+from gristmill.transforms.quality.judge_section import JudgeSection
+from gristmill.transforms.quality.score_beam import (
+    SCORERS,
+    ReadScoreWork,
+    ScoreDocuments,
+    ScoreWork,
+    WriteScores,
+    read_score_blocks,
+)
+from gristmill.transforms.quality.score_blocks import score_block
+from gristmill.transforms.quality.score_section import FastText, Kenlm, Transformer, WordLists
+from gristmill.transforms.quality.scorers import scorer_key
+from gristmill.transforms.quality.signal_columns import RULE_COLUMNS, measure, verdicts
+from tests.classifiers.tiny_models import text, transformer
+
+SECTION = JudgeSection(rules=("words_min",), thresholds={"words_min": 20})
+COLUMNS = ("text", "source", "lang", "lang_score")
+
+
+class Counting:
+    """A scorer that scores a text by its length, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def scores(self, texts: Sequence[str], langs: Sequence[str | None]) -> Any:
+        self.asked += texts
+        return np.array([len(text) for text in texts], np.float32)
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> WordLists:
+    (tmp_path / "words.txt").write_text("sale1\nsale2\n")
+    return WordLists(name="bad", lists={"en": str(tmp_path / "words.txt")}, max=100)
+
+
+def block(texts: Sequence[str], langs: Sequence[str | None] | None = None) -> pa.Table:
+    """Documents with what the rules look at."""
+    langs = langs or ["en"] * len(texts)
+    documents = {
+        "text": pa.array(texts, pa.large_string()),
+        "source": pa.array(["web"] * len(texts)),
+        "lang": pa.array(langs, pa.string()),
+        "lang_score": pa.array([1.0] * len(texts), pa.float32()),
+    }
+    signals = pa.Table.from_batches([measure(texts, langs, ["web"] * len(texts), SECTION)])
+    return side_by_side([pa.table(documents), signals.select(RULE_COLUMNS)])
+
+
+def written(path: Path, blocks: Sequence[pa.Table]) -> str:
+    with pq.ParquetWriter(path, blocks[0].schema) as writer:
+        for one in blocks:
+            writer.write_table(one, row_group_size=len(one))
+    return str(path)
+
+
+def work(tmp_path: Path, blocks: Sequence[pa.Table], earlier: Sequence[tuple[str, str, str]] = ()) -> ScoreWork:
+    documents = written(tmp_path / "documents-0.parquet", blocks)
+    aligned = AlignedFiles((Columns(documents, (*COLUMNS, *RULE_COLUMNS)),), sum(map(len, blocks)))
+    return ScoreWork(aligned, tuple((Columns(url, (column,)), key) for url, column, key in earlier))
+
+
+def test_documents_are_scored_in_tiers(tmp_path: Path, words: WordLists) -> None:
+    pytest.importorskip("transformers")
+    dear = Transformer(name="edu", model=transformer(tmp_path / "tiny"), label="high")
+    scorers = [dear, words, FastText(name="quality", languages=("de",))]
+    texts = [[text(True, n), "short", text(False, n, 30) + " sale1" * 30] for n in range(5)]
+    stage = StageDirectory(str(tmp_path), "scores", "0" * 16)
+    blocks = [block(three, ["en", "en", "en"]) for three in texts]
+    units = {"a": blocks, "b": blocks[:1]}
+    tasks = []
+    for unit, some in units.items():
+        (tmp_path / unit).mkdir()
+        tasks.append(Task(unit, {"source": "web"}, 1, work(tmp_path / unit, some)))
+    with TestPipeline(FnApiRunner()) as pipeline:
+        scored = pipeline | beam.Create(tasks) | ReadScoreWork() | ScoreDocuments(scorers, SECTION)
+        assert_that(scored | WriteScores(stage, scorers), equal_to(["a", "b"]))
+    manifest = stage.write_manifest(units, lambda receipts: {})
+    assert manifest.counts.kept == 18
+    receipt = manifest.receipts[0]
+    assert receipt.summary == {SCORERS: {one.column: scorer_key(one) for one in scorers}}
+    table = pq.read_table(stage.file_url(receipt.file("scores")))
+    assert table.schema.names == ["score:edu", "score:bad", "score:quality"]
+    edu, bad, quality = (table[name].to_pylist() for name in table.schema.names)
+    assert [one is not None for one in edu] == [True, False, False] * 5  # too short; too many bad words
+    from gristmill.classifiers.transformer import TransformerScorer
+
+    alone = TransformerScorer.load(dear.model, "high").scores([three[0] for three in texts])
+    assert edu[::3] == alone.tolist()  # block by block, in their order
+    assert bad[:2] == [0.0, 0.0]
+    assert bad[2] == 500.0
+    assert quality == [None] * 15
+
+
+def test_a_later_dear_scorer_sees_what_the_earlier_one_lets_through(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from gristmill.classifiers.transformer import TransformerScorer
+
+    folder = transformer(tmp_path / "tiny")
+    texts = [text(n % 2 == 0, n) for n in range(8)]
+    alone = TransformerScorer.load(folder, "high").scores(texts)
+    middle = float(np.sort(alone)[4])
+    first = Transformer(name="first", model=folder, label="high", min=middle)
+    second = Transformer(name="second", model=folder, label="low")
+    stage = StageDirectory(str(tmp_path), "scores", "0" * 16)
+    task = Task("a", {"source": "web"}, 1, work(tmp_path, [block(texts)]))
+    with TestPipeline(FnApiRunner()) as pipeline:
+        scored = pipeline | beam.Create([task]) | ReadScoreWork() | ScoreDocuments([first, second], SECTION)
+        _ = scored | WriteScores(stage, [first, second])
+    receipt = stage.write_manifest({"a"}, lambda receipts: {}).receipts[0]
+    table = pq.read_table(stage.file_url(receipt.file("scores")))
+    assert table["score:first"].to_pylist() == alone.tolist()
+    assert [one is not None for one in table["score:second"].to_pylist()] == (alone >= middle).tolist()
+
+
+@pytest.mark.parametrize(
+    ("languages", "langs", "asked"),
+    [(None, ["en", None, "de"], "abc"), (("en",), ["en", None, "de"], "a"), (("de", "en"), ["en", None, "de"], "ac")],
+)
+def test_only_documents_of_its_languages_are_scored(
+    words: WordLists, languages: tuple[str, ...] | None, langs: list[str | None], asked: str
+) -> None:
+    model = Counting()
+    found = score_block(block(["a", "b", "c"], langs), words.model_copy(update={"languages": languages}), model)
+    assert "".join(model.asked) == asked
+    assert [text for text, score in zip("abc", found, strict=True) if not np.isnan(score)] == list(asked)
+
+
+def test_only_missing_scores_are_computed(words: WordLists) -> None:
+    known = np.array([7, np.nan, 9, np.nan], np.float32)
+    earlier = block(["a", "bb", "ccc", "dddd"]).append_column(f"earlier:{scorer_key(words)}", pa.array(known))
+    model = Counting()
+    assert score_block(earlier, words, model).tolist() == [7, 2, 9, 4]
+    assert model.asked == ["bb", "dddd"]
+
+
+def test_a_score_of_an_earlier_run_is_not_told_where_this_run_has_none(words: WordLists) -> None:
+    earlier = block(["a", "bb"]).append_column(f"earlier:{scorer_key(words)}", pa.array([7, 8], pa.float32()))
+    found = score_block(earlier, words, Counting(), np.array([False, True]))
+    assert np.isnan(found[0])
+    assert found[1] == 8
+
+
+def test_scores_of_several_earlier_runs_fill_one_another(tmp_path: Path) -> None:
+    def scores(name: str, *groups: list[float | None]) -> str:
+        return written(tmp_path / name, [pa.table({"score:x": pa.array(one, pa.float32())}) for one in groups])
+
+    first = scores("first-0.parquet", [1, None], [None])
+    second = scores("second-0.parquet", [5, 2], [None])
+    blocks = [block(["a", "b"]), block(["c"])]
+    given = work(tmp_path, blocks, [(first, "score:x", "k"), (second, "score:x", "k"), (second, "score:x", "other")])
+    *read, end = read_score_blocks(given)
+    assert isinstance(end, UnitSummary)
+    assert read[0]["earlier:k"].to_pylist() == [1, 2]
+    assert np.isnan(read[1]["earlier:k"].to_numpy()).all()
+    assert read[0]["earlier:other"].to_pylist() == [5, 2]
+
+
+def test_files_that_are_not_aligned_are_told(tmp_path: Path) -> None:
+    short = written(tmp_path / "short-0.parquet", [pa.table({"score:x": pa.array([1.0], pa.float32())})])
+    with pytest.raises(RunError, match="not row-aligned"):
+        list(read_score_blocks(work(tmp_path, [block(["a", "b"])], [(short, "score:x", "k")])))
+
+
+def test_a_key_holds_what_scores_hang_on_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "a.arpa").write_text("one")
+    (tmp_path / "b.arpa").write_text("one")
+    (tmp_path / "c.arpa").write_text("two")
+    same = Kenlm(name="lm", model=str(tmp_path / "a.arpa"))
+    alike = [
+        Kenlm(name="other", model=str(tmp_path / "a.arpa")),
+        Kenlm(name="lm", model=str(tmp_path / "b.arpa")),
+        Kenlm(name="lm", model=str(tmp_path / "a.arpa"), languages=("en",), max=100),
+        Kenlm(name="lm", model=str(tmp_path / "a.arpa"), keep=0.3),
+    ]
+    assert {scorer_key(one) for one in alike} == {scorer_key(same)}
+    assert scorer_key(Kenlm(name="lm", model=str(tmp_path / "c.arpa"))) != scorer_key(same)
+    assert scorer_key(FastText(name="q")) != scorer_key(FastText(name="q", label="negative"))
+
+
+def test_the_rules_of_this_test_let_long_texts_through() -> None:
+    rows = block([text(True, 1), "short"])
+    found = verdicts(rows.select(RULE_COLUMNS), rows.select(["source", "lang", "lang_score"]), SECTION)
+    assert found["kept"].to_pylist() == [True, False]

@@ -1,0 +1,227 @@
+"""``crawl`` and ``sample``: which files of a crawl are read, from wherever it lies."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import random
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from warcio.warcwriter import WARCWriter
+
+from gristmill.corpus.record import Raw
+from gristmill.errors import InputError
+from gristmill.pipelines.cli.main import main
+from gristmill.pipelines.recipe import load_recipe, parse_recipe
+from gristmill.store import storage
+from gristmill.transforms.read.crawl import COMMON_CRAWL, choose, crawl_paths
+from gristmill.transforms.read.reader import Limits, read_unit
+from gristmill.transforms.read.source_section import SourceSection
+from gristmill.transforms.read.unit_plan import plan_units
+from tests.web_server import serving
+
+CRAWL = "CC-MAIN-2024-10"
+FILES = 12
+
+
+def listed(kind: str) -> list[str]:
+    suffix = "warc.gz" if kind == "warc" else "warc.wet.gz"
+    return [
+        f"crawl-data/{CRAWL}/segments/17{n % 3}.1/{kind}/CC-MAIN-20240220-20240221-{n:05}.{suffix}"
+        for n in range(FILES)
+    ]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A folder laid out as Common Crawl is, a page in each file."""
+    root = tmp_path / "archive"
+    for n, path in enumerate(listed("warc")):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        out = io.BytesIO()
+        writer = WARCWriter(out, gzip=True)
+        body = io.BytesIO(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>page %d" % n)
+        headers = {"WARC-Record-ID": f"<urn:uuid:{n}>"}
+        writer.write_record(
+            writer.create_warc_record(f"http://x.example/{n}", "response", body, warc_headers_dict=headers)
+        )
+        (root / path).write_bytes(out.getvalue())
+    for kind in ("warc", "wet"):
+        text = "".join(f"{path}\n" for path in listed(kind))
+        (root / "crawl-data" / CRAWL / f"{kind}.paths.gz").write_bytes(gzip.compress(text.encode()))
+    return root
+
+
+def source(root: object, sample: int | None = None, **options: object) -> SourceSection:
+    keys = {"name": "web", "format": "warc", "root": str(root), "crawl": CRAWL, "sample": sample, **options}
+    return SourceSection.model_validate(keys)
+
+
+def read(section: SourceSection) -> dict[bytes, tuple[str, bytes | str]]:
+    """Id → file and payload."""
+    items = [item for unit in plan_units(section, 2**20) for item in read_unit(unit, section, Limits())]
+    return {item.origin.id: (item.origin.file, item.payload) for item in items if isinstance(item, Raw)}
+
+
+# -- the choice -------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, FILES), st.integers(1, FILES), st.integers(0, 2**63 - 1), st.randoms())
+def test_a_smaller_sample_is_part_of_a_larger_one_in_any_order(
+    a: int, b: int, seed: int, shuffler: random.Random
+) -> None:
+    shuffled = listed("warc")
+    shuffler.shuffle(shuffled)
+    assert choose(shuffled, a, seed) == choose(listed("warc"), a, seed)
+    assert len(choose(shuffled, a, seed)) == a
+    assert set(choose(shuffled, min(a, b), seed)) <= set(choose(shuffled, max(a, b), seed))
+
+
+def test_the_choice_stays_what_it_is() -> None:
+    """It is part of what a recipe means: these are the files that seed 0 takes."""
+    numbers = [path[-13:-8] for path in choose(listed("warc"), 3, 0)]
+    assert numbers == ["00009", "00001", "00005"]
+
+
+def test_other_seeds_choose_other_files() -> None:
+    assert len({tuple(choose(listed("warc"), 3, seed)) for seed in range(20)}) > 10
+
+
+def test_texts_are_chosen_as_their_archives_are() -> None:
+    numbers = [[path.split(".")[1][-5:] for path in choose(listed(kind), 4, 7)] for kind in ("warc", "wet")]
+    assert numbers[0] == numbers[1]
+
+
+@pytest.mark.parametrize(
+    ("sample", "files"), [(1, 1), (FILES - 1, FILES - 1), (FILES, FILES), (FILES + 1, FILES), (None, FILES)]
+)
+def test_as_many_files_as_there_are(archive: Path, sample: int | None, files: int) -> None:
+    assert len(plan_units(source(archive, sample), 2**20)) == files
+
+
+# -- where it lies ----------------------------------------------------------------------------------------------------
+
+
+def test_ids_and_paths_do_not_depend_on_where_the_crawl_lies(archive: Path) -> None:
+    pytest.importorskip("aiohttp")
+    local = read(source(archive, 5))
+    assert len(local) == 5
+    with serving(archive) as server:
+        assert read(source(server.url, 5)) == local
+        assert read(source(f"{server.url}/", 5)) == local
+
+
+def test_a_crawl_on_s3(archive: Path, s3_server: object) -> None:
+    bucket = s3_server.new_bucket()  # type: ignore[attr-defined]
+    for path in archive.rglob("*.gz"):
+        storage.put_file(path, storage.join(bucket, path.relative_to(archive).as_posix()))
+    assert read(source(bucket, 4)) == read(source(archive, 4))
+
+
+def test_a_growing_sample_leaves_units_as_they_were(archive: Path) -> None:
+    few = {unit.identity() for unit in plan_units(source(archive, 3), 2**20)}
+    assert few < {unit.identity() for unit in plan_units(source(archive, 6), 2**20)}
+
+
+# -- faults -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_crawl_is_one_sentence(archive: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"no crawl 'CC-MAIN-2024-99' with warc files: there is no .*/warc\.paths\.gz; "
+    ):
+        plan_units(source(archive, crawl="CC-MAIN-2024-99"), 2**20)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_wrong_crawl_on_the_web_is_the_same_sentence(archive: Path, status: int) -> None:
+    pytest.importorskip("aiohttp")
+    with serving(archive) as server:
+        server.faults.append(status)
+        with pytest.raises(InputError, match="no crawl 'CC-MAIN-2024-10' with warc files"):
+            crawl_paths(server.url, CRAWL, "warc")
+
+
+@pytest.mark.parametrize(
+    ("listing", "words"),
+    [
+        (b"<html>", "is not a list of paths"),
+        (gzip.compress(b"a\nb\n", mtime=0)[:-4], "is not a list of paths"),
+        (gzip.compress("ä".encode(), mtime=0), "is not a list of paths"),
+        (gzip.compress(b"\n", mtime=0), "lists no files"),
+    ],
+)
+def test_a_broken_list_is_one_sentence(archive: Path, listing: bytes, words: str) -> None:
+    (archive / "crawl-data" / CRAWL / "warc.paths.gz").write_bytes(listing)
+    with pytest.raises(InputError, match=words):
+        plan_units(source(archive), 2**20)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"format": "warc"}, "sources.0: root is missing"),
+        ({"format": "warc", "root": "x", "sample": 3}, "sample is of the files of a `crawl`"),
+        ({"format": "jsonl", "crawl": CRAWL}, "a crawl has no jsonl files"),
+        ({"format": "warc", "crawl": CRAWL, "paths": ["*.gz"]}, "leave `paths` out"),
+        ({"format": "warc", "crawl": "../x"}, "sources.0.crawl"),
+        ({"format": "warc", "crawl": CRAWL, "sample": 0}, "sources.0.sample"),
+    ],
+)
+def test_faults_of_a_recipe(keys: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError) as info:
+        parse_recipe({"name": "x", "sources": [{"name": "s", **keys}]})
+    assert words in str(info.value)
+
+
+# -- the command line -------------------------------------------------------------------------------------------------
+
+
+def test_a_crawl_needs_no_recipe() -> None:
+    recipe = load_recipe(None, (), [CRAWL, "CC-NEWS/2024/02"], 3)
+    assert recipe.name == CRAWL
+    assert [(one.name, one.root, one.crawl, one.sample) for one in recipe.sources] == [
+        (CRAWL, COMMON_CRAWL, CRAWL, 3),
+        ("CC-NEWS-2024-02", COMMON_CRAWL, "CC-NEWS/2024/02", 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ("name: x\n", [CRAWL]),
+        ("name: x\nsources: []\n", [CRAWL]),
+        ("name: x\nsources: [{name: a, format: text, root: r}]\n", ["a", CRAWL]),
+        (f"name: x\nsources: [{{name: {CRAWL}, format: wet, crawl: {CRAWL}}}]\n", [CRAWL]),
+    ],
+)
+def test_a_crawl_joins_the_sources_of_a_recipe(tmp_path: Path, written: str, names: list[str]) -> None:
+    (tmp_path / "recipe.yaml").write_text(written)
+    recipe = load_recipe(str(tmp_path / "recipe.yaml"), ("sources.0.name=a",) if len(names) > 1 else (), [CRAWL], 3)
+    assert [one.name for one in recipe.sources] == names
+    assert recipe.sources[-1] == SourceSection(name=CRAWL, format="warc", crawl=CRAWL, sample=3)
+
+
+def test_plan_of_a_sample(archive: Path) -> None:
+    command = ["plan", "--crawl", CRAWL, "--sample", "4", "--set", f"sources.0.root={archive}", "--json"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["stages"][0]["units"] == 4
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["plan", "--sample", "3"], "--sample is of the files of a crawl"),
+        (["plan"], "name what to mill: a recipe, or a crawl"),
+    ],
+)
+def test_what_is_missing_on_the_command_line(command: list[str], words: str) -> None:
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert words in result.stderr

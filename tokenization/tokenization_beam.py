@@ -1,0 +1,174 @@
+"""Beam's view of tokenization: one task samples and trains, then every unit is encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gristmill.corpus.record import UnitSummary
+from gristmill.store import storage
+from gristmill.store.counts import RecordCounts
+from gristmill.store.stage_directory import Attempt, StageDirectory
+from gristmill.tokenization.compression import measure_compression
+from gristmill.tokenization.encode import Encoder, TokenBatch, open_encoder
+from gristmill.tokenization.hashing import id_words
+from gristmill.tokenization.sample import sampled
+from gristmill.tokenization.token_file import TOKEN_INDEX_SCHEMA, bucket_rows, build_token_file
+from gristmill.tokenization.tokenizer_section import TokenizerSection, TokenizeSection
+from gristmill.tokenization.train_bpe import train_bpe
+from gristmill.transforms.core.units import MapItems, ReadUnits, WriteUnits
+
+SAMPLE_COLUMNS = ["id", "source", "lang", "text"]
+
+
+class SampleWork(NamedTuple):
+    """Final document files with the threshold of each one's source, and the rows that their receipts announce."""
+
+    files: tuple[tuple[str, int], ...]
+    seed: int
+    rows: int
+
+
+class ReadSample(ReadUnits):
+    """The one task of the tokenizer to blocks ``(rows looked at, sampled rows)``."""
+
+    def __init__(self) -> None:
+        super().__init__(read_sample)
+
+
+class TrainTokenizer(WriteUnits):
+    """A ``tokenizer.json`` trained on the sample, or the pinned one, and how well it compresses the sample."""
+
+    def __init__(self, stage: StageDirectory, section: TokenizerSection) -> None:
+        super().__init__(stage, partial(TokenizerFold, section))
+
+
+class EncodeDocuments(MapItems):
+    """Blocks of final documents to ``(source, ids, tokens)``."""
+
+    def __init__(self, section: TokenizerSection, tokenizer_url: str) -> None:
+        super().__init__(partial(_encoder, section, tokenizer_url))
+
+
+class WriteTokens(WriteUnits):
+    """Token payload and document index as the files of each unit."""
+
+    def __init__(self, stage: StageDirectory, section: TokenizeSection, eos_id: int) -> None:
+        super().__init__(stage, partial(TokenFold, section, eos_id))
+
+
+def read_sample(work: SampleWork) -> Iterator[tuple[int, pa.Table] | UnitSummary]:
+    """Row groups of which any row is sampled are read whole; of the others only the ids."""
+    rows = 0
+    for url, threshold in work.files:
+        with storage.open_input(url) as opened:
+            file = pq.ParquetFile(opened)
+            for group in range(file.num_row_groups):
+                ids = file.read_row_group(group, ["id"])["id"]
+                chosen = sampled(id_words(ids), threshold, work.seed)
+                rows += len(ids)
+                wanted = file.read_row_group(group, SAMPLE_COLUMNS).filter(pa.array(chosen)) if chosen.any() else _NONE
+                yield len(ids), wanted
+    yield UnitSummary(rows, rows, work.rows)
+
+
+class TokenizerFold:
+    """Holds the sample, at most ``sample_bytes`` of text and a little, until the tokenizer is trained."""
+
+    def __init__(self, section: TokenizerSection, attempt: Attempt) -> None:
+        self.section = section
+        self.tokenizer = attempt.payload("tokenizer", ".json")
+        self.sample: list[tuple[str, str | None, str]] = []
+        self.seen = 0
+
+    def add(self, item: tuple[int, pa.Table]) -> int:
+        rows, chosen = item
+        self.seen += rows
+        self.sample += zip(*(chosen[name].to_pylist() for name in SAMPLE_COLUMNS[1:]), strict=True)
+        return rows
+
+    def finish(self, end: UnitSummary) -> tuple[RecordCounts, Mapping[str, Any]]:
+        pinned = self.section.path
+        text = (
+            storage.read_bytes(pinned).decode()
+            if pinned
+            else train_bpe((text for *_, text in self.sample), self.section)
+        )
+        encoder = open_encoder(text, self.section)
+        self.tokenizer.write(text.encode(), encoder.vocab_size)
+        report = [
+            {**row._asdict(), "bytes_per_token": row.bytes_per_token}
+            for row in measure_compression(encoder, self.sample)
+        ]
+        summary = {
+            "vocab_size": encoder.vocab_size,
+            "eos_id": encoder.eos_id,
+            "dtype": encoder.dtype.name,
+            "compression": report,
+        }
+        left = self.seen - len(self.sample)
+        counts = RecordCounts(
+            end.records, len(self.sample), {"not_sampled": left} if left else {}, {}, end.covered, end.expected
+        )
+        return counts, summary
+
+
+class TokenFold:
+    """A unit's tokens: two or four bytes each in memory until the unit is whole."""
+
+    def __init__(self, section: TokenizeSection, eos_id: int, attempt: Attempt) -> None:
+        self.section = section
+        self.eos_id = eos_id
+        self.source = ""
+        self.payload = attempt.payload("tokens", ".bin")
+        self.index = attempt.table("token_index", TOKEN_INDEX_SCHEMA, ".docs.parquet", beside="tokens")
+        self.ids: list[pa.Array] = []
+        self.batches: list[TokenBatch] = []
+
+    def add(self, item: tuple[str, pa.Array, TokenBatch]) -> int:
+        self.source, ids, batch = item
+        self.ids.append(ids)
+        self.batches.append(batch)
+        return len(ids)
+
+    def finish(self, end: UnitSummary) -> tuple[RecordCounts, Mapping[str, Any]]:
+        tokens, lengths = (np.concatenate(part) for part in zip(_NO_TOKENS, *self.batches, strict=True))
+        built = build_token_file(
+            pa.concat_arrays([_NO_IDS, *self.ids]),
+            self.source,
+            TokenBatch(tokens.astype(self.batches[0].tokens.dtype) if self.batches else tokens, lengths),
+            eos_id=self.eos_id,
+            buckets=self.section.buckets,
+            seed=self.section.seed,
+        )
+        self.payload.write(built.payload.tobytes(), len(built.payload))
+        for rows in bucket_rows(built):
+            self.index.write(rows)
+        documents = int(built.bucket_documents.sum())
+        summary = {
+            "tokens": len(tokens),
+            "separators": documents,
+            "bucket_tokens": built.bucket_tokens.tolist(),
+            "bucket_documents": built.bucket_documents.tolist(),
+        }
+        return RecordCounts(documents, documents, {}, {}, end.covered, end.expected), summary
+
+
+def _encoder(section: TokenizerSection, tokenizer_url: str) -> Any:
+    encoder: Encoder = open_encoder(storage.read_bytes(tokenizer_url).decode(), section)
+
+    def step(block: pa.Table) -> tuple[str, pa.Array, TokenBatch]:
+        source = block["source"][0].as_py()  # a unit is of one source
+        return source, block["id"].combine_chunks(), encoder.encode_batch(block["text"].to_pylist())
+
+    return step
+
+
+_NO_IDS = pa.array([], TOKEN_INDEX_SCHEMA.field("id").type)
+_NONE = pa.table({name: pa.array([], pa.string()) for name in SAMPLE_COLUMNS})
+_NO_TOKENS = TokenBatch(np.empty(0, np.uint16), np.empty(0, np.int64))
