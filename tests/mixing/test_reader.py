@@ -160,7 +160,7 @@ def test_a_shard_cut_short_while_it_is_read_is_named(tmp_path: Path) -> None:
 def test_a_gpu_node_needs_neither_beam_nor_tokenizers() -> None:
     program = (
         "import sys\n"
-        "from gristmill.mixing import books, order, plan, reader, section, shard, source_stream\n"
+        "from gristmill.mixing import mix_section, order, reader, sampling_plan, shard, source_stream, token_counts\n"
         "print({'apache_beam', 'tokenizers'} & sys.modules.keys())"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)

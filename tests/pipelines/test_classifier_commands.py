@@ -14,7 +14,7 @@ from tests.classifiers.tiny_models import labelled, text
 
 
 def gristmill(*arguments: object, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(main.main, ["classifier", *map(str, arguments)], input=stdin)
+    result = CliRunner().invoke(main, ["classifier", *map(str, arguments)], input=stdin)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result

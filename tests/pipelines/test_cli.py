@@ -25,7 +25,7 @@ WIDE = {"COLUMNS": "200"}
 
 def gristmill(*arguments: object, stdin: str | bytes | None = None) -> Result:
     """A command in this process; an exception that comes out of it fails the test."""
-    result = CliRunner().invoke(main.main, [str(one) for one in arguments], input=stdin, env=WIDE)
+    result = CliRunner().invoke(main, [str(one) for one in arguments], input=stdin, env=WIDE)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
@@ -50,7 +50,7 @@ def work(completed_run: CompletedRun, tmp_path: Path) -> Path:
 
 def test_every_command_has_help() -> None:
     listed = gristmill("--help").output
-    for name, command in main.main.commands.items():
+    for name, command in main.commands.items():
         assert name in listed
         result = gristmill(name, "-h")
         assert result.exit_code == 0

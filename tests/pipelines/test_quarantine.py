@@ -17,7 +17,7 @@ from gristmill.pipelines.work_directory import current, sweep
 from gristmill.store.stage_directory import FileEntry
 from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small import fault, prose, recipe, source
-from tests.pipelines.test_bad_input import books, page
+from tests.pipelines.test_bad_input import counts, page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FRAGILE = {"extractor": {"name": "trafilatura"}}
@@ -36,7 +36,7 @@ def children() -> set[str]:
     """Extraction processes of this process."""
     found = {Path(task).read_text() for task in map(str, Path("/proc/self/task").glob("*/children"))}
     pids = [pid for line in found for pid in line.split()]
-    return {pid for pid in pids if b"engines.child" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    return {pid for pid in pids if b"engines.child_process" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
 def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +48,7 @@ def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setenv("GRISTMILL_TEST_CRASH", "1")
     struck = run_recipe(recipe(given, extract=FRAGILE), tmp_path / "work", until="extract")
-    assert books(struck) == (5, 4, {}, {"crash": 1})
+    assert counts(struck) == (5, 4, {}, {"crash": 1})
     left = Path(current(struck.work)["extract"].url, "quarantine.jsonl")
     (line,) = map(json.loads, left.read_text().splitlines())
     assert (line["cause"], line["url"], line["file"]) == ("crash", "https://a.example/2", "a.warc.gz")
@@ -58,7 +58,7 @@ def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.M
     kept.write_bytes(left.read_bytes())
     monkeypatch.delenv("GRISTMILL_TEST_CRASH")  # another machine, where the page does no harm
     sound = run_recipe(recipe(given, extract=FRAGILE), tmp_path / "sound", until="extract")
-    assert books(sound) == (5, 5, {}, {})
+    assert counts(sound) == (5, 5, {}, {})
     assert not Path(current(sound.work)["extract"].url, "quarantine.jsonl").exists()
     listed = run_recipe(
         recipe(given, extract={**FRAGILE, "quarantine": str(kept)}), tmp_path / "listed", until="extract"

@@ -70,8 +70,8 @@ def test_a_nursery_that_is_gone_is_told() -> None:
 
 def test_a_nursery_ends_with_its_launcher() -> None:
     script = (
-        "from gristmill.runners.fork_server import Nursery; import os;"
-        "print(Nursery()._process.pid, flush=True); os._exit(1)"
+        "from gristmill.runners.fork_server import ForkServer; import os;"
+        "print(ForkServer()._process.pid, flush=True); os._exit(1)"
     )
     launcher = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60

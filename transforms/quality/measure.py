@@ -20,7 +20,9 @@ MeasureBatch: TypeAlias = Callable[
     [Sequence[str], Sequence[str | None], LineRules], tuple[Mapping[str, NDArray[np.float64]], Cut]
 ]
 
-_MODULES: dict[Variant, str] = {name: f"gristmill.transforms.quality.{name}" for name in ("paper", "datatrove", "dclm")}
+_MODULES: dict[Variant, str] = {
+    name: f"gristmill.transforms.quality.{name}_variant" for name in ("paper", "datatrove", "dclm")
+}
 
 
 class TextCut(NamedTuple):
