@@ -21,8 +21,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gristmill.corpus.arrays import Float64s, Int64s
 from gristmill.errors import InputError
 
 UNKNOWN, BEGIN, END = 0, 1, 2
@@ -30,16 +30,13 @@ SPECIAL = ("<unk>", "<s>", "</s>")
 FALLBACK = (0.5, 1.0, 1.5)
 _NEVER = -99.0  # what ARPA files write for the logarithm of nought
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
 
 class Order(NamedTuple):
     """The n-grams of one order, sorted: ``words`` [n-grams, n], and the log10 of their probability and back-off."""
 
-    words: Ints
-    probability: Floats
-    backoff: Floats
+    words: Int64s
+    probability: Float64s
+    backoff: Float64s
     discounts: tuple[float, ...]
 
 
@@ -53,10 +50,10 @@ class LanguageModel(NamedTuple):
 class _Grams(NamedTuple):
     """N-grams as found: ``context`` is the number of the one without the last word, ``suffix`` without the first."""
 
-    words: Ints
-    context: Ints
-    suffix: Ints
-    counts: Ints
+    words: Int64s
+    context: Int64s
+    suffix: Int64s
+    counts: Int64s
 
 
 def estimate(sentences: Iterable[Sequence[str]], order: int) -> LanguageModel:
@@ -66,7 +63,7 @@ def estimate(sentences: Iterable[Sequence[str]], order: int) -> LanguageModel:
         raise InputError("no words to train a language model on: give files with text")
     found = _count(words, starts, len(vocabulary), order)
     orders: list[Order] = []
-    lower: Floats = np.array([])
+    lower: Float64s = np.array([])
     for place, grams in enumerate(found):
         counts = grams.counts if place == order - 1 else _adjusted(grams, found[place + 1])
         level, lower = _smoothed(grams, counts, lower, len(vocabulary))
@@ -90,7 +87,7 @@ def arpa(model: LanguageModel) -> Iterator[str]:
     yield "\n\\end\\\n"
 
 
-def discounts(counts: Ints) -> tuple[float, float, float]:
+def discounts(counts: Int64s) -> tuple[float, float, float]:
     """How much is taken from counts of one, of two, and of three and more (Chen and Goodman 1998, equation 26)."""
     ones, twos, threes, fours = (int(np.count_nonzero(counts == n)) for n in (1, 2, 3, 4))
     if not (ones and twos and threes and fours):
@@ -100,7 +97,7 @@ def discounts(counts: Ints) -> tuple[float, float, float]:
     return found if all(0 <= one <= most for most, one in enumerate(found, 1)) else FALLBACK
 
 
-def _numbered(sentences: Iterable[Sequence[str]]) -> tuple[list[str], Ints, Ints]:
+def _numbered(sentences: Iterable[Sequence[str]]) -> tuple[list[str], Int64s, Int64s]:
     """The vocabulary; all words by number, each sentence between ``<s>`` and ``</s>``; where each sentence begins.
 
     Words that look like the special ones are unknown ones.
@@ -116,7 +113,7 @@ def _numbered(sentences: Iterable[Sequence[str]]) -> tuple[list[str], Ints, Ints
     return [*SPECIAL, *list(numbers)[len(SPECIAL) :]], np.array(words, np.int64), np.array(starts, np.int64)
 
 
-def _count(words: Ints, starts: Ints, vocabulary: int, order: int) -> list[_Grams]:
+def _count(words: Int64s, starts: Int64s, vocabulary: int, order: int) -> list[_Grams]:
     """The n-grams of every order up to ``order``; none reaches over the end of a sentence."""
     ends = np.append(starts[1:], len(words))
     left = np.repeat(ends, ends - starts) - np.arange(len(words))  # words from each to the end of its sentence
@@ -138,7 +135,7 @@ def _count(words: Ints, starts: Ints, vocabulary: int, order: int) -> list[_Gram
     return found
 
 
-def _adjusted(grams: _Grams, above: _Grams) -> Ints:
+def _adjusted(grams: _Grams, above: _Grams) -> Int64s:
     """How many different words each n-gram was seen behind; its occurrences where it begins with ``<s>``."""
     behind = np.bincount(above.suffix, minlength=len(grams.counts))
     counts = np.where(grams.words[:, 0] == BEGIN, grams.counts, behind)
@@ -147,7 +144,7 @@ def _adjusted(grams: _Grams, above: _Grams) -> Ints:
     return counts
 
 
-def _smoothed(grams: _Grams, counts: Ints, lower: Floats, vocabulary: int) -> tuple[Order, Floats]:
+def _smoothed(grams: _Grams, counts: Int64s, lower: Float64s, vocabulary: int) -> tuple[Order, Float64s]:
     """An order with what it gives to lower ones in place of back-offs; and its probabilities, not logarithms.
 
     ``lower`` [n-grams of the order below] are interpolated probabilities, empty for unigrams.
@@ -181,5 +178,5 @@ def _with_backoffs(orders: list[Order], found: list[_Grams]) -> list[Order]:
     return told
 
 
-def _log10(values: Floats) -> Floats:
+def _log10(values: Float64s) -> Float64s:
     return np.log10(values, out=np.full(len(values), _NEVER), where=values > 0)

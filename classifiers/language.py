@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gristmill.classifiers.text_model import LABEL, load_model
+from gristmill.corpus.arrays import UInt32s
 from gristmill.errors import InputError
 
 UNDETERMINED = ("und", 0.0)
@@ -94,7 +94,7 @@ def has_letters(text: str, least: int = MIN_LETTERS) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _letter_table() -> NDArray[np.uint32]:
+def _letter_table() -> UInt32s:
     """Each code point, or a space where it is of no language: uint32 [0x110000]. It spares texts the slower pattern."""
     table = np.arange(sys.maxunicode + 1, dtype="<u4")
     for found in _NO_LANGUAGE.finditer("".join(map(chr, range(_PLANES)))):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gristmill.classifiers.score import Scores, rounded
+from gristmill.corpus.arrays import Bools
 
 PERCENTILES = 101
 
@@ -22,7 +22,7 @@ class Metrics(NamedTuple):
     f1: float
 
 
-def metrics(scores: Scores, positive: NDArray[np.bool_], threshold: float) -> Metrics:
+def metrics(scores: Scores, positive: Bools, threshold: float) -> Metrics:
     """What ``threshold`` does to texts with these ``scores`` [texts], of which ``positive`` [texts] are."""
     taken = scores >= rounded(threshold)
     right = int(np.count_nonzero(taken & positive))
@@ -33,7 +33,7 @@ def metrics(scores: Scores, positive: NDArray[np.bool_], threshold: float) -> Me
     return Metrics(*(round(float(value), 4) for value in (threshold, precision, recall, f1)))
 
 
-def curve(scores: Scores, positive: NDArray[np.bool_]) -> list[Metrics]:
+def curve(scores: Scores, positive: Bools) -> list[Metrics]:
     """The metrics at every score that occurs, from the lowest: the precision-recall curve."""
     values, places = np.unique(scores, return_inverse=True)
     taken = np.cumsum(np.bincount(places)[::-1])[::-1]

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Scores = NDArray[np.float32]
+from gristmill.corpus.arrays import Float32s
+
+Scores = Float32s
 
 DIGITS = 4
 """Digits after the point that a score keeps; perplexities keep one, as in CCNet."""

@@ -12,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gristmill.classifiers.score import Scores, rounded
-from gristmill.corpus.words import UInt64s, shingle_hashes, word_hashes
+from gristmill.corpus.arrays import Bools, Int64s, UInt64s
+from gristmill.corpus.words import shingle_hashes, word_hashes
 from gristmill.errors import InputError
 from gristmill.store import storage
 
@@ -43,7 +43,7 @@ class WordList:
         except ValueError as error:  # of UTF-8 too
             raise InputError(f"{url} is no word list: {error}; write one entry a line, in UTF-8") from error
 
-    def hits(self, text: str) -> NDArray[np.int64]:
+    def hits(self, text: str) -> Int64s:
         """The places of the words of ``text`` at which an entry begins, counted from 0."""
         return np.flatnonzero(self._begins(word_hashes(text)))
 
@@ -52,7 +52,7 @@ class WordList:
         hashes = word_hashes(text)
         return 1000 * int(self._begins(hashes).sum()) / max(len(hashes), 1)
 
-    def _begins(self, hashes: UInt64s) -> NDArray[np.bool_]:
+    def _begins(self, hashes: UInt64s) -> Bools:
         found = np.zeros(len(hashes), bool)
         for length, entries in self._entries.items():
             if length <= len(hashes):

@@ -7,8 +7,7 @@ elsewhere numpy is the faster way, and this one is of use to tests alone, which 
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from gristmill.corpus.arrays import Int64s, UInt8s, UInt64s
 
 _ALL = 2**64 - 1
 _FIRST = 0xBF58476D1CE4E5B9
@@ -20,11 +19,11 @@ class WordHasher:
 
     def __init__(
         self,
-        folds: npt.NDArray[np.int64],
-        kinds: npt.NDArray[np.uint8],
-        as_mark: npt.NDArray[np.uint8],
+        folds: Int64s,
+        kinds: UInt8s,
+        as_mark: UInt8s,
         mark: int,
-        multipliers: npt.NDArray[np.uint64],
+        multipliers: UInt64s,
     ) -> None:
         self.folds = folds
         self.kinds = kinds
@@ -33,7 +32,7 @@ class WordHasher:
         self.multipliers = multipliers
         self.longest = len(multipliers)
 
-    def put(self, data: npt.NDArray[np.uint8], begin: int, end: int, out: npt.NDArray[np.uint64], place: int) -> int:
+    def put(self, data: UInt8s, begin: int, end: int, out: UInt64s, place: int) -> int:
         """Puts the hashes of the words of the UTF-8 text ``data[begin:end]`` into ``out`` from ``place`` on.
 
         Gives their number, or -1 where one look does not do: characters that compose or expand, or a word longer than
@@ -86,12 +85,12 @@ class WordHasher:
 
     def put_texts(
         self,
-        data: npt.NDArray[np.uint8],
-        edges: npt.NDArray[np.int64],
+        data: UInt8s,
+        edges: Int64s,
         first: int,
-        out: npt.NDArray[np.uint64],
+        out: UInt64s,
         place: int,
-        counts: npt.NDArray[np.int64],
+        counts: Int64s,
     ) -> int:
         """``put`` for texts from number ``first`` on, one behind the other; text i is ``data[edges[i]:edges[i + 1]]``.
 

@@ -18,19 +18,16 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gristmill.corpus.arrays import Bools, Int64s, UInt8s, UInt64s
 from gristmill.corpus.hashed_words import COMPILED, WordHasher
 from gristmill.store import storage
 from gristmill.store.cache import kept
 from gristmill.store.keys import key_of
-
-Codes: TypeAlias = NDArray[np.int64]
-Kinds: TypeAlias = NDArray[np.uint8]
-UInt64s: TypeAlias = NDArray[np.uint64]
 
 UNICODE_VERSION = unicodedata.unidata_version
 
@@ -112,15 +109,15 @@ class Words(NamedTuple):
     says where in them each word begins. What separates it from the next has the kind ``BREAK``.
     """
 
-    codes: Codes
-    kinds: Kinds
-    starts: NDArray[np.int64]
+    codes: Int64s
+    kinds: UInt8s
+    starts: Int64s
 
     def sums(self, values: NDArray[Any]) -> NDArray[Any]:
         """The sum of ``values`` [characters] over each word and the breaks after it: [words]."""
         return np.add.reduceat(values, self.starts) if len(self.starts) else values[:0]
 
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> Int64s:
         """Code points in each word: int64 [words]."""
         return self.sums((self.kinds != BREAK).astype(np.int64))
 
@@ -154,9 +151,7 @@ def word_hasher() -> WordHasher:
     return WordHasher(_fold_table(), _kind_table(), _AS_MARK, MARK, _usual_multipliers())
 
 
-def hashes_of_texts(
-    data: NDArray[np.uint8], ends: Sequence[int] | NDArray[np.int64]
-) -> tuple[UInt64s, NDArray[np.int64]]:
+def hashes_of_texts(data: UInt8s, ends: Sequence[int] | Int64s) -> tuple[UInt64s, Int64s]:
     """The ``word_hashes`` of texts one after another, and the number of each text's words.
 
     Text i is the UTF-8 ``data[ends[i] : ends[i + 1]]``.
@@ -180,7 +175,7 @@ def hashes_of_texts(
             waiting, text = waiting + 1, text + 1
 
 
-def _hashes_of_each(data: NDArray[np.uint8], edges: list[int]) -> tuple[UInt64s, NDArray[np.int64]]:
+def _hashes_of_each(data: UInt8s, edges: list[int]) -> tuple[UInt64s, Int64s]:
     """``hashes_of_texts`` by arrays of code points. Nothing composes with a line feed, or becomes one."""
     texts = [data[start:end].tobytes().decode() for start, end in pairwise(edges)]
     codes = folded_code_points("\n".join((*texts, "")))
@@ -215,7 +210,7 @@ def shingle_hashes_at(hashes: UInt64s, places: NDArray[np.integer[Any]], n: int)
     return mix(total)
 
 
-def sequence_hashes(hashes: UInt64s, counts: NDArray[np.int64]) -> UInt64s:
+def sequence_hashes(hashes: UInt64s, counts: Int64s) -> UInt64s:
     """One hash for each sequence of words: uint64 [sequences], that of the one shingle that all its words make.
 
     The sequences lie one after another, ``counts`` int64 [sequences] words in each; one without words has the hash 0.
@@ -238,14 +233,14 @@ def mix(values: UInt64s) -> UInt64s:
     return values ^ (values >> np.uint64(31))
 
 
-def code_points(text: str) -> Codes:
+def code_points(text: str) -> Int64s:
     """The code points of ``text``, lone surrogates included: int64 [characters], ready to index tables."""
     if text.isascii():
         return np.frombuffer(text.encode(), np.uint8).astype(np.int64)
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.int64)
 
 
-def folded_code_points(text: str) -> Codes:
+def folded_code_points(text: str) -> Int64s:
     """Code points that give the words of ``normalise(text)``; what separates them may differ."""
     codes = _fold_table().take(code_points(text))
     if len(codes) and codes.min() < 0:
@@ -253,7 +248,7 @@ def folded_code_points(text: str) -> Codes:
     return codes
 
 
-def kinds_of(codes: Codes) -> Kinds:
+def kinds_of(codes: Int64s) -> UInt8s:
     """The kind of each code point, in its place: uint8 [characters]. A mark that stands on nothing is a break."""
     kinds = _kind_table().take(codes)
     marks = np.flatnonzero(kinds == MARK)
@@ -265,7 +260,7 @@ def kinds_of(codes: Codes) -> Kinds:
     return kinds
 
 
-def word_places(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def word_places(text: str) -> tuple[Int64s, Int64s]:
     """Where in ``text`` each word of ``normalise(text)`` begins and ends: int64 [words], int64 [words], in characters.
 
     Where folding makes several words of what stands together (``½`` is ``1 2``), each of them takes all of it.
@@ -295,14 +290,14 @@ def word_places(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return starts[begins], ends[last]
 
 
-def begins_word(kinds: Kinds) -> NDArray[np.bool_]:
+def begins_word(kinds: UInt8s) -> Bools:
     """Whether a word begins at each character."""
     lacking = kinds.copy()
     lacking[1:] &= ~(kinds[:-1] & _LENT)
     return lacking.astype(bool)
 
 
-def _pairs(left: Codes, right: Codes, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+def _pairs(left: Int64s, right: Int64s, chosen: Bools) -> Iterator[tuple[int, int]]:
     return zip(left[chosen].tolist(), right[chosen].tolist(), strict=True)
 
 
@@ -324,13 +319,13 @@ def assigned() -> str:
 
 
 @lru_cache(maxsize=1)
-def _kind_table() -> Kinds:
+def _kind_table() -> UInt8s:
     """Kind of every code point: uint8 [0x110000]."""
     return np.frombuffer(_kept("kinds", _find_kinds), np.uint8)
 
 
 @lru_cache(maxsize=1)
-def _fold_table() -> Codes:
+def _fold_table() -> Int64s:
     """Each code point folded, where that takes one code and no look at its neighbours; -1 elsewhere: int64 [0x110000].
 
     Marks and the parts of Hangul syllables may compose with what stands before them; some codes expand, invisible ones
@@ -348,7 +343,7 @@ def _kept(name: str, make: Callable[[], NDArray[Any]]) -> bytes | memoryview:
     return kept(f"words-{name}/{key}", lambda: make().tobytes())
 
 
-def _find_kinds() -> Kinds:
+def _find_kinds() -> UInt8s:
     characters = assigned()
     names = "".join(map(unicodedata.category, characters)).encode()
     major, minor = np.frombuffer(names, np.uint8).reshape(-1, 2).T
@@ -362,7 +357,7 @@ def _find_kinds() -> Kinds:
     return table
 
 
-def _find_folds() -> Codes:
+def _find_folds() -> Int64s:
     table = np.arange(sys.maxunicode + 1)
     table[_PLANES:] = np.where(table[_PLANES:] < 0xE0000, table[_PLANES:], -1)
     folded = _folded("\0".join(map(chr, range(1, _PLANES)))).split("\0")
