@@ -11,14 +11,12 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from gristmill.corpus.arrays import Bools, Int64s, UInt64s
 from gristmill.errors import InputError
-from gristmill.mixing.sampling_plan import SourcePlan
-from gristmill.tokenization.hashing import Words, hash_key, id_words, seeded_order
-
-Integers = npt.NDArray[np.int64]
+from gristmill.mixing.mix_plan import SourcePlan
+from gristmill.tokenization.id_hashing import hash_key, id_words, seeded_order
 
 LoadBucket = Callable[[int], pa.Table]
 """A bucket's number → its index rows in all units: ``id``, ``unit`` (int), ``start``, ``end``; see ``join_units``."""
@@ -31,13 +29,13 @@ class Slices(NamedTuple):
     (from 0). ``closes`` tells that the piece ends with the document's separator.
     """
 
-    unit: Integers
-    start: Integers
-    length: Integers
-    id: Words
-    offset: Integers
-    copy: Integers
-    closes: npt.NDArray[np.bool_]
+    unit: Int64s
+    start: Int64s
+    length: Int64s
+    id: UInt64s
+    offset: Int64s
+    copy: Int64s
+    closes: Bools
 
 
 class TokenCount(NamedTuple):
@@ -92,7 +90,7 @@ class SourceStream:
             ]
         )
 
-    def _bucket_order(self, copy: int) -> tuple[Integers, Integers]:
+    def _bucket_order(self, copy: int) -> tuple[Int64s, Int64s]:
         """The epoch's order of buckets, and where in the epoch each begins."""
         numbers = np.arange(len(self._tokens), dtype=np.uint64)
         key = hash_key("buckets", self._seed, self.source.source, copy)
@@ -138,7 +136,7 @@ def _joined(parts: list[Slices]) -> Slices:
     return Slices(*map(np.concatenate, zip(_NONE, *parts, strict=True)))
 
 
-def _integers(column: pa.ChunkedArray) -> Integers:
+def _integers(column: pa.ChunkedArray) -> Int64s:
     return column.to_numpy().astype(np.int64, copy=False)  # type: ignore[no-any-return]
 
 

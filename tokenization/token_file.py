@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gristmill.corpus.arrays import Int64s
 from gristmill.corpus.document import ID_BYTES
-from gristmill.tokenization.encode import TokenBatch, Tokens
-from gristmill.tokenization.hashing import hash_ids, hash_key, id_words
+from gristmill.tokenization.id_hashing import hash_ids, hash_key, id_words
+from gristmill.tokenization.token_encoder import TokenBatch, Tokens
 
 TOKEN_INDEX_SCHEMA = pa.schema(
     [
@@ -31,16 +31,14 @@ TOKEN_INDEX_SCHEMA = pa.schema(
 )
 """``start`` and ``end`` are tokens of the payload; the end-of-text token at ``end - 1`` belongs to the document."""
 
-Counts = npt.NDArray[np.int64]
-
 
 class TokenFile(NamedTuple):
     """A unit's tokens, their index, and what each bucket holds (int64, shape (buckets,)); separators are tokens too."""
 
     payload: Tokens
     index: pa.Table
-    bucket_tokens: Counts
-    bucket_documents: Counts
+    bucket_tokens: Int64s
+    bucket_documents: Int64s
 
 
 def build_token_file(
@@ -73,7 +71,7 @@ def build_token_file(
     )
 
 
-def document_buckets(ids: pa.Array | pa.ChunkedArray, buckets: int, seed: int) -> Counts:
+def document_buckets(ids: pa.Array | pa.ChunkedArray, buckets: int, seed: int) -> Int64s:
     """Each document's bucket, shape (documents,): a hash of its id and the seed, modulo a power of two."""
     return (hash_ids(id_words(ids), hash_key("bucket", seed)) & np.uint64(buckets - 1)).astype(np.int64)
 
@@ -86,7 +84,7 @@ def read_bucket(file: str | IO[bytes], bucket: int) -> pa.Table:
         return index.read_row_group(bucket)
 
 
-def _payload(batch: TokenBatch, order: Counts, starts: Counts, eos_id: int) -> Tokens:
+def _payload(batch: TokenBatch, order: Int64s, starts: Int64s, eos_id: int) -> Tokens:
     payload = np.full(len(batch.tokens) + len(order), eos_id, batch.tokens.dtype)
     origins = np.cumsum(batch.lengths) - batch.lengths
     for start, origin, length in zip(

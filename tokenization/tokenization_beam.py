@@ -14,14 +14,14 @@ from gristmill.corpus.record import UnitSummary
 from gristmill.store import storage
 from gristmill.store.counts import RecordCounts
 from gristmill.store.stage_directory import Attempt, StageDirectory
-from gristmill.tokenization.compression import measure_compression
-from gristmill.tokenization.encode import Encoder, TokenBatch, open_encoder
-from gristmill.tokenization.hashing import id_words
-from gristmill.tokenization.sample import sampled
+from gristmill.tokenization.tokenizer_compression import measure_compression
+from gristmill.tokenization.token_encoder import Encoder, TokenBatch, open_encoder
+from gristmill.tokenization.id_hashing import id_words
+from gristmill.tokenization.tokenizer_sample import sampled
 from gristmill.tokenization.token_file import TOKEN_INDEX_SCHEMA, bucket_rows, build_token_file
 from gristmill.tokenization.tokenizer_section import TokenizerSection, TokenizeSection
 from gristmill.tokenization.train_bpe import train_bpe
-from gristmill.transforms.core.units import MapItems, ReadUnits, WriteUnits
+from gristmill.transforms.core.core_beam import MapItems, ReadUnits, WriteUnits
 
 SAMPLE_COLUMNS = ["id", "source", "lang", "text"]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from gristmill.errors import InputError
-from gristmill.tokenization.pre_token import decoder, pre_tokenizer
+from gristmill.tokenization.pre_tokenization import decoder, pre_tokenizer
 from gristmill.tokenization.tokenizer_section import TokenizerSection
 
 

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from gristmill.errors import InputError
-from gristmill.mixing.reader import MixedShards
-from gristmill.mixing.shard import PIECE_SCHEMA
+from gristmill.mixing.mixed_shards import MixedShards
+from gristmill.mixing.build_shard import PIECE_SCHEMA
 
 LENGTH = 4
 ROWS = (3, 3, 1)
@@ -160,7 +160,8 @@ def test_a_shard_cut_short_while_it_is_read_is_named(tmp_path: Path) -> None:
 def test_a_gpu_node_needs_neither_beam_nor_tokenizers() -> None:
     program = (
         "import sys\n"
-        "from gristmill.mixing import mix_section, order, reader, sampling_plan, shard, source_stream, token_counts\n"
+        "from gristmill.mixing import build_shard, global_order, mix_plan, mix_section, mixed_shards, source_stream\n"
+        "from gristmill.mixing import token_balance\n"
         "print({'apache_beam', 'tokenizers'} & sys.modules.keys())"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.tokenization.encode import TokenBatch
+from gristmill.tokenization.token_encoder import TokenBatch
 from gristmill.tokenization.token_file import (
     TOKEN_INDEX_SCHEMA,
     TokenFile,

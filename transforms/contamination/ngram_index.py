@@ -14,16 +14,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gristmill.corpus.words import UNICODE_VERSION, UInt64s, hashes_of_texts, shingle_hashes, shingle_hashes_at
+from gristmill.corpus.arrays import Bools, Int32s, Int64s, UInt8s, UInt64s
+from gristmill.corpus.words import UNICODE_VERSION, hashes_of_texts, shingle_hashes, shingle_hashes_at
 from gristmill.errors import RunError
-
-Int64s: TypeAlias = NDArray[np.int64]
 
 _ABOUT = "gristmill.ngrams"
 _FILTER_BITS = 24
@@ -65,10 +64,10 @@ class Ngrams(NamedTuple):
     """
 
     hashes: UInt64s
-    places: NDArray[np.int32]
-    sizes: NDArray[np.uint8]
+    places: Int32s
+    sizes: UInt8s
 
-    def take(self, chosen: NDArray[np.bool_]) -> Ngrams:
+    def take(self, chosen: Bools) -> Ngrams:
         return Ngrams(self.hashes[chosen], self.places[chosen], self.sizes[chosen])
 
 
@@ -127,14 +126,14 @@ class NgramIndex:
             found += _Search(read_words(batch), self).runs()
         return found
 
-    def ngrams_in(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+    def ngrams_in(self, texts: Sequence[str]) -> Bools:
         """Whether each n-gram is in any of ``texts``: bool [n-grams]."""
         found = np.zeros(len(self.ngrams.hashes), bool)
         for batch in batches(texts):
             found[_Search(read_words(batch), self).shared()[1]] = True
         return found
 
-    def begin(self, anchors: UInt64s) -> tuple[Int64s, NDArray[np.uint8]]:
+    def begin(self, anchors: UInt64s) -> tuple[Int64s, UInt8s]:
         """Which of these words something may begin with: their places, and the bits of its sizes: uint8 [places]."""
         flags = self._filter.take(_top_bits(anchors))
         places = np.flatnonzero(flags)

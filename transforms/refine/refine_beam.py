@@ -15,12 +15,12 @@ from gristmill.corpus.record import UnitSummary
 from gristmill.store import storage
 from gristmill.store.counts import RecordCounts
 from gristmill.store.stage_directory import Attempt, StageDirectory
-from gristmill.transforms.contamination.decontaminate import HITS_FIELD, Decontaminator, Hit, hit_row, worst
+from gristmill.transforms.contamination.decontaminator import HITS_FIELD, Decontaminator, Hit, hit_row, worst
 from gristmill.transforms.contamination.ngram_index import NgramIndex
 from gristmill.transforms.core.edits import EDITS_SCHEMA, Span, apply_edits, before_cuts, cut_out, edit_row, spans_of
 from gristmill.transforms.core.row_blocks import keep, with_columns
-from gristmill.transforms.core.units import MapItems, WriteUnits
-from gristmill.transforms.redaction.redact import Redactor
+from gristmill.transforms.core.core_beam import MapItems, WriteUnits
+from gristmill.transforms.redaction.redactor import Redactor
 from gristmill.transforms.refine.refine_section import RefineSection
 
 

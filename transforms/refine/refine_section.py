@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from gristmill.corpus.recipe_section import Asset, Section
-from gristmill.transforms.contamination.layouts import LAYOUTS
+from gristmill.transforms.contamination.benchmark_layouts import LAYOUTS
 
 Entity = Literal["EMAIL_ADDRESS", "IP_ADDRESS", "PHONE_NUMBER"]
 """What can be redacted, by Presidio's names."""

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from gristmill.corpus.words import normalise
 from gristmill.errors import RunError
 from gristmill.transforms.contamination import ngram_index
-from gristmill.transforms.contamination.benchmark_sets import Item
-from gristmill.transforms.contamination.build_index import Rules, index_of, is_formula
+from gristmill.transforms.contamination.benchmark_items import Item
+from gristmill.transforms.contamination.build_ngram_index import Rules, index_of, is_formula
 from gristmill.transforms.contamination.ngram_index import BenchmarkCounts, NgramIndex, Run
 
 WORDS = [

@@ -23,8 +23,8 @@ class Redactor:
 
     def __init__(self, section: RedactSection) -> None:
         # Presidio brings spaCy along, and torch where it is installed: 3.6 s that only those who redact should pay.
-        from gristmill.transforms.redaction.finders import EmailFinder, IpFinder
-        from gristmill.transforms.redaction.phones import PhoneFinder
+        from gristmill.transforms.redaction.email_addresses import EmailFinder, IpFinder
+        from gristmill.transforms.redaction.phone_numbers import PhoneFinder
 
         find: dict[Entity, Callable[[str], Iterable[Span]]] = {
             "EMAIL_ADDRESS": EmailFinder().find,

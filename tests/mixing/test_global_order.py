@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.mixing.order import GlobalOrder
-from gristmill.tokenization.hashing import hash_key
+from gristmill.mixing.global_order import GlobalOrder
+from gristmill.tokenization.id_hashing import hash_key
 
 sources_of = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 40), min_size=1)
 
@@ -65,7 +65,7 @@ def test_huge_orders_are_exact(counts: list[int], seed: int, data: st.DataObject
 
 @pytest.mark.parametrize("offset", [0, 1 << 48, (1 << 64) - 1])
 def test_equal_times_are_sorted_by_source(offset: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gristmill.mixing.order.hash_key", lambda *_: offset)
+    monkeypatch.setattr("gristmill.mixing.global_order.hash_key", lambda *_: offset)
     sequences = {"a": 4, "b": 2, "c": 8, "d": 3, "e": 4}
     order = GlobalOrder(sequences, 0)
     whole = sorted(

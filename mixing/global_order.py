@@ -13,23 +13,21 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from gristmill.mixing.sampling_plan import MAX_SEQUENCES
-from gristmill.tokenization.hashing import hash_key
+from gristmill.corpus.arrays import Int64s, UInt64s
+from gristmill.mixing.mix_plan import MAX_SEQUENCES
+from gristmill.tokenization.id_hashing import hash_key
 
 _TIME_BITS = 64
 _OFFSET_BITS = 16
 _STEP_BITS = 8
 
-Integers = npt.NDArray[np.int64]
-
 
 class Positions(NamedTuple):
     """For each of some positions: its source's number (in the order's ``sources``) and the sequence in that source."""
 
-    source: Integers
-    sequence: Integers
+    source: Int64s
+    sequence: Int64s
 
 
 class GlobalOrder:
@@ -86,7 +84,7 @@ class GlobalOrder:
             counts.append(min(n, max(0, (bound - offset + (1 << _OFFSET_BITS) - 1) >> _OFFSET_BITS)))
         return counts
 
-    def _times(self, source: int, sequence: Integers) -> npt.NDArray[np.uint64]:
+    def _times(self, source: int, sequence: Int64s) -> UInt64s:
         """Times of a source's sequences: long division in steps of 8 bits, since n * 2**16 takes up to 56 of the 64."""
         divisor = np.uint64(max(1, self._sequences[source]) << _OFFSET_BITS)
         rest = (sequence.astype(np.uint64) << np.uint64(_OFFSET_BITS)) + np.uint64(self._offsets[source])

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gristmill.transforms.core.edits import Span
-from gristmill.transforms.redaction import finders
-from gristmill.transforms.redaction.redact import Redactor
+from gristmill.transforms.redaction import email_addresses
+from gristmill.transforms.redaction.redactor import Redactor
 from gristmill.transforms.refine.refine_section import RedactSection
 
 REDACTOR = Redactor(RedactSection())
@@ -200,8 +200,8 @@ def test_what_redaction_brings_to_light_goes_too() -> None:
 @given(st.text(st.sampled_from("ab.-@_+中é1 "), max_size=60))
 def test_email_windows_lose_nothing(text: str) -> None:
     """What the recogniser finds in the whole text is covered by what is found around each @."""
-    whole = finders.OfflineEmailRecognizer().analyze(text, ["EMAIL_ADDRESS"])
-    covered = {i for span in finders.EmailFinder().find(text) for i in range(span.start, span.end)}
+    whole = email_addresses.OfflineEmailRecognizer().analyze(text, ["EMAIL_ADDRESS"])
+    covered = {i for span in email_addresses.EmailFinder().find(text) for i in range(span.start, span.end)}
     assert all(text.index("@", result.start) in covered for result in whole)
 
 
@@ -211,7 +211,7 @@ def test_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "import socket\n"
         "def refuse(*a, **k): raise SystemExit('network touched')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from gristmill.transforms.redaction.redact import Redactor\n"
+        "from gristmill.transforms.redaction.redactor import Redactor\n"
         "from gristmill.transforms.refine.refine_section import RedactSection\n"
         "print(Redactor(RedactSection()).redact('a@example.co.uk +1 212 555 1234 203.0.113.9'))"
     )

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from presidio_analyzer.predefined_recognizers import PhoneRecognizer
 
 from gristmill.transforms.core.edits import Span
-from gristmill.transforms.redaction.finders import CUE_BONUS, cued
+from gristmill.transforms.redaction.email_addresses import CUE_BONUS, cued
 from gristmill.transforms.refine.refine_section import Leniency
 
 LENIENCY: dict[Leniency, int] = {"possible": 0, "valid": 1, "strict_grouping": 2, "exact_grouping": 3}

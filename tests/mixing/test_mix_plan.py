@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from gristmill.errors import InputError
 from gristmill.mixing.mix_section import MixSection
-from gristmill.mixing.sampling_plan import Plan, SourceSize, make_plan
+from gristmill.mixing.mix_plan import Plan, SourceSize, make_plan
 
 
 def size(tokens: int) -> SourceSize:

@@ -14,14 +14,12 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from gristmill.corpus.arrays import Int64s, UInt64s
 from gristmill.corpus.document import ID_BYTES
 from gristmill.corpus.words import mix as finalise
 
-Words = npt.NDArray[np.uint64]
-"""Ids as numbers: shape (documents, 2), two little-endian words each; or one hash a document, shape (documents,)."""
 
 
 def hash_key(purpose: str, *parts: str | int) -> int:
@@ -30,22 +28,22 @@ def hash_key(purpose: str, *parts: str | int) -> int:
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
-def hash_ids(words: Words, key: int) -> Words:
+def hash_ids(words: UInt64s, key: int) -> UInt64s:
     """One 64-bit hash for each id: shape (documents, 2) → (documents,)."""
     return mix(mix(words[:, 0] ^ np.uint64(key)) + words[:, 1])
 
 
-def mix(values: Words) -> Words:
+def mix(values: UInt64s) -> UInt64s:
     """One step of SplitMix64, a bijection of 64-bit words in which each input bit moves half of the output bits."""
     return finalise(values + np.uint64(0x9E3779B97F4A7C15))
 
 
-def seeded_order(words: Words, key: int) -> npt.NDArray[np.int64]:
+def seeded_order(words: UInt64s, key: int) -> Int64s:
     """Row numbers in a random-looking order that depends on the ids and the key only, not on the rows' own order."""
     return np.lexsort((words[:, 1], words[:, 0], hash_ids(words, key)))
 
 
-def id_words(ids: pa.Array | pa.ChunkedArray | Sequence[bytes]) -> Words:
+def id_words(ids: pa.Array | pa.ChunkedArray | Sequence[bytes]) -> UInt64s:
     """A column of 16-byte ids as numbers, shape (documents, 2). Raises ValueError for an id that is not 16 bytes."""
     if isinstance(ids, (pa.Array, pa.ChunkedArray)):
         return _column_words(ids)
@@ -54,7 +52,7 @@ def id_words(ids: pa.Array | pa.ChunkedArray | Sequence[bytes]) -> Words:
     return np.frombuffer(b"".join(ids), "<u8").reshape(-1, 2)
 
 
-def _column_words(ids: Any) -> Words:
+def _column_words(ids: Any) -> UInt64s:
     if ids.type != pa.binary(ID_BYTES) or ids.null_count:
         raise ValueError(f"an id column holds {ID_BYTES} bytes in every row, not {ids.type}")
     chunks = ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]
@@ -66,7 +64,7 @@ def _column_words(ids: Any) -> Words:
     return np.concatenate([np.empty(0, "<u8"), *parts]).reshape(-1, 2)
 
 
-def id_column(words: Words) -> pa.Array:
+def id_column(words: UInt64s) -> pa.Array:
     """The inverse of :func:`id_words`: an Arrow column of 16-byte ids."""
     data = np.ascontiguousarray(words, "<u8").tobytes()
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(ID_BYTES), len(words), [None, pa.py_buffer(data)])

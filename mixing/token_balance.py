@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from gristmill.mixing.sampling_plan import Plan, SourcePlan
-from gristmill.mixing.shard import ShardCount
+from gristmill.mixing.mix_plan import Plan, SourcePlan
+from gristmill.mixing.build_shard import ShardCount
 from gristmill.mixing.source_stream import SourceStream, TokenCount
 
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from gristmill.tokenization import pre_token
-from gristmill.tokenization.compression import Compression, measure_compression
-from gristmill.tokenization.encode import Encoder, token_dtype
+from gristmill.tokenization import pre_tokenization
+from gristmill.tokenization.tokenizer_compression import Compression, measure_compression
+from gristmill.tokenization.token_encoder import Encoder, token_dtype
 from gristmill.tokenization.tokenizer_section import TokenizerSection
 from gristmill.tokenization.train_bpe import train_bpe
 
@@ -60,7 +60,7 @@ def test_cutting_into_blocks_changes_no_token(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pre_token, "SHORT_BLOCK", length)
         patch.setattr(pre_token, "LONG_BLOCK", length)
-        blocks = [block for block, _ in pre_token.blocks(text)]
+        blocks = [block for block, _ in pre_tokenization.blocks(text)]
         assert "".join(blocks) == text
         assert encoder.encode(text).tolist() == reference(text)
         assert [token for block in blocks for token in reference(block)] == reference(text)
@@ -82,12 +82,12 @@ def test_blocks_end_where_the_pattern_always_cuts(
     text: str, length: int, blocks: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pre_token, "LONG_BLOCK", length)
-    assert [block for block, _ in pre_token.blocks(text)] == blocks
+    assert [block for block, _ in pre_tokenization.blocks(text)] == blocks
 
 
 def test_every_known_character_is_cut_as_the_library_cuts_it() -> None:
-    split = pre_tokenizers.Split(Regex(pre_token.pattern(3)), behavior="isolated")
-    known = [chr(code) for code in range(0x10000) if not 0xD800 <= code < 0xE000 and pre_token.is_known(chr(code))]
+    split = pre_tokenizers.Split(Regex(pre_tokenization.pattern(3)), behavior="isolated")
+    known = [chr(code) for code in range(0x10000) if not 0xD800 <= code < 0xE000 and pre_tokenization.is_known(chr(code))]
     assert 30_000 < len(known) < 50_000
     letters = [c for c in known if unicodedata.category(c)[0] == "L"]
     assert len(letters) > 29_000
@@ -96,7 +96,7 @@ def test_every_known_character_is_cut_as_the_library_cuts_it() -> None:
     for character in tried:
         text = "a_b _ 1_2__\n_ ._'_  _".replace("_", character)
         expected = [piece for piece, _ in split.pre_tokenize_str(text)]
-        assert pre_token.known_pattern(3).findall(text) == expected, hex(ord(character))
+        assert pre_tokenization.known_pattern(3).findall(text) == expected, hex(ord(character))
 
 
 def test_special_tokens_in_a_text_are_text(encoder: Encoder) -> None:
@@ -120,8 +120,8 @@ def test_a_batch_is_its_texts_one_after_another(encoder: Encoder) -> None:
 def test_remembered_words_are_bounded_and_change_nothing(
     encoder: Encoder, reference: Callable[[str], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gristmill.tokenization.encode._REMEMBERED_WORDS", 3)
-    monkeypatch.setattr("gristmill.tokenization.encode._REMEMBERED_LENGTH", 4)
+    monkeypatch.setattr("gristmill.tokenization.token_encoder._REMEMBERED_WORDS", 3)
+    monkeypatch.setattr("gristmill.tokenization.token_encoder._REMEMBERED_LENGTH", 4)
     text = "one two three four five six one two three " * 3
     assert encoder.encode(text).tolist() == reference(text)
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from gristmill.errors import InputError
 from gristmill.store import storage
-from gristmill.transforms.contamination.layouts import LAYOUTS, Layout
+from gristmill.transforms.contamination.benchmark_layouts import LAYOUTS, Layout
 from gristmill.transforms.refine.refine_section import BenchmarkSection
 
 _GLOB = frozenset("*?[")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.tokenization.hashing import hash_ids, hash_key, id_column, id_words, mix, seeded_order
-from gristmill.tokenization.sample import EVERYTHING, sample_thresholds, sampled
+from gristmill.tokenization.id_hashing import hash_ids, hash_key, id_column, id_words, mix, seeded_order
+from gristmill.tokenization.tokenizer_sample import EVERYTHING, sample_thresholds, sampled
 
 IDS = [bytes([i % 256, i // 256]) * 8 for i in range(4000)]
 

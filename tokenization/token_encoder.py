@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from gristmill.corpus.arrays import Int64s
 from gristmill.errors import InputError
-from gristmill.tokenization import pre_token
+from gristmill.tokenization import pre_tokenization
 from gristmill.tokenization.tokenizer_section import END_OF_TEXT, TokenizerSection
 
 Tokens = npt.NDArray[Any]
@@ -35,7 +36,7 @@ class TokenBatch(NamedTuple):
     """Documents' tokens one after another, and each document's number of tokens (int64, shape (documents,))."""
 
     tokens: Tokens
-    lengths: npt.NDArray[np.int64]
+    lengths: Int64s
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
@@ -62,7 +63,7 @@ class Encoder:
         self.vocab_size: int = max(vocabulary.values()) + 1
         self.dtype = token_dtype(self.vocab_size)
         digits = _own_digits(json.loads(tokenizer_json))
-        self._words = pre_token.known_pattern(digits).findall if digits else None
+        self._words = pre_tokenization.known_pattern(digits).findall if digits else None
         self._remembered = _Words(self._tokenizer)
 
     def encode_batch(self, texts: Iterable[str]) -> TokenBatch:
@@ -80,7 +81,7 @@ class Encoder:
         return str(self._tokenizer.decode(np.asarray(tokens).tolist(), skip_special_tokens=False))
 
     def _encode_known(self, text: str) -> Tokens:
-        tokens = chain.from_iterable(map(self._block_tokens, pre_token.blocks(text)))
+        tokens = chain.from_iterable(map(self._block_tokens, pre_tokenization.blocks(text)))
         return np.fromiter(tokens, self.dtype)
 
     def _block_tokens(self, block: tuple[str, bool]) -> Iterable[int]:
@@ -132,7 +133,7 @@ def _own_digits(tokenizer: dict[str, Any]) -> int | None:
 
 def _as_json(digits: int) -> Any:
     tokenizer = Tokenizer.from_str('{"model": {"type": "BPE", "vocab": {}, "merges": []}}')
-    tokenizer.pre_tokenizer = pre_token.pre_tokenizer(digits)
+    tokenizer.pre_tokenizer = pre_tokenization.pre_tokenizer(digits)
     return json.loads(tokenizer.to_str())["pre_tokenizer"]
 
 

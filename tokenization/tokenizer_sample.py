@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
-from gristmill.tokenization.hashing import Words, hash_ids, hash_key
+from gristmill.corpus.arrays import Bools, UInt64s
+from gristmill.tokenization.id_hashing import hash_ids, hash_key
 
 EVERYTHING = 1 << 64
 """The threshold below which every hash lies."""
@@ -34,8 +34,8 @@ def sample_thresholds(source_bytes: Mapping[str, int], budget: int) -> dict[str,
     return thresholds
 
 
-def sampled(ids: Words, threshold: int, seed: int) -> npt.NDArray[np.bool_]:
-    """Which of ``ids`` (see :func:`~gristmill.tokenization.hashing.id_words`) are in the sample, shape (documents,)."""
+def sampled(ids: UInt64s, threshold: int, seed: int) -> Bools:
+    """Which of ``ids`` (see :func:`~gristmill.tokenization.id_hashing.id_words`) are in the sample, shape (documents,)."""
     if threshold >= EVERYTHING:
         return np.ones(len(ids), bool)
     return hash_ids(ids, hash_key("sample", seed)) < np.uint64(threshold)

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from gristmill.corpus.arrays import Int64s
 from gristmill.corpus.document import ID_BYTES
 from gristmill.errors import InputError
-from gristmill.mixing.order import GlobalOrder
-from gristmill.mixing.sampling_plan import Plan
-from gristmill.mixing.source_stream import Integers, Slices, SourceStream
-from gristmill.tokenization.hashing import id_column
+from gristmill.mixing.global_order import GlobalOrder
+from gristmill.mixing.mix_plan import Plan
+from gristmill.mixing.source_stream import Slices, SourceStream
+from gristmill.tokenization.id_hashing import id_column
 
 Tokens = npt.NDArray[Any]
 
@@ -117,7 +118,7 @@ def _gather(source: str, slices: Slices, read_tokens: ReadTokens, dtype: np.dtyp
     return stretch
 
 
-def _close_together(slices: Slices) -> Iterator[Integers]:
+def _close_together(slices: Slices) -> Iterator[Int64s]:
     """Rows of ``slices`` in groups, each of one unit, by start, and without a gap of more than ``READ_GAP`` tokens."""
     order = np.lexsort((slices.start, slices.unit))
     unit, start = slices.unit[order], slices.start[order]
@@ -132,7 +133,7 @@ def _check_separators(source: str, stretch: Tokens, slices: Slices, eos_id: int)
         raise InputError(f"a token payload of source {source!r} does not fit its index: run the stage tokenize again")
 
 
-def _pieces(slices: Slices, rows: Integers, sequence_length: int, number: int, sources: tuple[str, ...]) -> pa.Table:
+def _pieces(slices: Slices, rows: Int64s, sequence_length: int, number: int, sources: tuple[str, ...]) -> pa.Table:
     """``slices``, which fill the shard's sequences ``rows``, cut at the ends of sequences."""
     ends = np.cumsum(slices.length)
     begins = ends - slices.length

@@ -24,9 +24,10 @@ import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gristmill.corpus.words import SOLO, UInt64s, assigned, code_points, kinds_of, normalise, shingle_hashes_at
+from gristmill.corpus.arrays import Bools, Int64s, UInt64s
+from gristmill.corpus.words import SOLO, assigned, code_points, kinds_of, normalise, shingle_hashes_at
 from gristmill.errors import InputError
-from gristmill.transforms.contamination.benchmark_sets import Item, expand, read_items
+from gristmill.transforms.contamination.benchmark_items import Item, expand, read_items
 from gristmill.transforms.contamination.inline_markup import plain
 from gristmill.transforms.contamination.ngram_index import (
     BenchmarkCounts,
@@ -99,7 +100,7 @@ def index_of(items: Mapping[str, Iterable[Item]], rules: Rules, excused: Sequenc
     return NgramIndex(rules.n, counts, sequences, ngrams, literals)
 
 
-def _sequences(items: Sequence[Item], min_words: int) -> tuple[Sequences, NDArray[np.int64]]:
+def _sequences(items: Sequence[Item], min_words: int) -> tuple[Sequences, Int64s]:
     """Each item with punctuation as separator, and without punctuation where that gives other words.
 
     Also what each word weighs: int64 [words].
@@ -120,7 +121,7 @@ def _sequences(items: Sequence[Item], min_words: int) -> tuple[Sequences, NDArra
     return sequences, weights[kept]
 
 
-def _words(texts: Sequence[str]) -> tuple[UInt64s, NDArray[np.int64], NDArray[np.int64]]:
+def _words(texts: Sequence[str]) -> tuple[UInt64s, Int64s, Int64s]:
     """The words of texts, what each weighs, and where in them each text begins."""
     hashes, weights, sizes = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
     for batch in batches(texts):
@@ -154,10 +155,10 @@ def _follows(word: str, before: str) -> bool:
     return len(word) == len(before) == 1 and abs(ord(word) - ord(before)) <= 1
 
 
-def _sums(values: NDArray[Any], ngrams: Ngrams) -> NDArray[np.int64]:
+def _sums(values: NDArray[Any], ngrams: Ngrams) -> Int64s:
     """The sum of ``values`` [words] over each n-gram."""
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(values)])
-    sums: NDArray[np.int64] = before[ngrams.places + ngrams.sizes] - before[ngrams.places]
+    sums: Int64s = before[ngrams.places + ngrams.sizes] - before[ngrams.places]
     return sums
 
 
@@ -190,12 +191,12 @@ def _without_frames(ngrams: Ngrams, max_items: int) -> Ngrams:
     return ngrams.take(items[where] <= max_items)
 
 
-def _items_with(ngrams: Ngrams, sequences: Sequences, items: int) -> NDArray[np.bool_]:
+def _items_with(ngrams: Ngrams, sequences: Sequences, items: int) -> Bools:
     """Whether each item has any of ``ngrams``: bool [items]."""
     return np.bincount(sequences.items[sequences.at(ngrams.places)], minlength=items) > 0
 
 
-def _by_set(values: NDArray[np.bool_], sizes: Mapping[str, int]) -> list[NDArray[np.bool_]]:
+def _by_set(values: Bools, sizes: Mapping[str, int]) -> list[Bools]:
     return np.split(values, np.cumsum([*sizes.values()])[:-1])
 
 

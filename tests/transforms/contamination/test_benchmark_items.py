@@ -15,8 +15,8 @@ import pytest
 from pydantic import ValidationError
 
 from gristmill.errors import InputError
-from gristmill.transforms.contamination.benchmark_sets import Item, expand, read_items
-from gristmill.transforms.contamination.layouts import LAYOUTS
+from gristmill.transforms.contamination.benchmark_items import Item, expand, read_items
+from gristmill.transforms.contamination.benchmark_layouts import LAYOUTS
 from gristmill.transforms.refine.refine_section import BenchmarkSection, DecontaminateSection
 
 ITEM = {"id": 7, "question": {"stem": "Why?"}, "choices": ["One.", "Two."], "answer": "One."}

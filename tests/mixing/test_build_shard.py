@@ -11,22 +11,22 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gristmill.corpus.arrays import UInt32s
 from gristmill.errors import InputError
-from gristmill.mixing import shard as shard_module
+from gristmill.mixing import build_shard as shard_module
+from gristmill.mixing.build_shard import PIECE_SCHEMA, Shard, build_shard
+from gristmill.mixing.mix_plan import Plan, SourceSize, make_plan
 from gristmill.mixing.mix_section import MixSection
-from gristmill.mixing.sampling_plan import Plan, SourceSize, make_plan
-from gristmill.mixing.shard import PIECE_SCHEMA, Shard, build_shard
 from gristmill.mixing.source_stream import SourceStream, join_units
-from gristmill.mixing.token_counts import token_books
-from gristmill.tokenization.encode import TokenBatch
-from gristmill.tokenization.hashing import id_words
+from gristmill.mixing.token_balance import token_books
+from gristmill.tokenization.id_hashing import id_words
+from gristmill.tokenization.token_encoder import TokenBatch
 from gristmill.tokenization.token_file import TokenFile, build_token_file
 
 EOS = 0
@@ -86,7 +86,7 @@ class TokenCorpus(NamedTuple):
             (number, index.filter(pc.equal(index["bucket"], bucket))) for number, index in enumerate(indexes)
         )
 
-    def read_tokens(self, source: str, unit: int, start: int, count: int) -> npt.NDArray[np.uint32]:
+    def read_tokens(self, source: str, unit: int, start: int, count: int) -> UInt32s:
         return self.units[source][unit].payload[start : start + count]
 
     def shards(self, plan: Plan) -> list[Shard]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gristmill.tokenization.encode import Encoder
+from gristmill.tokenization.token_encoder import Encoder
 
 
 class Compression(NamedTuple):

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from gristmill.corpus.document import DOCUMENT_SCHEMA
 from gristmill.errors import InputError
-from gristmill.transforms.contamination.benchmark_sets import Item
-from gristmill.transforms.contamination.build_index import Rules, build_index, index_of
-from gristmill.transforms.contamination.decontaminate import Decontaminator, Hit, passages, worst
+from gristmill.transforms.contamination.benchmark_items import Item
+from gristmill.transforms.contamination.build_ngram_index import Rules, build_index, index_of
+from gristmill.transforms.contamination.decontaminator import Decontaminator, Hit, passages, worst
 from gristmill.transforms.contamination.ngram_index import NgramIndex
 from gristmill.transforms.core.edits import EDITS_SCHEMA, Span, cut_out
 from gristmill.transforms.refine.refine_beam import Refiner, index_bytes
