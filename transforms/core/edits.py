@@ -1,7 +1,7 @@
-"""Edits: what is replaced in a document, kept beside it as offsets, so that the text itself is written only once.
+"""Replacements in a text, stored as offsets in a sidecar so that the text itself is written only once.
 
-A sidecar has one row a document, in the document file's order, and names the kind of what was found, never its
-content: publishing an edit list does not publish what it hides.
+The sidecar has one row per document, in the order of the document file. It names the kind of each replaced range, never
+its content: publishing the edits does not publish what they hide.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ EDITS_SCHEMA = pa.schema(
         pa.field("edits", pa.list_(EDIT_TYPE), nullable=False),
     ]
 )
-"""One row a document of ``extract``, in its order. ``reason`` is why a document that came as far as ``refine`` was
-dropped (``contaminated``, and ``detail`` names the test item; ``nothing_left`` after its lines were cut); one that was
-dropped before is not kept and has no reason. ``edits`` are sorted half-open ranges, in characters (code points) of the
-extracted text; ``entity`` says what was replaced, or which rule cut the range out."""
+"""One row per document of ``extract``, in the same order.
+
+``reason`` is why ``refine`` dropped a document: ``contaminated`` (``detail`` names the test item) or ``nothing_left``
+after its lines were cut. A document that an earlier stage dropped is not kept and has no reason. ``edits`` are sorted
+half-open ranges in characters (code points) of the extracted text; ``entity`` is the kind of what was replaced, or the
+rule that removed the range."""
 
 
 class Span(NamedTuple):
-    """Characters ``start`` to ``end`` (exclusive) of a text are an ``entity``, with a score between 0 and 1."""
+    """Characters ``start`` to ``end`` (exclusive) of a text, the kind of entity there, and a score between 0 and 1."""
 
     start: int
     end: int
@@ -39,57 +41,60 @@ class Span(NamedTuple):
 
 
 def apply_edits(text: str, spans: Sequence[Span], replacements: Mapping[str, str]) -> str:
-    """``text`` with each span replaced by its entity's replacement.
+    """Return ``text`` with each span replaced by its entity's replacement.
 
-    Raises ValueError where spans overlap, are out of order or reach past the text, and KeyError for an entity that
-    has no replacement.
+    Raises ValueError if spans overlap, are out of order or reach past the text, and KeyError for an entity without a
+    replacement.
     """
     pieces: list[str] = []
-    done = 0
+    position = 0
     for span in spans:
-        if not done <= span.start < span.end <= len(text):
-            raise ValueError(f"edit {span.start}-{span.end} is out of order or out of a text of {len(text)} characters")
-        pieces += (text[done : span.start], replacements[span.entity])
-        done = span.end
-    return "".join([*pieces, text[done:]])
+        if not position <= span.start < span.end <= len(text):
+            raise ValueError(
+                f"edit {span.start}-{span.end} overlaps another one, is out of order or exceeds the text's "
+                f"{len(text)} characters"
+            )
+        pieces += (text[position : span.start], replacements[span.entity])
+        position = span.end
+    return "".join([*pieces, text[position:]])
 
 
-def spans_of(cuts: Iterable[Mapping[str, Any]], cause: str) -> list[Span]:
-    """Rows of a sidecar's cuts as spans; ``cause`` is the field that says why."""
+def spans_from_rows(cuts: Iterable[Mapping[str, Any]], cause: str) -> list[Span]:
+    """Convert the cuts in a row of a sidecar to spans; ``cause`` is the field that becomes the entity."""
     return [Span(cut["start"], cut["end"], cut[cause], 1.0) for cut in cuts]
 
 
-def cut_out(text: str, spans: Sequence[Span]) -> str:
-    """``text`` without ``spans``. Raises ValueError as ``apply_edits`` does."""
+def remove_spans(text: str, spans: Sequence[Span]) -> str:
+    """Return ``text`` without ``spans``. Raises ValueError as ``apply_edits`` does."""
     return apply_edits(text, spans, dict.fromkeys((span.entity for span in spans), "")) if spans else text
 
 
-def in_original(spans: Iterable[Span], cuts: Sequence[Span]) -> list[Span]:
-    """``spans``, found in a text after ``cuts`` were taken out of it, in places of the text before."""
+def map_to_original(spans: Iterable[Span], cuts: Sequence[Span]) -> list[Span]:
+    """Map ``spans`` of a text from which ``cuts`` were removed to offsets in the text before."""
     removed = [0, *accumulate(cut.end - cut.start for cut in cuts)]
-    places = [cut.start - before for cut, before in zip(cuts, removed, strict=False)]  # in the text after the cuts
+    offsets = [cut.start - before for cut, before in zip(cuts, removed, strict=False)]  # in the text after the cuts
 
-    def original(place: int) -> int:
-        return place + removed[bisect_right(places, place)]
+    def original(offset: int) -> int:
+        return offset + removed[bisect_right(offsets, offset)]
 
     return [span._replace(start=original(span.start), end=original(span.end - 1) + 1) for span in spans]
 
 
-def before_cuts(spans: Iterable[Span], cuts: Sequence[Span]) -> list[Span]:
-    """``spans``, found in a text after ``cuts`` were taken out of it, and the cuts, in places of the text before.
+def merge_with_cuts(spans: Iterable[Span], cuts: Sequence[Span]) -> list[Span]:
+    """Merge ``spans`` of a text from which ``cuts`` were removed with these cuts, as offsets in the text before.
 
-    A cut inside a span is part of it.
+    A cut inside a span is left out: the span covers it.
     """
-    found = in_original(spans, cuts)
-    starts = [span.start for span in found]
+    mapped = map_to_original(spans, cuts)
+    starts = [span.start for span in mapped]
 
-    def covered(cut: Span) -> bool:
+    def is_covered(cut: Span) -> bool:
         before = bisect_right(starts, cut.start) - 1
-        return before >= 0 and cut.end <= found[before].end
+        return before >= 0 and cut.end <= mapped[before].end
 
-    return sorted([*found, *(cut for cut in cuts if not covered(cut))])
+    return sorted([*mapped, *(cut for cut in cuts if not is_covered(cut))])
 
 
-def edit_row(spans: Iterable[Span]) -> list[dict[str, int | str]]:
-    """A document's edits as its row of the sidecar has them: places and kinds, and nothing of the text."""
+def edit_rows(spans: Iterable[Span]) -> list[dict[str, int | str]]:
+    """Convert spans to a row of the sidecar: offsets and entities, without any text."""
     return [{"start": span.start, "end": span.end, "entity": span.entity} for span in spans]

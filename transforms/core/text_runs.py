@@ -1,4 +1,4 @@
-"""Texts as UTF-8 in one array, some at a time: what functions over arrays work on."""
+"""Runs of texts: several texts as one UTF-8 array, for vectorized functions."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+
+from gristmill.corpus.arrays import Int64s, UInt8s
 
 _RUN_BYTES = 2**20
 
 
 class TextRun(NamedTuple):
-    """UTF-8 of some texts: text i is ``data[ends[i] : ends[i + 1]]``."""
+    """The UTF-8 bytes of several texts: text i is ``data[offsets[i] : offsets[i + 1]]``."""
 
-    data: NDArray[np.uint8]
-    ends: NDArray[np.int64]
+    data: UInt8s
+    offsets: Int64s
 
 
 def text_runs(texts: pa.Array) -> Iterator[TextRun]:
-    """``texts``, none of them null, in runs of about a megabyte, or of one text that is longer. Nothing is copied."""
+    """Yield ``texts`` (without nulls) in runs of about a megabyte; a longer text is a run by itself. Copies nothing."""
     large = texts.cast(pa.large_string())
-    _, offsets, buffer = large.buffers()
-    ends = np.frombuffer(offsets, np.int64)[large.offset : large.offset + len(large) + 1]
+    _, offset_buffer, buffer = large.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int64)[large.offset : large.offset + len(large) + 1]
     data = np.frombuffer(buffer, np.uint8) if buffer else np.empty(0, np.uint8)
     first = 0
     while first < len(large):
-        after = int(np.searchsorted(ends, ends[first] + _RUN_BYTES, side="right"))
+        after = int(np.searchsorted(offsets, offsets[first] + _RUN_BYTES, side="right"))
         last = min(max(after - 1, first + 1), len(large))
-        yield TextRun(data[ends[first] : ends[last]], ends[first : last + 1] - ends[first])
+        yield TextRun(data[offsets[first] : offsets[last]], offsets[first : last + 1] - offsets[first])
         first = last

@@ -8,12 +8,12 @@ from typing import Any
 
 from gristmill.corpus.document import Origin
 from gristmill.corpus.record import Dropped, Failed, Raw
-from gristmill.transforms.read.archive import Span
-from gristmill.transforms.read.codecs import Chunks, End, codec_of, members, plain_chunks
-from gristmill.transforms.read.content import Content, dropping
+from gristmill.transforms.read.archive_reader import Span
+from gristmill.transforms.read.content_stream import Content, dropping
+from gristmill.transforms.read.member_codecs import Chunks, End, codec_of, members, plain_chunks
 from gristmill.transforms.read.parquet_rows import row_of
 from gristmill.transforms.read.source_section import Fields
-from gristmill.transforms.read.stored import Stored
+from gristmill.transforms.read.stored_file import Stored
 
 _BOM = b"\xef\xbb\xbf"
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from gristmill.corpus.document import Origin
 from gristmill.corpus.record import Dropped, Failed, Raw
-from gristmill.transforms.read.http import BadContentEncodingError, charset, decode_body, media_type, parse_response
-from gristmill.transforms.read.warc import Entry
+from gristmill.transforms.read.http_response import (
+    BadContentEncodingError,
+    charset,
+    decode_body,
+    media_type,
+    parse_response,
+)
+from gristmill.transforms.read.warc_records import Entry
 
 MEDIA_TYPES = frozenset({"text/html", "application/xhtml+xml", "text/plain"})
 """What text can be extracted from."""

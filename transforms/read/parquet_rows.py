@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from gristmill.corpus.document import Origin
 from gristmill.corpus.record import Dropped, Failed, Raw
 from gristmill.errors import InputError
-from gristmill.transforms.read.archive import Span
+from gristmill.transforms.read.archive_reader import Span
 from gristmill.transforms.read.dates import normalise_date
 from gristmill.transforms.read.source_section import Fields
-from gristmill.transforms.read.unit import UnitFile
+from gristmill.transforms.read.source_unit import UnitFile
 
 _BATCH = 256  # rows held at once
 _DAMAGE = (pa.ArrowException, OSError, ValueError)

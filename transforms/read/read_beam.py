@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from gristmill.transforms.core.units import ReadUnits
-from gristmill.transforms.read.reader import Limits, read_unit
+from gristmill.transforms.core.core_beam import ReadUnits
 from gristmill.transforms.read.source_section import SourceSection
-from gristmill.transforms.read.unit import Unit
+from gristmill.transforms.read.source_unit import Unit
+from gristmill.transforms.read.unit_reader import Limits, read_unit
 
 
 class SourceWork(NamedTuple):

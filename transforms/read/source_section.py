@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from gristmill.corpus.recipe_section import Location, Section
-from gristmill.transforms.read.crawl import COMMON_CRAWL
+from gristmill.transforms.read.crawl_listing import COMMON_CRAWL
 
 Format = Literal["warc", "wet", "jsonl", "parquet", "text", "code"]
 

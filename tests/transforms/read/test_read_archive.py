@@ -22,9 +22,9 @@ from warcio.warcwriter import WARCWriter
 from zlib_ng import zlib_ng
 
 from gristmill.corpus.record import Dropped, Failed, Raw, UnitSummary
-from gristmill.transforms.read.reader import Limits, read_unit
 from gristmill.transforms.read.source_section import SourceSection
-from gristmill.transforms.read.unit_plan import plan_units
+from gristmill.transforms.read.unit_planning import plan_units
+from gristmill.transforms.read.unit_reader import Limits, read_unit
 from tests.transforms.read.packing import lz4
 
 properties = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

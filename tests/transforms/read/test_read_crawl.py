@@ -19,10 +19,10 @@ from gristmill.errors import InputError
 from gristmill.pipelines.cli.main import main
 from gristmill.pipelines.recipe import load_recipe, parse_recipe
 from gristmill.store import storage
-from gristmill.transforms.read.crawl import COMMON_CRAWL, choose, crawl_paths
-from gristmill.transforms.read.reader import Limits, read_unit
+from gristmill.transforms.read.crawl_listing import COMMON_CRAWL, choose, crawl_paths
 from gristmill.transforms.read.source_section import SourceSection
-from gristmill.transforms.read.unit_plan import plan_units
+from gristmill.transforms.read.unit_planning import plan_units
+from gristmill.transforms.read.unit_reader import Limits, read_unit
 from tests.web_server import serving
 
 CRAWL = "CC-MAIN-2024-10"

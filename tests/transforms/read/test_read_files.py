@@ -12,13 +12,13 @@ import zstandard
 
 from gristmill.corpus.record import Failed, Raw, UnitSummary
 from gristmill.errors import InputError
-from gristmill.transforms.read import unit_plan
+from gristmill.transforms.read import unit_planning
 from gristmill.transforms.read.dates import normalise_date
-from gristmill.transforms.read.http import BadContentEncodingError, Response, charset, decode_body, media_type
-from gristmill.transforms.read.reader import Limits, read_unit
+from gristmill.transforms.read.http_response import BadContentEncodingError, Response, charset, decode_body, media_type
 from gristmill.transforms.read.source_section import SourceSection
 from gristmill.transforms.read.text_files import decode_text
-from gristmill.transforms.read.unit_plan import plan_units
+from gristmill.transforms.read.unit_planning import plan_units
+from gristmill.transforms.read.unit_reader import Limits, read_unit
 
 
 def source(root: Path, format: str = "text", *paths: str) -> SourceSection:

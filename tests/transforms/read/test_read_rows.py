@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from gristmill.corpus.record import Dropped, Failed, Raw, UnitSummary
 from gristmill.errors import InputError
-from gristmill.transforms.read.reader import Limits, read_unit
 from gristmill.transforms.read.source_section import Fields, SourceSection
-from gristmill.transforms.read.unit_plan import plan_units
+from gristmill.transforms.read.unit_planning import plan_units
+from gristmill.transforms.read.unit_reader import Limits, read_unit
 
 properties = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PACK = {

@@ -15,10 +15,10 @@ import pytest
 import zstandard
 
 from gristmill.corpus.record import Dropped, Failed, Raw
-from gristmill.transforms.read.archive import Span, _next_record, boundary, read_archive, splittable
-from gristmill.transforms.read.codecs import codec_of
-from gristmill.transforms.read.stored import Stored
-from gristmill.transforms.read.warc import begins_record
+from gristmill.transforms.read.archive_reader import Span, _next_record, boundary, read_archive, splittable
+from gristmill.transforms.read.member_codecs import codec_of
+from gristmill.transforms.read.stored_file import Stored
+from gristmill.transforms.read.warc_records import begins_record
 from tests.transforms.read.packing import lz4
 
 MAX_BYTES = 2**24

@@ -17,7 +17,7 @@ import zstandard
 from fastwarc.stream_io import Lz4Reader
 from zlib_ng import zlib_ng
 
-from gristmill.transforms.read.stored import Stored
+from gristmill.transforms.read.stored_file import Stored
 
 _ZlibError: Any = zlib_ng.error
 _ERRORS = (_ZlibError, zstandard.ZstdError, lzma.LZMAError, EOFError, OSError, ValueError)  # the last two: bz2's

@@ -13,11 +13,11 @@ from hashlib import blake2b
 
 from gristmill.errors import InputError
 from gristmill.store import storage
-from gristmill.transforms.read.archive import splittable
-from gristmill.transforms.read.crawl import choose, crawl_paths
+from gristmill.transforms.read.archive_reader import splittable
+from gristmill.transforms.read.crawl_listing import choose, crawl_paths
 from gristmill.transforms.read.source_section import SourceSection
-from gristmill.transforms.read.stored import Stored, open_planned
-from gristmill.transforms.read.unit import Unit, UnitFile
+from gristmill.transforms.read.source_unit import Unit, UnitFile
+from gristmill.transforms.read.stored_file import Stored, open_planned
 
 FILES_PER_UNIT = 4096
 
@@ -41,7 +41,9 @@ def plan_units(source: SourceSection, unit_size: int) -> list[Unit]:
 def _files(source: SourceSection) -> list[UnitFile]:
     patterns = source.paths if source.crawl is None else _of_crawl(source, source.crawl)
     sizes: dict[str, int] = {}
-    for pattern, matches in zip(patterns, storage.threaded(partial(storage.glob, source.root), patterns), strict=True):
+    for pattern, matches in zip(
+        patterns, storage.map_in_threads(partial(storage.glob, source.root), patterns), strict=True
+    ):
         found = dict(matches)
         if source.format == "code":
             found = {path: size for path, size in found.items() if path.lower().endswith(source.extensions)}
@@ -53,7 +55,9 @@ def _files(source: SourceSection) -> list[UnitFile]:
             )
         sizes |= found
     paths = sorted(sizes)
-    prints = storage.threaded(lambda path: storage.fingerprint(storage.join(source.root, path), sizes[path]), paths)
+    prints = storage.map_in_threads(
+        lambda path: storage.fingerprint(storage.join(source.root, path), sizes[path]), paths
+    )
     return [UnitFile(path, sizes[path], prints[i]) for i, path in enumerate(paths)]
 
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from fastwarc.stream_io import BrotliReader, ZstdReader
 
-from gristmill.transforms.read.content import EMPTY_LINE
-from gristmill.transforms.read.warc import Headers, fields
+from gristmill.transforms.read.content_stream import EMPTY_LINE
+from gristmill.transforms.read.warc_records import Headers, fields
 
 _STATUS = re.compile(rb"HTTP/\d+(?:\.\d+)?[ \t]+(\d{3})(?!\d)", re.IGNORECASE)
 _CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")

@@ -8,7 +8,7 @@ from typing import IO
 
 from gristmill.errors import InputError
 from gristmill.store import storage
-from gristmill.transforms.read.unit import UnitFile
+from gristmill.transforms.read.source_unit import UnitFile
 
 _BLOCK = 2**18
 

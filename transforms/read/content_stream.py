@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from gristmill.transforms.read.codecs import Chunks, End
+from gristmill.transforms.read.member_codecs import Chunks, End
 
 EMPTY_LINE = re.compile(rb"\n\r*\n")
 """The end of the line before, and an empty line."""

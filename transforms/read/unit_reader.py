@@ -10,13 +10,13 @@ from pydantic import Field
 from gristmill.corpus.document import Origin
 from gristmill.corpus.recipe_section import ByteSize, Section
 from gristmill.corpus.record import Dropped, Failed, Raw, UnitSummary
-from gristmill.transforms.read.archive import Span, read_archive
+from gristmill.transforms.read.archive_reader import Span, read_archive
 from gristmill.transforms.read.json_lines import read_lines
 from gristmill.transforms.read.parquet_rows import read_parquet
 from gristmill.transforms.read.source_section import SourceSection
-from gristmill.transforms.read.stored import Stored, open_planned
+from gristmill.transforms.read.source_unit import Unit
+from gristmill.transforms.read.stored_file import Stored, open_planned
 from gristmill.transforms.read.text_files import read_file
-from gristmill.transforms.read.unit import Unit
 
 Item: TypeAlias = Raw | Dropped | Failed
 

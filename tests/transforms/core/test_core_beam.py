@@ -1,9 +1,10 @@
-"""Units through Beam: the books are closed by count, and a unit that is short fails."""
+"""Units through Beam: a unit is complete when its items have been counted, and fails if any is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +17,27 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import GlobalWindows
 
 from gristmill.corpus.record import UnitSummary
+from gristmill.store.attempts import Attempt
 from gristmill.store.counts import RecordCounts
-from gristmill.store.stage_directory import Attempt, StageDirectory
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.transforms.core.core_beam import DistributeTasks, MapBatches, MapItems, ReadUnits, WriteUnits
 from gristmill.transforms.core.side_files import stage_side_files
-from gristmill.transforms.core.units import (
-    DistributeTasks,
-    EndOfUnit,
-    MapBatches,
-    MapItems,
-    ReadUnits,
-    Task,
-    WriteUnits,
-)
+from gristmill.transforms.core.tasks import EndOfUnit, Task
 
 NUMBERS = pa.schema([("n", pa.int64())])
 
 
-def count_up(numbers: range, announced: int | None = None) -> Iterator[int | UnitSummary]:
+def count_up(numbers: range, expected: int | None = None) -> Iterator[int | UnitSummary]:
     yield from numbers
-    yield UnitSummary(len(numbers), len(numbers), len(numbers) if announced is None else announced)
+    yield UnitSummary(len(numbers), len(numbers), len(numbers) if expected is None else expected)
 
 
-def never_closed(numbers: range) -> Iterator[int]:
+def without_summary(numbers: range) -> Iterator[int]:
     yield from numbers
 
 
-class NumberFold:
-    """Keeps even numbers."""
+class NumberWriter:
+    """Keeps even numbers and drops odd ones."""
 
     def __init__(self, attempt: Attempt) -> None:
         self.sink = attempt.table("numbers", NUMBERS)
@@ -59,8 +54,8 @@ class NumberFold:
         return RecordCounts(end.records, self.sink.rows, {"odd": self.odd}, {}, end.covered, end.expected), {}
 
 
-class LoseTheLast(beam.DoFn):
-    """A faulty step: one item never arrives."""
+class LoseLastItem(beam.DoFn):
+    """A faulty step that loses an item."""
 
     def process(self, element: tuple[str, Any]) -> Iterator[tuple[str, Any]]:
         if element[1] != 6:
@@ -80,7 +75,7 @@ def stage(tmp_path: Path) -> StageDirectory:
     return StageDirectory(str(tmp_path), "numbers", "0" * 16)
 
 
-def test_units_are_read_worked_on_and_written(stage: StageDirectory) -> None:
+def test_units_are_read_mapped_and_written(stage: StageDirectory) -> None:
     ranges = {"a": range(7), "b": range(0), "c": range(3, 5)}
     with TestPipeline(FnApiRunner()) as pipeline:
         done = (
@@ -88,7 +83,7 @@ def test_units_are_read_worked_on_and_written(stage: StageDirectory) -> None:
             | beam.Create(tasks(ranges))
             | ReadUnits(count_up)
             | MapItems(double)
-            | WriteUnits(stage, NumberFold)
+            | WriteUnits(stage, NumberWriter)
         )
         assert_that(done, equal_to(list(ranges)))
     manifest = stage.write_manifest(ranges, lambda receipts: {})
@@ -97,73 +92,74 @@ def test_units_are_read_worked_on_and_written(stage: StageDirectory) -> None:
 
 
 class Interleave(beam.DoFn):
-    """A batching step: holds items back and lets them go in turns."""
+    """Buffers a bundle and emits its items sorted, so that units alternate; some ends of units come first."""
 
-    def __init__(self, closed_first: bool = False) -> None:
-        self.early = 2 if closed_first else 1
+    def __init__(self, ends_first: bool = False) -> None:
+        self.early_ends = 2 if ends_first else 1
 
     def start_bundle(self) -> None:
-        self.held: list[tuple[str, Any]] = []
+        self.buffer: list[tuple[str, Any]] = []
 
     def process(self, element: tuple[str, Any]) -> None:
-        self.held.append(element)
+        self.buffer.append(element)
 
     def finish_bundle(self) -> Iterator[Any]:
-        items = [element for element in self.held if not isinstance(element[1], EndOfUnit)]
-        closings = [element for element in self.held if isinstance(element[1], EndOfUnit)]
-        for element in closings[: self.early] + sorted(items, key=lambda element: element[1]) + closings[self.early :]:
+        items = [element for element in self.buffer if not isinstance(element[1], EndOfUnit)]
+        ends = [element for element in self.buffer if isinstance(element[1], EndOfUnit)]
+        items.sort(key=lambda element: element[1])
+        for element in ends[: self.early_ends] + items + ends[self.early_ends :]:
             yield GlobalWindows.windowed_value(element)
 
 
-def with_its_batch() -> Any:
+def pair_with_batch_size() -> Any:
     return lambda numbers: [(n, len(numbers)) for n in numbers]
 
 
-def of_batches(elements: list[tuple[str, Any]]) -> list[Any]:
-    return ["closed" if isinstance(item, EndOfUnit) else item for _, item in elements]
+def mark_ends(elements: list[tuple[str, Any]]) -> list[Any]:
+    return ["end" if isinstance(item, EndOfUnit) else item for _, item in elements]
 
 
 @pytest.mark.parametrize(
-    ("most", "heavy", "sizes"),
+    ("max_batch_size", "max_batch_bytes", "sizes"),
     [
         (3, 99, [3, 3, 3, 3, 3, 3, 1]),  # seven items, then the end of the unit
         (99, 99, [7] * 7),
-        (99, 3, [3, 3, 3, 1, 1, 1, 1]),  # their weights are 0 1 2, 3, 4, 5, 6
+        (99, 3, [3, 3, 3, 1, 1, 1, 1]),  # sizes of the elements: 0 1 2, 3, 4, 5, 6
         (1, 99, [1] * 7),
     ],
 )
-def test_batches_are_of_so_many_items_or_so_heavy_and_end_with_the_unit(
-    most: int, heavy: int, sizes: list[int]
+def test_batches_are_limited_by_count_and_bytes_and_end_with_the_unit(
+    max_batch_size: int, max_batch_bytes: int, sizes: list[int]
 ) -> None:
     with TestPipeline(FnApiRunner()) as pipeline:
         items = (
             pipeline
             | beam.Create(tasks({"a": range(7)}))
             | ReadUnits(count_up)
-            | MapBatches(with_its_batch, most, int, heavy)
+            | MapBatches(pair_with_batch_size, max_batch_size, int, max_batch_bytes)
             | beam.Map(lambda element: [element])
-            | beam.CombineGlobally(lambda lists: [one for elements in lists for one in elements])
-            | beam.Map(of_batches)
+            | beam.CombineGlobally(lambda lists: list(chain.from_iterable(lists)))
+            | beam.Map(mark_ends)
         )
-        assert_that(items, equal_to([[*zip(range(7), sizes, strict=True), "closed"]]))
+        assert_that(items, equal_to([[*zip(range(7), sizes, strict=True), "end"]]))
 
 
-def test_batches_of_interleaved_units_lose_nothing(stage: StageDirectory) -> None:
+def test_batches_of_interleaved_units_lose_no_item(stage: StageDirectory) -> None:
     ranges = {"a": range(3), "b": range(2)}
     with TestPipeline(FnApiRunner()) as pipeline:
         done = (
             pipeline
             | beam.Create(tasks(ranges))
             | ReadUnits(count_up)
-            | beam.ParDo(Interleave(closed_first=True))
+            | beam.ParDo(Interleave(ends_first=True))
             | MapBatches(lambda: list, 99, int, 99)
-            | WriteUnits(stage, NumberFold)
+            | WriteUnits(stage, NumberWriter)
         )
         assert_that(done, equal_to(list(ranges)))
     assert stage.write_manifest(ranges, lambda receipts: {}).counts.records == 5
 
 
-def test_units_may_be_interleaved_and_closed_early(stage: StageDirectory) -> None:
+def test_units_may_interleave_and_end_early(stage: StageDirectory) -> None:
     ranges = {"a": range(3), "b": range(2)}
     with TestPipeline(FnApiRunner()) as pipeline:
         done = (
@@ -171,7 +167,7 @@ def test_units_may_be_interleaved_and_closed_early(stage: StageDirectory) -> Non
             | beam.Create(tasks(ranges))
             | ReadUnits(count_up)
             | beam.ParDo(Interleave())
-            | WriteUnits(stage, NumberFold)
+            | WriteUnits(stage, NumberWriter)
         )
         assert_that(done, equal_to(list(ranges)))
     assert stage.write_manifest(ranges, lambda receipts: {}).counts.records == 5
@@ -180,50 +176,50 @@ def test_units_may_be_interleaved_and_closed_early(stage: StageDirectory) -> Non
 @pytest.mark.parametrize(
     ("read", "message"),
     [
-        (never_closed, "ended without counting"),
-        (partial(count_up, announced=8), "do not balance"),
+        (without_summary, "ended without counting"),
+        (partial(count_up, expected=8), "do not balance"),
     ],
 )
-def test_a_reader_that_is_short_fails_the_run(stage: StageDirectory, read: Any, message: str) -> None:
+def test_a_reader_that_yields_too_little_fails_the_run(stage: StageDirectory, read: Any, message: str) -> None:
     with pytest.raises(Exception, match=message), TestPipeline(FnApiRunner()) as pipeline:
-        _ = pipeline | beam.Create(tasks({"a": range(7)})) | ReadUnits(read) | WriteUnits(stage, NumberFold)
+        _ = pipeline | beam.Create(tasks({"a": range(7)})) | ReadUnits(read) | WriteUnits(stage, NumberWriter)
     assert stage.completed_units() == set()
 
 
-def test_a_unit_that_misses_an_item_fails_the_bundle(stage: StageDirectory) -> None:
-    with pytest.raises(Exception, match="did not get all of their items"), TestPipeline(FnApiRunner()) as pipeline:
+def test_a_unit_with_a_missing_item_fails_the_bundle(stage: StageDirectory) -> None:
+    with pytest.raises(Exception, match="did not receive all their items"), TestPipeline(FnApiRunner()) as pipeline:
         _ = (
             pipeline
             | beam.Create(tasks({"a": range(7)}))
             | ReadUnits(count_up)
-            | beam.ParDo(LoseTheLast())
-            | WriteUnits(stage, NumberFold)
+            | beam.ParDo(LoseLastItem())
+            | WriteUnits(stage, NumberWriter)
         )
     assert stage.completed_units() == set()
     assert not list(Path(stage.url).rglob("*.parquet"))
 
 
-def test_tasks_travel_beside_the_graph_and_those_that_stand_are_left_out(stage: StageDirectory) -> None:
+def test_tasks_are_read_from_side_files_and_completed_units_skipped(stage: StageDirectory) -> None:
     ranges = {f"u{number}": range(number % 3) for number in range(1500)}
-    listed = tasks(ranges)
-    parcels = stage_side_files(stage, listed)
-    assert len(parcels) == 2
+    all_tasks = tasks(ranges)
+    side_files = stage_side_files(stage, all_tasks)
+    assert len(side_files) == 2
     with stage.attempt("u7") as attempt:
         attempt.commit({}, RecordCounts(0, 0, {}, {}, 0, 0))
     with TestPipeline(FnApiRunner()) as pipeline:
         assert_that(
-            pipeline | DistributeTasks(stage, parcels), equal_to([task for task in listed if task.unit != "u7"])
+            pipeline | DistributeTasks(stage, side_files), equal_to([task for task in all_tasks if task.unit != "u7"])
         )
     with TestPipeline(FnApiRunner()) as pipeline:
-        assert_that(pipeline | DistributeTasks(stage, parcels, requires_all_units=True), equal_to(listed))
+        assert_that(pipeline | DistributeTasks(stage, side_files, requires_all_units=True), equal_to(all_tasks))
     graph = beam.Pipeline()
     _ = graph | DistributeTasks(stage, stage_side_files(stage, tasks({f"u{n}": range(n) for n in range(20_000)})))
     assert graph.to_runner_api().ByteSize() < 100_000
 
 
-def test_a_unit_that_arrives_twice_is_written_once(stage: StageDirectory) -> None:
-    twice = tasks({"a": range(7)}) * 2
+def test_a_unit_that_arrives_twice_is_committed_once(stage: StageDirectory) -> None:
+    repeated = tasks({"a": range(7)}) * 2
     with TestPipeline(FnApiRunner()) as pipeline:
-        _ = pipeline | beam.Create(twice) | ReadUnits(count_up) | WriteUnits(stage, NumberFold)
+        _ = pipeline | beam.Create(repeated) | ReadUnits(count_up) | WriteUnits(stage, NumberWriter)
     assert stage.write_manifest({"a"}, lambda receipts: {}).counts == RecordCounts(7, 4, {"odd": 3}, {}, 7, 7)
     assert len(list(Path(stage.url).glob("numbers/*"))) == 1

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from gristmill.transforms.read.content import Content
+from gristmill.transforms.read.content_stream import Content
 
 Headers: TypeAlias = dict[str, str]
 """Header fields by lower-case name; of repeated ones the first."""

@@ -23,12 +23,12 @@ from typing import NamedTuple
 
 from gristmill.corpus.document import Origin
 from gristmill.corpus.record import Dropped, Failed, Raw
-from gristmill.transforms.read.codecs import Chunks, Codec, End, codec_of, members, plain_chunks
-from gristmill.transforms.read.content import Content, dropping
+from gristmill.transforms.read.content_stream import Content, dropping
 from gristmill.transforms.read.dates import normalise_date
+from gristmill.transforms.read.member_codecs import Chunks, Codec, End, codec_of, members, plain_chunks
 from gristmill.transforms.read.page_record import page
-from gristmill.transforms.read.stored import Part, Stored
-from gristmill.transforms.read.warc import MAX_HEAD, Entry, begins_record, entries
+from gristmill.transforms.read.stored_file import Part, Stored
+from gristmill.transforms.read.warc_records import MAX_HEAD, Entry, begins_record, entries
 
 _PEEK = 256
 _SCAN = 2**16
