@@ -1,7 +1,7 @@
-"""What takes long to make and follows from its inputs alone, kept on this machine from one process to the next.
+"""A cache on this machine for data that is slow to compute and depends on its inputs alone.
 
-It lies in ``$GRISTMILL_CACHE``, or ``~/.cache/gristmill``, which may be deleted at any time: what is missing or damaged
-is made again, and so is what cannot be kept, by every process that asks for it.
+It is in ``$GRISTMILL_CACHE`` or ``~/.cache/gristmill`` and may be deleted at any time: an entry that is missing or
+damaged is computed again. If the folder cannot be written to, every process computes its own.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from gristmill.store import storage
 _DIGEST_BYTES = sha256().digest_size
 
 
-def kept(name: str, make: Callable[[], bytes]) -> bytes | memoryview:
-    """What ``make`` gives, or what it gave an earlier process that asked for the same ``name`` (a relative path).
+def cached_bytes(name: str, compute: Callable[[], bytes]) -> bytes | memoryview:
+    """Return the entry ``name``, a relative path; if it does not exist yet, ``compute`` it.
 
-    ``name`` says all that the bytes depend on. Processes that ask at the same time wait for the one that makes them,
-    and all share them in memory.
+    ``name`` must identify everything that the bytes depend on. Processes that need an entry at the same time wait for
+    the one that computes it, and all map the same memory.
     """
     try:
         path = cache_folder() / name
-    except RuntimeError:  # a user without a home
-        return make()
-    found = _stored(path)
-    if found is not None:
-        return found
-    with _alone(path.parent):
-        return _stored(path) or _store(path, make())
+    except RuntimeError:  # the user has no home directory
+        return compute()
+    stored = _load(path)
+    if stored is not None:
+        return stored
+    with _locked(path.parent):
+        return _load(path) or _store(path, compute())
 
 
 def cache_folder() -> Path:
-    """``$GRISTMILL_CACHE``, or ``~/.cache/gristmill``. Raises RuntimeError for a user without a home."""
-    named = os.environ.get("GRISTMILL_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "gristmill"
+    """``$GRISTMILL_CACHE``, or ``~/.cache/gristmill``. Raises RuntimeError if the user has no home directory."""
+    folder = os.environ.get("GRISTMILL_CACHE")
+    return Path(folder) if folder else Path.home() / ".cache" / "gristmill"
 
 
-def _stored(path: Path) -> memoryview | None:
-    """The file's content behind its digest, mapped into memory; None where it is missing or not what was written."""
+def _load(path: Path) -> memoryview | None:
+    """Map the content after the digest into memory; None if the file is missing or does not match its digest."""
     try:
         with path.open("rb") as file:
             data = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
-    except (OSError, ValueError):  # ValueError: it is empty
+    except (OSError, ValueError):  # ValueError: the file is empty
         return None
     digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
     return content if digest == sha256(content).digest() else None
@@ -56,16 +56,16 @@ def _stored(path: Path) -> memoryview | None:
 def _store(path: Path, content: bytes) -> bytes | memoryview:
     with suppress(OSError):
         storage.replace(str(path), sha256(content).digest() + content)
-    return _stored(path) or content
+    return _load(path) or content
 
 
 @contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """One process of this machine at a time is in here, where the file system knows such locks."""
-    with ExitStack() as held:
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on ``folder`` against other processes of this machine, if the file system supports that."""
+    with ExitStack() as resources:
         with suppress(OSError):
-            place.mkdir(parents=True, exist_ok=True)
-            lock = os.open(place, os.O_RDONLY)
-            held.callback(os.close, lock)
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = os.open(folder, os.O_RDONLY)
+            resources.callback(os.close, lock)
             flock(lock, LOCK_EX)
         yield

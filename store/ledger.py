@@ -1,8 +1,7 @@
-"""The ledger: one line a stage, and whether all of it adds up.
+"""The ledger: the record counts of every stage, and whether they balance.
 
-A stage must balance in itself, and take in exactly what the stage before it gave out. Stages need not count the same
-thing (records, documents, sequences): a line names what it counts, and the chain is checked where a line says what it
-takes from.
+The counts of each stage must balance, and a stage that names an upstream stage must read exactly what that one kept.
+Stages may count different things (records, documents, sequences); a line says which.
 """
 
 from __future__ import annotations
@@ -13,8 +12,11 @@ from typing import Any, NamedTuple
 from gristmill.store.counts import RecordCounts
 
 
-class Line(NamedTuple):
-    """A stage's books; ``takes_from`` names the stage whose ``kept`` must be this one's ``in``, if any."""
+class LedgerLine(NamedTuple):
+    """The counts of a stage.
+
+    ``counted`` names what it counts; ``takes_from`` is the stage whose ``kept`` must equal this one's ``in``, if any.
+    """
 
     stage: str
     counts: RecordCounts
@@ -26,23 +28,23 @@ class Line(NamedTuple):
         return {"stage": self.stage, "counts": self.counted, "takes_from": self.takes_from, **counts}
 
 
-def imbalances(lines: Iterable[Line]) -> list[str]:
-    """A sentence for every stage that does not balance or does not take in what its upstream gave out."""
-    found = []
+def find_imbalances(lines: Iterable[LedgerLine]) -> list[str]:
+    """One sentence for each stage that does not balance or has not read exactly what its upstream stage kept."""
+    sentences = []
     kept: dict[str, int] = {}
     for line in lines:
         if not line.counts.balanced:
-            found.append(f"{line.stage}: in ≠ kept + dropped + failed, or the input was not covered: {line.counts}")
+            sentences.append(f"{line.stage}: in ≠ kept + dropped + failed, or input was skipped: {line.counts}")
         if line.takes_from is not None and kept.get(line.takes_from) != line.counts.records:
-            found.append(
-                f"{line.stage}: takes in {line.counts.records}, but {line.takes_from} kept {kept.get(line.takes_from)}"
+            sentences.append(
+                f"{line.stage} read {line.counts.records}, but {line.takes_from} kept {kept.get(line.takes_from)}"
             )
         kept[line.stage] = line.counts.kept
-    return found
+    return sentences
 
 
-def ledger(lines: Iterable[Line]) -> dict[str, Any]:
-    """``ledger.json``: ``{"balanced", "imbalances", "stages": [{"stage", "in", "kept", "dropped", "failed", …}]}``."""
+def build_ledger(lines: Iterable[LedgerLine]) -> dict[str, Any]:
+    """The content of ``ledger.json``: whether all counts balance, what does not, and the counts of every stage."""
     lines = list(lines)
-    found = imbalances(lines)
-    return {"balanced": not found, "imbalances": found, "stages": [line.as_json() for line in lines]}
+    imbalances = find_imbalances(lines)
+    return {"balanced": not imbalances, "imbalances": imbalances, "stages": [line.as_json() for line in lines]}

@@ -1,12 +1,11 @@
-"""Reading from storage that fails now and then: object stores and web servers.
+"""Reading from object stores and web servers, with retries.
 
-Every read of a part is a request of its own for a range of bytes, checked for its length. Whatever is asked is asked
-again after a pause where it failed for what may pass: server errors (5xx), too many requests (408, 425, 429),
-connections that break, answers that end early or do not come. What will not pass (no such file, no permission, any
-other 4xx) fails at once.
+Every partial read is a range request whose length is checked. Transient errors are retried after a delay: server errors
+(5xx), too many requests (408, 425, 429), broken connections, and responses that are cut short or time out. Permanent
+errors (no such file, no permission, any other 4xx) are raised at once.
 
-A web server may answer a request for a range with the whole file. fsspec takes such an answer for the range where its
-length allows; here the answer must say that it is the range that was asked for.
+A web server may answer a range request with the whole file. fsspec accepts such a response as the range if its length
+fits; here the response must state that it is the requested range.
 """
 
 from __future__ import annotations
@@ -24,68 +23,69 @@ from fsspec.asyn import sync
 
 from gristmill.errors import InputError
 
-PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Seconds between one try and the next, each up to a quarter longer, so that many workers do not come back at once."""
+RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Seconds before each retry. Up to a quarter is added at random, so that many workers do not retry all at once."""
 
-ANSWER_SECONDS = 120.0
-"""How long a web server may take for one answer, of at most a few MiB."""
+TIMEOUT_SECONDS = 120.0
+"""How long a web server may take for one response, of at most a few MiB."""
 
 _BUFFER = 4 * 2**20
-_PASSING = frozenset({408, 425, 429})
-_CLIENTS = frozenset({"aiohttp", "aiobotocore", "botocore", "gcsfs", "google", "urllib3"})
-_NEVER = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
+_TRANSIENT_STATUSES = frozenset({408, 425, 429})
+_CLIENT_LIBRARIES = frozenset({"aiohttp", "aiobotocore", "botocore", "gcsfs", "google", "urllib3"})
+_PERMANENT_ERRORS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)", re.IGNORECASE)
 
 T = TypeVar("T")
 
 
-def patiently(read: Callable[[], T], url: str) -> T:
-    """``read()``, tried again after each of ``PAUSES`` where what failed may pass.
+def with_retries(read: Callable[[], T], url: str) -> T:
+    """Return ``read()``, retried after each of ``RETRY_DELAYS`` if the error is transient.
 
-    Raises FileNotFoundError, PermissionError and InputError at once, OSError after the last try; each names ``url``.
+    Raises FileNotFoundError, PermissionError or InputError at once, OSError after the last retry; each names ``url``.
     """
-    for seconds in (*PAUSES, None):
+    for delay in (*RETRY_DELAYS, None):
         try:
             return read()
         except Exception as error:
-            if not may_pass(error):
-                raise _named(error, url) from error
-            if seconds is None:
-                told = f"{len(PAUSES) + 1} tries to read it failed, the last with {type(error).__name__}: {error}"
-                raise OSError(errno.EIO, " ".join(told.split()), url) from error
-            sleep(max(seconds * random.uniform(1, 1.25), _asked_pause(error)))
-    raise AssertionError("the last try returns or raises")
+            if not is_transient(error):
+                raise _with_url(error, url) from error
+            if delay is None:
+                attempts = len(RETRY_DELAYS) + 1
+                message = f"reading failed {attempts} times, the last time with {type(error).__name__}: {error}"
+                raise OSError(errno.EIO, " ".join(message.split()), url) from error
+            sleep(max(delay * random.uniform(1, 1.25), _retry_after(error)))
+    raise AssertionError("the last attempt returns or raises")
 
 
-def may_pass(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether the same read may succeed a little later."""
     status = _status(error)
     if status is not None:
-        return status >= 500 or status in _PASSING
-    if isinstance(error, _NEVER) or "Credentials" in type(error).__name__:
+        return status >= 500 or status in _TRANSIENT_STATUSES
+    if isinstance(error, _PERMANENT_ERRORS) or "Credentials" in type(error).__name__:
         return False
-    kinds = (OSError, EOFError, asyncio.TimeoutError)
-    return isinstance(error, kinds) or type(error).__module__.partition(".")[0] in _CLIENTS
+    connection_errors = (OSError, EOFError, asyncio.TimeoutError)
+    return isinstance(error, connection_errors) or type(error).__module__.partition(".")[0] in _CLIENT_LIBRARIES
 
 
 def size(filesystem: Any, path: str) -> int:
-    """Bytes of the file at ``path``; raises FileNotFoundError where there is none."""
+    """The size of the file at ``path`` in bytes. Raises FileNotFoundError."""
     if _is_http(filesystem):
-        found, _ = patiently(lambda: sync(filesystem.loop, _http, filesystem, path, 0, 1), path)
-        return int(found)
+        total, _ = with_retries(lambda: sync(filesystem.loop, _http, filesystem, path, 0, 1), path)
+        return int(total)
 
-    def look() -> int:
+    def look_up() -> int:
         filesystem.invalidate_cache()
         info = filesystem.info(path)
         if info["type"] != "file":
             raise FileNotFoundError(errno.ENOENT, "no such file", path)
         return int(info["size"])
 
-    return patiently(look, path)
+    return with_retries(look_up, path)
 
 
 def read_range(filesystem: Any, path: str, start: int, end: int) -> bytes:
-    """Bytes ``[start, end)`` of a file that has them."""
+    """The bytes ``[start, end)`` of a file that is at least ``end`` bytes long."""
     if start == end:
         return b""
 
@@ -95,19 +95,19 @@ def read_range(filesystem: Any, path: str, start: int, end: int) -> bytes:
         else:
             data = filesystem.cat_file(path, start=start, end=end)
         if len(data) != end - start:
-            raise EOFError(f"{len(data)} bytes came for the {end - start} from {start}")
+            raise EOFError(f"requested {end - start} bytes from {start}, received {len(data)}")
         return bytes(data)
 
-    return patiently(read, path)
+    return with_retries(read, path)
 
 
-def read_whole(filesystem: Any, path: str) -> bytes:
+def read_file(filesystem: Any, path: str) -> bytes:
     """All bytes of a small file."""
-    return patiently(lambda: bytes(filesystem.cat_file(path)), path)
+    return with_retries(lambda: bytes(filesystem.cat_file(path)), path)
 
 
 def open_remote(filesystem: Any, path: str) -> io.BufferedReader:
-    """A seekable file that is read ahead in blocks of 4 MiB."""
+    """Open a seekable file that is read in blocks of 4 MiB."""
     return io.BufferedReader(_RemoteFile(filesystem, path, size(filesystem, path)), _BUFFER)
 
 
@@ -140,11 +140,11 @@ class _RemoteFile(io.RawIOBase):
 
 
 async def _http(filesystem: Any, url: str, start: int, end: int) -> tuple[int, bytes]:
-    """The size of the file, and its bytes ``[start, end)``, fewer where it ends first."""
-    return await asyncio.wait_for(_asked(filesystem, url, start, end), ANSWER_SECONDS)
+    """The size of a file and its bytes ``[start, end)``, or fewer if the file is shorter."""
+    return await asyncio.wait_for(_request_range(filesystem, url, start, end), TIMEOUT_SECONDS)
 
 
-async def _asked(filesystem: Any, url: str, start: int, end: int) -> tuple[int, bytes]:
+async def _request_range(filesystem: Any, url: str, start: int, end: int) -> tuple[int, bytes]:
     session = await filesystem.set_session()
     headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
     async with session.get(filesystem.encode_url(url), headers=headers) as response:
@@ -155,34 +155,34 @@ async def _asked(filesystem: Any, url: str, start: int, end: int) -> tuple[int, 
         if response.status != 206 and start == 0 and (whole := response.content_length) is not None and whole <= end:
             return whole, await response.read()
         if response.status != 206 or match is None or match[1] is None:
-            raise InputError(f"{url}: the server gives no ranges of files; copy the file to where ranges can be read")
+            raise InputError(f"{url}: the server does not support range requests; copy the file to storage that does")
         if int(match[1]) != start:
-            raise EOFError(f"bytes from {start} were asked for, and {match[0]!r} came")
+            raise EOFError(f"requested bytes from {start}, received {match[0]!r}")
         return int(match[3]), await response.read()
 
 
 def _is_http(filesystem: Any) -> bool:
-    return "https" in ((kind,) if isinstance(kind := filesystem.protocol, str) else kind)
+    return "https" in ((name,) if isinstance(name := filesystem.protocol, str) else name)
 
 
 def _status(error: Exception) -> int | None:
-    """The HTTP status that an error tells of; fsspec hides some behind a FileNotFoundError."""
-    told: Any = error.__cause__ if isinstance(error, FileNotFoundError) else error
-    found = told.status if hasattr(told, "status") else getattr(told, "code", None)
-    return found if isinstance(found, int) else None
+    """The HTTP status of an error, if it has one; fsspec wraps some in a FileNotFoundError."""
+    source: Any = error.__cause__ if isinstance(error, FileNotFoundError) else error
+    status = source.status if hasattr(source, "status") else getattr(source, "code", None)
+    return status if isinstance(status, int) else None
 
 
-def _asked_pause(error: Exception) -> float:
-    """Seconds that the server asks to wait (Retry-After), at most a minute."""
-    asked = (getattr(error, "headers", None) or {}).get("Retry-After", "")
-    return min(float(asked), 60.0) if asked.isdigit() else 0.0
+def _retry_after(error: Exception) -> float:
+    """The seconds that the server asks to wait (``Retry-After``), at most a minute."""
+    value = (getattr(error, "headers", None) or {}).get("Retry-After", "")
+    return min(float(value), 60.0) if value.isdigit() else 0.0
 
 
-def _named(error: Exception, url: str) -> Exception:
-    """A permanent error as one that names its file."""
+def _with_url(error: Exception, url: str) -> Exception:
+    """A permanent error whose message names the file."""
     status = _status(error)
     if status in (404, 410) or (status is None and isinstance(error, FileNotFoundError)):
         return FileNotFoundError(errno.ENOENT, "no such file", url)
     if status in (401, 403) or (status is None and isinstance(error, PermissionError)):
-        return PermissionError(errno.EACCES, "the storage denies permission to read it", url)
-    return error if status is None else InputError(f"{url} cannot be read: the server answers {status}")
+        return PermissionError(errno.EACCES, "no permission to read this file", url)
+    return error if status is None else InputError(f"cannot read {url}: the server responded with status {status}")

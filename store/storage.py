@@ -1,12 +1,12 @@
-"""Files by URL, on any fsspec filesystem: local paths, ``s3://``, ``gs://``, ``https://`` (to read), …
+"""Files by URL, on any fsspec filesystem: local paths, ``s3://``, ``gs://``, ``https://`` (read only), …
 
-Reads of what is not local are tried again where that may help (``corpus.remote``). Three ways of writing, and no other:
+Reads from remote storage are retried after transient errors (``store.remote``). There are three ways to write:
 
-- ``create``: a small object, only where none is (a link on local disks, a conditional put on object stores).
-- ``put_file``: a finished local file under a name that holds its content's hash; who comes second has the same bytes.
-- ``replace``: a derived object (manifest, ledger) that its one writer, the launcher, makes anew.
+- ``create``: a small object, only if there is none yet (a link on local disks, a conditional put on object stores).
+- ``put_file``: a finished local file, under a name that contains its content hash; a second writer has the same bytes.
+- ``replace``: a derived object (manifest, ledger) that has a single writer, the launcher.
 
-On local disks a name appears whole or not at all, since data is written beside it and then linked or renamed.
+On local disks every write is atomic: data is written to a temporary file beside the target, then linked or renamed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 def url_to_fs(url: str) -> tuple[Any, str]:
-    """The filesystem of a URL and the path in it; raises InputError where nobody knows such a filesystem."""
+    """The filesystem of a URL and the path in it. Raises InputError if no filesystem supports the URL."""
     try:
         return _url_to_fs(url)  # type: ignore[no-any-return]
     except (ValueError, ImportError) as error:
@@ -49,12 +49,12 @@ def is_local(url: str) -> bool:
 
 
 def join(root: str, *parts: str) -> str:
-    """``root`` with relative ``parts`` below it, in URL manner."""
+    """Join the relative ``parts`` to ``root``, with slashes on every platform."""
     return posixpath.join(root, *parts)
 
 
 def open_input(url: str) -> IO[bytes]:
-    """A seekable binary file for reading; raises FileNotFoundError. Remote files are read ahead in 4 MiB blocks."""
+    """Open a seekable binary file for reading; remote files are read in blocks of 4 MiB. Raises FileNotFoundError."""
     filesystem, path = url_to_fs(url)
     if isinstance(filesystem, LocalFileSystem):
         return open(path, "rb")
@@ -65,51 +65,51 @@ def read_bytes(url: str) -> bytes:
     filesystem, path = url_to_fs(url)
     if isinstance(filesystem, LocalFileSystem):
         return filesystem.cat_file(path)  # type: ignore[no-any-return]
-    return remote.read_whole(filesystem, path)
+    return remote.read_file(filesystem, path)
 
 
 def exists(url: str) -> bool:
     filesystem, path = url_to_fs(url)
-    return bool(_look(filesystem, lambda: filesystem.exists(path), url))
+    return bool(_uncached(filesystem, lambda: filesystem.exists(path), url))
 
 
 def glob(root: str, pattern: str) -> list[tuple[str, int]]:
-    """Files below ``root`` that match ``pattern``: (path relative to ``root``, size in bytes), sorted by path."""
+    """The files below ``root`` that match ``pattern``: (path relative to ``root``, size in bytes), sorted by path."""
     filesystem, base = url_to_fs(root)
     base = base.rstrip("/")
-    if not has_magic(pattern) and not isinstance(filesystem, LocalFileSystem):  # one file: no folder is listed
+    if not has_magic(pattern) and not isinstance(filesystem, LocalFileSystem):  # one file, without listing its folder
         try:
             return [(posixpath.normpath(pattern), remote.size(filesystem, posixpath.join(base, pattern)))]
         except FileNotFoundError:
             return []
     full = posixpath.join(base, pattern)
-    found = _look(filesystem, lambda: filesystem.glob(full, detail=True), posixpath.join(root, pattern))
+    found = _uncached(filesystem, lambda: filesystem.glob(full, detail=True), posixpath.join(root, pattern))
     return sorted(
         (posixpath.relpath(path, base), info["size"]) for path, info in found.items() if info["type"] == "file"
     )
 
 
 def split_pattern(url: str) -> tuple[str, str]:
-    """A URL with ``*``, ``?`` or ``[`` in it as (the folder before the first such part, the pattern below it)."""
+    """Split a URL with ``*``, ``?`` or ``[`` in it into the folder before the first such part and the pattern."""
     parts = url.split("/")
     first = next(index for index, part in enumerate(parts) if set(part) & set("*?["))
     return "/".join(parts[:first]) or "/", "/".join(parts[first:])
 
 
 def listing(url: str) -> dict[str, int]:
-    """Names and sizes of the files right under a folder; empty where there is no such folder."""
+    """The names and sizes of the files directly in a folder; empty if there is no such folder."""
     filesystem, path = url_to_fs(url)
     try:
-        entries = _look(filesystem, lambda: filesystem.ls(path, detail=True), url)
+        entries = _uncached(filesystem, lambda: filesystem.ls(path, detail=True), url)
     except FileNotFoundError:
         return {}
     return {posixpath.basename(e["name"]): e["size"] for e in entries if e["type"] == "file"}
 
 
 def fingerprint(url: str, size: int) -> str:
-    """A hex digest of a file's size and of its first, middle and last 64 KiB (small files: of all of it).
+    """A hex digest of a file's size and of its first, middle and last 64 KiB, or of all of a small file.
 
-    It identifies an input without reading terabytes of it before work starts.
+    It identifies an input without reading terabytes before work starts.
     """
     digest = blake2b(size.to_bytes(8, "little"), digest_size=16)
     ends = [0, (size - _FINGERPRINT_BLOCK) // 2, size - _FINGERPRINT_BLOCK]
@@ -127,7 +127,7 @@ def fingerprint(url: str, size: int) -> str:
 
 
 def content_hash(url: str) -> str:
-    """sha256 of the whole file, hex. Raises FileNotFoundError."""
+    """The sha256 of a file in hex. Raises FileNotFoundError."""
     digest = sha256()
     with open_input(url) as file:
         while chunk := file.read(2**20):
@@ -136,11 +136,11 @@ def content_hash(url: str) -> str:
 
 
 def create(url: str, data: bytes) -> bool:
-    """Write ``data`` where nothing is; False, and nothing written, where something is."""
+    """Write ``data`` unless the file exists; return whether it was written."""
     filesystem, path = url_to_fs(url)
     try:
         if isinstance(filesystem, LocalFileSystem):
-            with _beside(path) as part:
+            with _temporary_beside(path) as part:
                 part.write_bytes(data)
                 os.link(part, path)
         else:
@@ -153,7 +153,7 @@ def create(url: str, data: bytes) -> bool:
 
 
 def put_file(local: Path, url: str) -> None:
-    """Give a finished local file its content-hashed name; where the name stands, its bytes are these already."""
+    """Publish a finished local file under a name with its content hash; a file of that name has the same bytes."""
     filesystem, path = url_to_fs(url)
     if not isinstance(filesystem, LocalFileSystem):
         filesystem.put_file(str(local), path)
@@ -163,17 +163,17 @@ def put_file(local: Path, url: str) -> None:
         os.link(local, path)
     except FileExistsError:
         return
-    except OSError:  # another device: copy beside the name first
-        with _beside(path) as part:
+    except OSError:  # another device: copy the file next to the target first
+        with _temporary_beside(path) as part:
             shutil.copyfile(local, part)
             os.replace(part, path)
 
 
 def replace(url: str, data: bytes) -> None:
-    """Write ``data``, whole, over whatever is there."""
+    """Write ``data`` to a file, replacing any earlier content atomically."""
     filesystem, path = url_to_fs(url)
     if isinstance(filesystem, LocalFileSystem):
-        with _beside(path) as part:
+        with _temporary_beside(path) as part:
             part.write_bytes(data)
             os.replace(part, path)
     else:
@@ -188,7 +188,7 @@ def remove(urls: Iterable[str]) -> None:
 
 @contextmanager
 def scratch(url: str) -> Iterator[Path]:
-    """A folder for unfinished files: beside ``url`` when that is local (so that a link is enough), else temporary."""
+    """A temporary folder for unfinished files; inside ``url`` if that is local, so files can be published by a link."""
     filesystem, path = url_to_fs(url)
     if isinstance(filesystem, LocalFileSystem):
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -199,24 +199,25 @@ def scratch(url: str) -> Iterator[Path]:
             yield Path(folder)
 
 
-def threaded(function: Any, items: Iterable[T]) -> list[Any]:
-    """``[function(item) for item in items]`` with many requests in flight: storage waits, processors do not."""
+def map_in_threads(function: Any, items: Iterable[T]) -> list[Any]:
+    """``[function(item) for item in items]`` in 32 threads, for functions that wait for storage."""
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(function, items))
 
 
-def _look(filesystem: Any, look: Callable[[], Any], url: str) -> Any:
-    """What ``look`` finds now, and not when it last looked."""
+def _uncached(filesystem: Any, look_up: Callable[[], Any], url: str) -> Any:
+    """The result of ``look_up`` without fsspec's cache of listings, retried on remote storage."""
 
-    def anew() -> Any:
+    def refreshed() -> Any:
         filesystem.invalidate_cache()
-        return look()
+        return look_up()
 
-    return look() if isinstance(filesystem, LocalFileSystem) else remote.patiently(anew, url)
+    return look_up() if isinstance(filesystem, LocalFileSystem) else remote.with_retries(refreshed, url)
 
 
 @contextmanager
-def _beside(path: str) -> Iterator[Path]:
+def _temporary_beside(path: str) -> Iterator[Path]:
+    """A name for a temporary file in the folder of ``path``; what is left there at the end is deleted."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".part-{uuid.uuid4().hex}")

@@ -1,4 +1,4 @@
-"""What every test may use."""
+"""Fixtures and settings for all tests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from gristmill.runners.processes import free_port
+from gristmill.runners.server_process import free_port
 
-settings.register_profile("house", deadline=None)  # tests are never timed
-settings.load_profile("house")
+settings.register_profile("gristmill", deadline=None)  # no limit on how long an example takes
+settings.load_profile("gristmill")
 
-os.environ["COLUMNS"] = "200"  # tables are drawn as wide as the terminal was when the command line was imported
+os.environ["COLUMNS"] = "200"  # the command line reads the terminal's width when it is imported
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell ignores it for what it runs in its background
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells ignore it for background jobs
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data (``GRISTMILL_DATA``, default ``../shared/data``); a test without it is skipped."""
+    """The folder of real data (``GRISTMILL_DATA``, default ``../shared/data``); tests are skipped without it."""
     root = Path(os.environ.get("GRISTMILL_DATA", REPOSITORY.parent / "shared" / "data"))
     if not root.is_dir():
         pytest.skip(f"REAL DATA MISSING: no folder {root}; set GRISTMILL_DATA to run this test")
@@ -38,13 +38,13 @@ def shared_data() -> Path:
 
 
 class S3Server:
-    """A local S3 server on loopback; the environment leads s3fs, and every worker process, to it."""
+    """A local S3 server; environment variables point s3fs in every worker process to it."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
 
     def new_bucket(self) -> str:
-        """The URL of a new, empty bucket."""
+        """Create a bucket and return its URL."""
         import s3fs
 
         name = f"gristmill-{uuid.uuid4().hex[:12]}"
@@ -54,7 +54,7 @@ class S3Server:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
-    """A server process with moto: real HTTP, so that worker processes share it as they would a real store."""
+    """A moto server process, so worker processes share it over HTTP like a real object store."""
     from fsspec.config import conf, set_conf_env
 
     port = free_port()
@@ -72,7 +72,7 @@ def s3_server() -> Iterator[S3Server]:
             patch.setenv(name, value)
         set_conf_env(conf)
         try:
-            _await_server(port)
+            _wait_for_server(port)
             yield S3Server(endpoint)
         finally:
             server.terminate()
@@ -82,11 +82,11 @@ def s3_server() -> Iterator[S3Server]:
 
 @pytest.fixture(params=["local", "s3"])
 def storage_root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty folder, on local files and on S3."""
+    """The URL of an empty folder on the local disk and on S3."""
     return str(tmp_path) if request.param == "local" else request.getfixturevalue("s3_server").new_bucket()
 
 
-def _await_server(port: int) -> None:
+def _wait_for_server(port: int) -> None:
     for _ in range(200):
         with socket.socket() as client:
             if client.connect_ex(("127.0.0.1", port)) == 0:

@@ -1,4 +1,4 @@
-"""A web server on loopback that gives ranges of a folder's files, and fails as it is told to."""
+"""A local web server that serves ranges of the files in a folder and can be made to fail."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ STALL_SECONDS = 0.6
 
 
 class WebServer:
-    """``faults`` are used up one a request: a status, or drop, short, other, whole, stall; then all goes well.
+    """Each request takes the next of ``faults``; requests succeed once there are none left.
 
-    drop: the connection breaks in the middle of the body. short: fewer bytes than asked, well-formed. other: the range
-    that begins one byte later. whole: the whole file, the range ignored. stall: the answer comes too late.
+    A fault is an HTTP status or one of these. drop: the connection breaks in the middle of the body. short: a
+    well-formed response with fewer bytes than requested. other: the range that starts one byte later. whole: the whole
+    file, ignoring the range. stall: the response comes too late. ``ranges`` records the ``Range`` of every request.
     """
 
     def __init__(self, url: str) -> None:
@@ -29,13 +30,13 @@ class WebServer:
 
 @contextmanager
 def serving(root: Path) -> Iterator[WebServer]:
-    """The server of ``root``'s files."""
+    """Serve the files in ``root``."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            _answer(self, root, server)
+            _respond(self, root, server)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -56,19 +57,19 @@ class _Listener(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """A client that hangs up is no news: some tests have it do so."""
+        """Ignore clients that disconnect, as some tests make them do."""
 
 
-def _answer(handler: BaseHTTPRequestHandler, root: Path, server: WebServer) -> None:
-    asked = handler.headers.get("Range", "")
-    server.ranges.append(asked)
+def _respond(handler: BaseHTTPRequestHandler, root: Path, server: WebServer) -> None:
+    requested = handler.headers.get("Range", "")
+    server.ranges.append(requested)
     fault = server.faults.popleft() if server.faults else ""
     file = root / handler.path.lstrip("/")
     if isinstance(fault, int) or not file.is_file():
-        _send(handler, fault if isinstance(fault, int) else 404, b"<html>no</html>", {"Retry-After": "0"})
+        _send(handler, fault if isinstance(fault, int) else 404, b"<html>error</html>", {"Retry-After": "0"})
         return
     data = file.read_bytes()
-    match = re.fullmatch(r"bytes=(\d+)-(\d+)", asked)
+    match = re.fullmatch(r"bytes=(\d+)-(\d+)", requested)
     if fault == "stall":
         time.sleep(STALL_SECONDS)
     if match is None or fault == "whole":

@@ -1,4 +1,4 @@
-"""Keys: what must change them does, what must not does not."""
+"""Keys change with everything that output depends on, and with nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Outer(Section):
     queue: Annotated[str, RuntimeMark()] = Field("local")
 
 
-def test_an_asset_counts_by_content_and_not_by_path(tmp_path: Path) -> None:
+def test_a_key_depends_on_the_content_of_an_asset_and_not_on_its_path(tmp_path: Path) -> None:
     paths = [tmp_path / "a.txt", tmp_path / "b.txt", tmp_path / "c.txt"]
     for path, text in zip(paths, ("same", "same", "other"), strict=True):
         path.write_text(text)
@@ -34,22 +34,22 @@ def test_an_asset_counts_by_content_and_not_by_path(tmp_path: Path) -> None:
     assert a["model"] == {"sha256": asset_hash(str(paths[0]))} == a["inner"]["lists"][0]
 
 
-def test_what_only_steers_the_run_stays_out() -> None:
+def test_runtime_values_are_not_in_the_key() -> None:
     assert key_config(Outer(queue="slurm")) == key_config(Outer(queue="local"))
     assert key_config(Outer(threshold=0.6)) != key_config(Outer())
 
 
-def test_keys_follow_values_not_the_order_of_names() -> None:
+def test_keys_depend_on_values_and_not_on_the_order_of_names() -> None:
     assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1})
     assert len({key_of("ab", "c"), key_of("a", "bc"), key_of("abc")}) == 3
 
 
-def test_a_library_that_is_not_there_says_so() -> None:
+def test_a_library_that_is_not_installed_is_absent() -> None:
     assert library_versions(["no-such-distribution"]) == {"no-such-distribution": "absent"}
 
 
-def test_document_ids_are_pinned() -> None:
-    """Ids are for ever: they stand in every corpus that was ever milled."""
+def test_document_ids_never_change() -> None:
+    """Every existing corpus contains them."""
     assert document_id("web", "urn:uuid:1").hex() == "ec2da13976d7c2f47cf43c2d77508dea"
     origin = Origin("web", "a/b.jsonl", 17, 3)
     assert origin.id == document_id("web", "a/b.jsonl#17")

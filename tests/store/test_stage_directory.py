@@ -12,12 +12,13 @@ import pytest
 from gristmill.errors import RunError
 from gristmill.store import storage
 from gristmill.store.counts import RecordCounts
-from gristmill.store.stage_directory import Receipt, StageDirectory
+from gristmill.store.receipts import Receipt
+from gristmill.store.stage_directory import StageDirectory
 
 SCHEMA = pa.schema([("n", pa.int64())])
 
 
-def no_facts(receipts: tuple[Receipt, ...]) -> dict[str, int]:
+def no_summary(receipts: tuple[Receipt, ...]) -> dict[str, int]:
     return {}
 
 
@@ -26,11 +27,11 @@ def work_on(directory: StageDirectory, unit: str, values: list[int], dropped: in
         attempt.table("numbers", SCHEMA).write(pa.table({"n": values}, SCHEMA))
         payload = attempt.payload("bytes", ".bin")
         payload.write(bytes(values), len(values))
-        books = RecordCounts.of_rows(len(values) + dropped, len(values) + dropped, {"odd": dropped} if dropped else {})
-        return attempt.commit({"source": "test"}, books)
+        counts = RecordCounts.of_rows(len(values) + dropped, len(values) + dropped, {"odd": dropped} if dropped else {})
+        return attempt.commit({"source": "test"}, counts)
 
 
-def test_a_unit_is_done_when_its_receipt_is_written(storage_root: str) -> None:
+def test_a_unit_is_complete_when_it_has_a_receipt(storage_root: str) -> None:
     directory = StageDirectory(storage_root, "judge", "0" * 16)
     assert directory.completed_units() == set()
     receipt = work_on(directory, "a", [1, 2, 3], dropped=2)
@@ -42,15 +43,15 @@ def test_a_unit_is_done_when_its_receipt_is_written(storage_root: str) -> None:
         assert entry.sha256[:16] in entry.path
 
 
-def test_two_attempts_leave_one_result(storage_root: str) -> None:
+def test_two_attempts_leave_one_result_and_one_heartbeat(storage_root: str) -> None:
     directory = StageDirectory(storage_root, "judge", "0" * 16)
     first, second = work_on(directory, "a", [1]), work_on(directory, "a", [1])
     assert first == second
     assert len(storage.listing(storage.join(directory.url, "numbers"))) == 1
-    assert len(directory.wasted_attempts()) == 1  # what the second told; the first took its own away
+    assert len(directory.heartbeats.unfinished()) == 1  # of the second; the first removed its own
 
 
-def test_an_attempt_that_fails_leaves_nothing_that_counts(tmp_path: Path) -> None:
+def test_a_failed_attempt_leaves_only_its_heartbeat(tmp_path: Path) -> None:
     directory = StageDirectory(str(tmp_path), "judge", "0" * 16)
 
     def fail() -> None:
@@ -61,17 +62,17 @@ def test_an_attempt_that_fails_leaves_nothing_that_counts(tmp_path: Path) -> Non
     with pytest.raises(ZeroDivisionError):
         fail()
     assert directory.completed_units() == set()
-    assert [str(path) for path in tmp_path.rglob("*") if path.is_file()] == directory.wasted_attempts()
+    assert [str(path) for path in tmp_path.rglob("*") if path.is_file()] == directory.heartbeats.unfinished()
 
 
-def test_books_that_do_not_balance_are_no_receipt(tmp_path: Path) -> None:
+def test_counts_that_do_not_balance_are_not_committed(tmp_path: Path) -> None:
     directory = StageDirectory(str(tmp_path), "judge", "0" * 16)
     with pytest.raises(RunError, match="do not balance"), directory.attempt("a") as attempt:
         attempt.commit({}, RecordCounts(3, 1, {"x": 1}, {}, 3, 3))
     assert directory.completed_units() == set()
 
 
-def test_the_manifest_sums_the_receipts_of_the_units_asked_for(storage_root: str) -> None:
+def test_a_manifest_sums_the_receipts_of_the_requested_units(storage_root: str) -> None:
     directory = StageDirectory(storage_root, "judge", "0" * 16)
     for unit, values in {"b": [1, 2], "a": [3], "older": [9]}.items():
         work_on(directory, unit, values, dropped=1)
@@ -83,19 +84,19 @@ def test_the_manifest_sums_the_receipts_of_the_units_asked_for(storage_root: str
     assert [entry.rows for entry in manifest.files("numbers")] == [1, 2]
 
 
-def test_a_manifest_wants_every_receipt(tmp_path: Path) -> None:
+def test_a_manifest_requires_every_receipt(tmp_path: Path) -> None:
     directory = StageDirectory(str(tmp_path), "judge", "0" * 16)
     work_on(directory, "a", [1])
-    with pytest.raises(RunError, match="1 of 2 units left no receipt, first b"):
-        directory.write_manifest(["a", "b"], no_facts)
+    with pytest.raises(RunError, match="1 of 2 units have no receipt, first b"):
+        directory.write_manifest(["a", "b"], no_summary)
 
 
-def test_a_manifest_holds_no_path_of_the_machine(tmp_path: Path) -> None:
+def test_a_manifest_contains_no_path_of_the_machine(tmp_path: Path) -> None:
     texts = []
     for name in ("here", "there"):
         directory = StageDirectory(str(tmp_path / name), "judge", "0" * 16)
         work_on(directory, "a", [1, 2])
-        directory.write_manifest(["a"], no_facts)
+        directory.write_manifest(["a"], no_summary)
         texts.append(Path(directory.manifest_url).read_bytes())
         assert str(tmp_path) not in texts[-1].decode()
         assert json.loads(texts[-1])["books"]["in"] == 2

@@ -10,14 +10,14 @@ import pytest
 from gristmill.store import storage
 
 
-def test_create_writes_only_where_nothing_is(storage_root: str) -> None:
+def test_create_does_not_overwrite(storage_root: str) -> None:
     url = storage.join(storage_root, "receipts", "a.json")
     assert storage.create(url, b"first")
     assert not storage.create(url, b"second")
     assert storage.read_bytes(url) == b"first"
 
 
-def test_of_many_that_create_at_once_one_wins(storage_root: str) -> None:
+def test_of_concurrent_creates_one_wins(storage_root: str) -> None:
     url = storage.join(storage_root, "receipts", "raced.json")
     with ThreadPoolExecutor(8) as pool:
         won = list(pool.map(lambda n: storage.create(url, str(n).encode()), range(8)))
@@ -32,7 +32,7 @@ def test_replace_overwrites(storage_root: str) -> None:
     assert storage.read_bytes(url) == b"new"
 
 
-def test_put_file_twice_leaves_one(storage_root: str, tmp_path: Path) -> None:
+def test_put_file_twice_leaves_one_file(storage_root: str, tmp_path: Path) -> None:
     url = storage.join(storage_root, "documents", "x-1234.bin")
     for _ in range(2):
         with storage.scratch(storage_root) as folder:
@@ -41,18 +41,18 @@ def test_put_file_twice_leaves_one(storage_root: str, tmp_path: Path) -> None:
     assert storage.listing(storage.join(storage_root, "documents")) == {"x-1234.bin": 4}
 
 
-def test_listing_of_nothing_is_empty(storage_root: str) -> None:
+def test_the_listing_of_a_missing_folder_is_empty(storage_root: str) -> None:
     assert storage.listing(storage.join(storage_root, "nowhere")) == {}
 
 
-def test_glob_gives_relative_paths_and_sizes(storage_root: str) -> None:
+def test_glob_returns_relative_paths_and_sizes(storage_root: str) -> None:
     for name in ("a/1.txt", "a/2.txt", "a/b/3.txt", "a/4.md"):
         storage.replace(storage.join(storage_root, name), name.encode())
     assert storage.glob(storage_root, "a/*.txt") == [("a/1.txt", 7), ("a/2.txt", 7)]
     assert storage.glob(storage_root, "**/*.txt") == [("a/1.txt", 7), ("a/2.txt", 7), ("a/b/3.txt", 9)]
 
 
-def test_open_input_seeks(storage_root: str) -> None:
+def test_an_input_is_seekable(storage_root: str) -> None:
     url = storage.join(storage_root, "data.bin")
     storage.replace(url, bytes(range(256)))
     with storage.open_input(url) as file:
@@ -60,13 +60,13 @@ def test_open_input_seeks(storage_root: str) -> None:
         assert file.read(3) == bytes([100, 101, 102])
 
 
-def test_a_missing_file_is_named(storage_root: str) -> None:
+def test_the_error_for_a_missing_file_names_it(storage_root: str) -> None:
     with pytest.raises(FileNotFoundError, match="absent"):
         storage.read_bytes(storage.join(storage_root, "absent.txt"))
 
 
 @pytest.mark.parametrize("size", [0, 1, 3 * 65536, 3 * 65536 + 1, 10**6])
-def test_fingerprint_follows_size_and_ends(tmp_path: Path, size: int) -> None:
+def test_a_fingerprint_depends_on_the_size_and_both_ends(tmp_path: Path, size: int) -> None:
     def fingerprint(data: bytes) -> str:
         (tmp_path / "file").write_bytes(data)
         return storage.fingerprint(str(tmp_path / "file"), len(data))
@@ -79,7 +79,7 @@ def test_fingerprint_follows_size_and_ends(tmp_path: Path, size: int) -> None:
         assert fingerprint(data) != fingerprint(b"\1" + data[1:])
 
 
-def test_scratch_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_scratch_folder_is_deleted(tmp_path: Path) -> None:
     with storage.scratch(str(tmp_path)) as folder:
         (folder / "part").write_bytes(b"data")
     assert list(tmp_path.iterdir()) == []
