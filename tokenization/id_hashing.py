@@ -18,8 +18,7 @@ import pyarrow as pa
 
 from gristmill.corpus.arrays import Int64s, UInt64s
 from gristmill.corpus.document import ID_BYTES
-from gristmill.corpus.words import mix as finalise
-
+from gristmill.corpus.multilinear_hash import mix64
 
 
 def hash_key(purpose: str, *parts: str | int) -> int:
@@ -35,7 +34,7 @@ def hash_ids(words: UInt64s, key: int) -> UInt64s:
 
 def mix(values: UInt64s) -> UInt64s:
     """One step of SplitMix64, a bijection of 64-bit words in which each input bit moves half of the output bits."""
-    return finalise(values + np.uint64(0x9E3779B97F4A7C15))
+    return mix64(values + np.uint64(0x9E3779B97F4A7C15))
 
 
 def seeded_order(words: UInt64s, key: int) -> Int64s:

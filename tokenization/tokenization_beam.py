@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 
 from gristmill.corpus.record import UnitSummary
 from gristmill.store import storage
+from gristmill.store.attempts import Attempt
 from gristmill.store.counts import RecordCounts
-from gristmill.store.stage_directory import Attempt, StageDirectory
-from gristmill.tokenization.tokenizer_compression import measure_compression
-from gristmill.tokenization.token_encoder import Encoder, TokenBatch, open_encoder
+from gristmill.store.stage_directory import StageDirectory
 from gristmill.tokenization.id_hashing import id_words
-from gristmill.tokenization.tokenizer_sample import sampled
+from gristmill.tokenization.token_encoder import Encoder, TokenBatch, open_encoder
 from gristmill.tokenization.token_file import TOKEN_INDEX_SCHEMA, bucket_rows, build_token_file
+from gristmill.tokenization.tokenizer_compression import measure_compression
+from gristmill.tokenization.tokenizer_sample import sampled
 from gristmill.tokenization.tokenizer_section import TokenizerSection, TokenizeSection
 from gristmill.tokenization.train_bpe import train_bpe
 from gristmill.transforms.core.core_beam import MapItems, ReadUnits, WriteUnits

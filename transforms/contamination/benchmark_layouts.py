@@ -1,11 +1,11 @@
-"""Well-known test sets: which of their fields is the question, which are the choices, which the answer.
+"""Layouts of published test sets: which fields are the question, the choices and the answer.
 
-Names of fields are those of the sets as their authors publish them and as the Hugging Face Hub has them; where these
-differ a set has several layouts, and the one of which an item has most fields is taken. A field is dotted where it is
-nested (``question.stem``), through lists too (``choices.text``).
+Field names are those of the authors' files and of the Hugging Face Hub. If the two differ, a test set has several
+layouts, and the one with the most fields present in an item applies. Nested fields are dotted (``question.stem``), also
+through lists (``choices.text``).
 
-Passages that a set took from public texts to ask about (SQuAD's and BoolQ's from Wikipedia, RACE's articles) are no
-fields of an item: a corpus that has the passage does not have the test. LAMBADA's items are nothing but such passages.
+Passages that a test set took from public texts (SQuAD and BoolQ from Wikipedia, RACE's articles) are not fields of an
+item: a corpus that contains the passage does not contain the test. LAMBADA's items consist of such passages only.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 
 class Layout(NamedTuple):
-    """Dotted fields by their part in an item, and the names of the columns where a CSV is published without a header.
+    """The fields of the parts of an item, and the column names of CSV files that are published without a header.
 
-    An ``answer`` that is a number or a letter says which choice is right; only an answer that is text is looked for.
+    ``answer`` is only set if it is text; a number or a letter is the label of a choice, and is not searched for.
     """
 
     question: tuple[str, ...]
@@ -103,4 +103,4 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
         ),
     ),
 }
-"""By the names that ``layout`` of a recipe takes. ARC's are those of Easy and Challenge."""
+"""By the name that a recipe uses as ``layout``. ``arc`` is both ARC-Easy and ARC-Challenge."""

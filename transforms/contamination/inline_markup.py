@@ -1,9 +1,9 @@
-"""Markup laid aside: tags, character references and the targets of Markdown links, in place.
+"""Blanks inline markup in place: tags, character references and the targets of Markdown links.
 
-A copy of a test item on a page that was never rendered has all of these between its words. ``plain`` gives a text of
-the same length, so that a place in it is the same place in the text that it was made from. Other Markdown needs
-nothing: it is punctuation, which separates words anyway. No pattern looks beyond the next ``<``, ``(`` or line, or the
-next comment, so none takes quadratic time.
+A copy of a test item on a page that was never rendered has such markup between its words. ``blank_markup`` returns a
+text of the same length, so offsets into it are offsets into the original text. Other Markdown is left as it is: it is
+punctuation, which separates words anyway. No pattern looks beyond the next ``<``, ``(``, line end or comment, so none
+takes quadratic time.
 """
 
 from __future__ import annotations
@@ -20,55 +20,56 @@ _BLOCK_NAMES = (
     "track ul video wbr"
 )
 
-_TEXT_NAMES = (
+_INLINE_NAMES = (
     "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark q s samp small span strike "
     "strong sub sup tt u var"
 )
 
-_BLOCKS, _TEXTS = frozenset(_BLOCK_NAMES.split()), frozenset(_TEXT_NAMES.split())
+_BLOCKS, _INLINE = frozenset(_BLOCK_NAMES.split()), frozenset(_INLINE_NAMES.split())
 
 JOINER = "\u2060"
-"""Stands for markup inside a word, and belongs to it."""
+"""Replaces markup inside a word; it counts as part of the word."""
 
 _FLAGS = "allowfullscreen|async|checked|controls|defer|disabled|hidden|itemscope|multiple|noshade|nowrap|open|readonly|"
 _FLAGS += "required|reversed|selected"
 _ATTRIBUTE = rf"""\s+(?:[\w:@.-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>=]+)|(?:{_FLAGS})(?=[\s/>]))"""
 _ELEMENT = rf"</?[a-zA-Z][a-zA-Z0-9]*(?:{_ATTRIBUTE})*\s*/?>"
-_TAGS = re.compile(rf"{_ELEMENT}(?:{_ELEMENT})*")  # begins with a character, for which re looks 15 times as fast
+# A literal at the start makes the search 15 times as fast.
+_TAGS = re.compile(rf"{_ELEMENT}(?:{_ELEMENT})*")
 _TAG = re.compile(r"</?([a-zA-Z0-9]+)[^<>]*>")
 _DECLARATIONS = re.compile(r"<!--(?:(?!<!--).)*?-->|<!doctype[^<>]*>", re.IGNORECASE | re.DOTALL)
 _REFERENCES = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _TARGETS = re.compile(r"""\]\((?:[a-z]+:|[/#.?])[^\s()]*(?:\s+"[^"\n]*")?\)""")
 
 
-def plain(text: str) -> str:
-    """``text`` with its markup laid aside, of the same length.
+def blank_markup(text: str) -> str:
+    """Return ``text`` with its markup blanked, of the same length.
 
-    Inside a word an element of text (``un<b>like</b>ly``) or a character reference (``na&iuml;ve``) leaves it whole;
-    between words, and where another element stands, is space.
+    Inside a word, tags of inline elements (``un<b>like</b>ly``) and the rest of a character reference (``na&iuml;ve``)
+    become ``JOINER``, which keeps the word together; all other markup becomes spaces.
     """
     if "<!" in text:
-        text = _DECLARATIONS.sub(_space, text)
+        text = _DECLARATIONS.sub(_blank, text)
     if "<" in text:
-        text = _TAGS.sub(_tags, text)
+        text = _TAGS.sub(_blank_tags, text)
     if "&" in text:
-        text = _REFERENCES.sub(_character, text)
-    return _TARGETS.sub(_space, text) if "](" in text else text
+        text = _REFERENCES.sub(_decode_reference, text)
+    return _TARGETS.sub(_blank, text) if "](" in text else text
 
 
-def _space(match: re.Match[str]) -> str:
+def _blank(match: re.Match[str]) -> str:
     return " " * len(match[0])
 
 
-def _tags(match: re.Match[str]) -> str:
-    """Tags that touch each other. Names are HTML's and attributes have its form: ``list<int>`` is no tag."""
+def _blank_tags(match: re.Match[str]) -> str:
+    """Blank adjacent tags. Only names of HTML elements count: ``list<int>`` is not a tag."""
     tags = match[0]
     kinds = _kinds(tags)
     if kinds == {None}:
         return tags
     if None in kinds:
-        return _TAG.sub(lambda tag: _space(tag) if _kinds(tag[0]) != {None} else tag[0], tags)
-    if kinds == {"text"}:
+        return _TAG.sub(lambda tag: _blank(tag) if _kinds(tag[0]) != {None} else tag[0], tags)
+    if kinds == {"inline"}:
         start, end = match.span()
         if match.string[max(0, start - 1) : start].isalnum() and match.string[end : end + 1].isalnum():
             return JOINER * len(tags)
@@ -77,12 +78,12 @@ def _tags(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def _kinds(tags: str) -> frozenset[str | None]:
-    """What elements tags are of: of ``text``, other ones (``block``), or none of HTML's (None)."""
+    """Return the kinds of elements that tags belong to: ``inline``, ``block``, or None if it is not in HTML."""
     names = {name.lower() for name in _TAG.findall(tags)}
-    return frozenset("text" if name in _TEXTS else "block" if name in _BLOCKS else None for name in names)
+    return frozenset("inline" if name in _INLINE else "block" if name in _BLOCKS else None for name in names)
 
 
-def _character(match: re.Match[str]) -> str:
-    found = html.unescape(match[0])
-    separates = found.isascii() and not found.isalnum()
-    return found + (" " if separates else JOINER) * (len(match[0]) - len(found))
+def _decode_reference(match: re.Match[str]) -> str:
+    decoded = html.unescape(match[0])
+    separates = decoded.isascii() and not decoded.isalnum()
+    return decoded + (" " if separates else JOINER) * (len(match[0]) - len(decoded))

@@ -1,12 +1,12 @@
-"""The n-grams of test sets, and where texts have them.
+"""The index of the n-grams of test sets, and the search for them in texts.
 
-As in GPT-3 (Brown et al. 2020, appendix C), what tells is an n-gram of 13 words that an item and a document share. An
-item's text is its fields joined, so n-grams across fields find copies that keep the layout, and those inside a field
-find the others. ``gather.py`` says which n-grams are looked for; this is the index of them, and the look-up.
+As in GPT-3 (Brown et al. 2020, appendix C), an n-gram of 13 words that an item and a document share is evidence of
+contamination. The text of an item is its fields joined, so n-grams across fields find copies in the same layout, and
+n-grams inside a field find other copies. ``build_ngram_index`` selects the n-grams to search for.
 
-A look-up is made of whole arrays, for many texts at a time. Two bitmaps of the hashes of the first ``anchor`` words of
-all that is looked for, as many as the shortest has, send most places home; a binary search settles the rest. What it
-finds is compared word by word, and followed to both sides as far as words agree.
+The search works on whole arrays, for many texts at a time. Two bitmaps of the hashes of the first ``anchor`` words of
+all n-grams (as many words as the shortest n-gram has) reject most positions; a binary search decides about the rest.
+Each candidate is compared word by word, and extended in both directions as long as the words agree.
 """
 
 from __future__ import annotations
@@ -21,17 +21,23 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gristmill.corpus.arrays import Bools, Int32s, Int64s, UInt8s, UInt64s
-from gristmill.corpus.words import UNICODE_VERSION, hashes_of_texts, shingle_hashes, shingle_hashes_at
+from gristmill.corpus.character_tables import UNICODE_VERSION
+from gristmill.corpus.multilinear_hash import shingle_hashes, shingle_hashes_at
+from gristmill.corpus.words import hashes_of_texts
 from gristmill.errors import RunError
+from gristmill.store import storage
 
-_ABOUT = "gristmill.ngrams"
+_METADATA_KEY = "gristmill.ngrams"
 _FILTER_BITS = 24
 _SHIFT = np.uint64(64 - _FILTER_BITS)
 _BATCH_CHARACTERS = 2**20
 
 
 class BenchmarkCounts(NamedTuple):
-    """A test set's items: all, those too short to be looked for, and those that have nothing of their own."""
+    """The number of items of a test set, of those too short to search for, and of those without n-grams of their own.
+
+    Items of the last kind consist of ignored n-grams only (``frames_only``), such as question templates.
+    """
 
     name: str
     items: int
@@ -39,12 +45,15 @@ class BenchmarkCounts(NamedTuple):
     frames_only: int
 
 
-class Sequences(NamedTuple):
-    """Test items as words, one after the other.
+class WordSequences(NamedTuple):
+    """The words of test items, concatenated. An item has one or two sequences.
 
-    ``words``: uint64 [words], their hashes. ``starts``: int64 [sequences + 1], where in it each sequence begins.
-    ``items``: int64 [sequences], which item it is of, counted through all test sets. ``questions``: int64 [sequences],
-    how many of its words are the question, 0 where that is too short to be looked for.
+    Attributes:
+        words: Hashes of the words: uint64 [words].
+        starts: Where each sequence starts in ``words``: int64 [sequences + 1].
+        items: The item of each sequence, numbered across all test sets: int64 [sequences].
+        questions: The number of words of the question at the start of the sequence, or 0 if it is too short to search
+            for: int64 [sequences].
     """
 
     words: UInt64s
@@ -52,27 +61,30 @@ class Sequences(NamedTuple):
     items: Int64s
     questions: Int64s
 
-    def at(self, places: NDArray[np.integer[Any]]) -> Int64s:
-        """Which sequence each word is of: int64 [places]."""
+    def containing(self, places: NDArray[np.integer[Any]]) -> Int64s:
+        """Return the sequence of each word: int64 [places]."""
         return np.searchsorted(self.starts, places, "right") - 1
 
 
 class Ngrams(NamedTuple):
-    """What is looked for: ``hashes``: uint64 [n-grams], sorted; ``places``: int32 [n-grams], where in
-    ``Sequences.words`` it begins; ``sizes``: uint8 [n-grams], how many words it has: n, or fewer if it is all that an
-    item or its question has. An n-gram stands once for each item that has it.
+    """The n-grams to search for; an n-gram is listed once for each item that has it.
+
+    Attributes:
+        hashes: Sorted: uint64 [n-grams].
+        places: Where each n-gram starts in ``WordSequences.words``: int32 [n-grams].
+        sizes: The number of words: n, or fewer for a whole item or question: uint8 [n-grams].
     """
 
     hashes: UInt64s
     places: Int32s
     sizes: UInt8s
 
-    def take(self, chosen: Bools) -> Ngrams:
-        return Ngrams(self.hashes[chosen], self.places[chosen], self.sizes[chosen])
+    def take(self, mask: Bools) -> Ngrams:
+        return Ngrams(self.hashes[mask], self.places[mask], self.sizes[mask])
 
 
-class Run(NamedTuple):
-    """Words ``start`` to ``end`` of a text are those of a sequence of the index from its word ``at`` on."""
+class WordMatch(NamedTuple):
+    """Words ``start`` to ``end`` (exclusive) of a text equal those of a sequence from its word ``at``."""
 
     start: int
     end: int
@@ -81,27 +93,31 @@ class Run(NamedTuple):
 
 
 _NOWHERE = np.empty(0, np.int64)
-_NO_RUN = Run(0, 0, -1, 0)
+_NO_MATCH = WordMatch(0, 0, -1, 0)
 
 
 class NgramIndex:
-    """The n-grams of test sets, of ``n`` words where they are long enough, with the sequences that they stand in.
+    """The n-grams of test sets, and the word sequences that contain them.
 
-    ``literals`` are the texts of formulas, which their words alone do not tell. ``bits`` has the sizes that are looked
-    for and the bit of each in the filter; from the ninth on they share them.
+    Attributes:
+        n: Words of an n-gram.
+        counts: The counts of each test set.
+        literals: The texts of formulas, by item; their words alone do not identify them.
+        bits: The sizes of n-grams, each with its bit in the filter; from the ninth on, sizes share bits.
+        anchor: The size of the shortest n-gram.
     """
 
     def __init__(
         self,
         n: int,
         counts: list[BenchmarkCounts],
-        sequences: Sequences,
+        sequences: WordSequences,
         ngrams: Ngrams,
         literals: Mapping[int, str] | None = None,
     ) -> None:
         self.n, self.counts, self.literals = n, counts, literals or {}
         self.sequences, self.ngrams = sequences, ngrams
-        self._first_items = np.cumsum([0, *(one.items for one in counts)])
+        self._first_items = np.cumsum([0, *(benchmark.items for benchmark in counts)])
         sizes = sorted(set(ngrams.sizes.tolist()))
         self.bits = [(size, np.uint8(1 << number % 8)) for number, size in enumerate(sizes)]
         self.anchor = min(sizes, default=n)
@@ -113,36 +129,36 @@ class NgramIndex:
         self._second_filter[_next_bits(anchors)] = True
 
     def name(self, item: int) -> tuple[str, int]:
-        """An item's test set and its number there."""
+        """Return the test set of an item, and its number in the test set."""
         benchmark = int(np.searchsorted(self._first_items, item, "right")) - 1
         return self.counts[benchmark].name, item - int(self._first_items[benchmark])
 
-    def search(self, texts: Sequence[str]) -> list[list[Run]]:
-        """The runs of words that each text shares with a sequence, by sequence and place; at least an n-gram each."""
+    def search(self, texts: Sequence[str]) -> list[list[WordMatch]]:
+        """Return for each text the matches that contain an n-gram, by sequence and position."""
         if not len(self.ngrams.hashes):
             return [[] for _ in texts]
-        found: list[list[Run]] = []
-        for batch in batches(texts):
-            found += _Search(read_words(batch), self).runs()
-        return found
+        matches: list[list[WordMatch]] = []
+        for batch in text_batches(texts):
+            matches += _Search(read_words(batch), self).matches()
+        return matches
 
     def ngrams_in(self, texts: Sequence[str]) -> Bools:
-        """Whether each n-gram is in any of ``texts``: bool [n-grams]."""
-        found = np.zeros(len(self.ngrams.hashes), bool)
-        for batch in batches(texts):
-            found[_Search(read_words(batch), self).shared()[1]] = True
-        return found
+        """Return for each n-gram whether it occurs in any of ``texts``: bool [n-grams]."""
+        occurs = np.zeros(len(self.ngrams.hashes), bool)
+        for batch in text_batches(texts):
+            occurs[_Search(read_words(batch), self).shared_ngrams()[1]] = True
+        return occurs
 
-    def begin(self, anchors: UInt64s) -> tuple[Int64s, UInt8s]:
-        """Which of these words something may begin with: their places, and the bits of its sizes: uint8 [places]."""
+    def candidates(self, anchors: UInt64s) -> tuple[Int64s, UInt8s]:
+        """Return the words at which an n-gram may start, and the filter bits of its size: uint8 [places]."""
         flags = self._filter.take(_top_bits(anchors))
         places = np.flatnonzero(flags)
         places = places[self._second_filter.take(_next_bits(anchors[places]))]
         return places, flags[places]
 
     def to_table(self) -> pa.Table:
-        """The index as a table of one row, an array a column; the rest is in the schema's metadata."""
-        about = {
+        """Return the index as a table of one row, with a list column for each array and the rest as metadata."""
+        metadata = {
             "n": self.n,
             "unicode": UNICODE_VERSION,
             "counts": [list(counts) for counts in self.counts],
@@ -150,41 +166,63 @@ class NgramIndex:
         }
         columns = {**self.sequences._asdict(), **self.ngrams._asdict()}
         table = pa.table({name: _one_row(values) for name, values in columns.items()})
-        return table.replace_schema_metadata({_ABOUT: json.dumps(about)})
+        return table.replace_schema_metadata({_METADATA_KEY: json.dumps(metadata)})
 
     @classmethod
     def from_table(cls, table: pa.Table) -> NgramIndex:
-        """The index in a table of ``to_table``. Raises RunError where other Unicode tables made its words."""
-        about = json.loads(table.schema.metadata[_ABOUT.encode()])
-        if about["unicode"] != UNICODE_VERSION:
+        """Return the index from a table of ``to_table``.
+
+        Raises RunError if it was built with other Unicode tables, since words depend on them.
+        """
+        metadata = json.loads(table.schema.metadata[_METADATA_KEY.encode()])
+        if metadata["unicode"] != UNICODE_VERSION:
             raise RunError(
-                f"the n-gram index was built with Unicode {about['unicode']} and this worker has {UNICODE_VERSION}: "
-                "run the launcher and the workers on the same Python"
+                f"the n-gram index was built with Unicode {metadata['unicode']}, but this worker has "
+                f"{UNICODE_VERSION}: run the launcher and the workers on the same Python version"
             )
         columns = {name: table[name].combine_chunks().flatten().to_numpy() for name in table.column_names}
-        sequences = Sequences(*(columns[name] for name in Sequences._fields))
+        sequences = WordSequences(*(columns[name] for name in WordSequences._fields))
         ngrams = Ngrams(*(columns[name] for name in Ngrams._fields))
-        counts = [BenchmarkCounts(*one) for one in about["counts"]]
-        return cls(about["n"], counts, sequences, ngrams, dict(about["literals"]))
+        counts = [BenchmarkCounts(*benchmark) for benchmark in metadata["counts"]]
+        return cls(metadata["n"], counts, sequences, ngrams, dict(metadata["literals"]))
+
+    def to_bytes(self) -> bytes:
+        """Return the index as an Arrow file."""
+        sink = pa.BufferOutputStream()
+        table = self.to_table()
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+    @classmethod
+    def load(cls, url: str) -> NgramIndex:
+        """Return the index from the Arrow file at ``url``."""
+        with storage.open_input(url) as file, pa.ipc.open_file(file) as reader:
+            return cls.from_table(reader.read_all())
 
 
-class Texts(NamedTuple):
-    """Texts as one array of words: ``hashes``: uint64 [words]; ``bounds``: int64 [texts + 1], where each begins."""
+class TextWords(NamedTuple):
+    """The words of texts as one array.
+
+    Attributes:
+        hashes: uint64 [words].
+        bounds: Where each text starts: int64 [texts + 1].
+    """
 
     hashes: UInt64s
     bounds: Int64s
 
 
-def read_words(texts: Sequence[str]) -> Texts:
-    """The words of texts."""
+def read_words(texts: Sequence[str]) -> TextWords:
+    """Return the words of texts."""
     encoded = [text.encode(errors="replace") for text in texts]
     ends = [0, *accumulate(map(len, encoded))]
     hashes, counts = hashes_of_texts(np.frombuffer(b"".join(encoded), np.uint8), ends)
-    return Texts(hashes, np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]))
+    return TextWords(hashes, np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]))
 
 
-def batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Texts, as many together as a batch holds; at least one."""
+def text_batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Yield texts in batches of about a million characters."""
     batch: list[str] = []
     characters = 0
     for text in texts:
@@ -198,70 +236,75 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
 
 
 class _Search:
-    """The look-up of a batch of texts in an index."""
+    """The search of a batch of texts."""
 
-    def __init__(self, texts: Texts, index: NgramIndex) -> None:
+    def __init__(self, texts: TextWords, index: NgramIndex) -> None:
         self.hashes, self.bounds = texts
         self.index = index
 
-    def shared(self) -> tuple[Int64s, Int64s]:
-        """Where n-grams of the index are, and which: int64 [found], int64 [found]."""
+    def shared_ngrams(self) -> tuple[Int64s, Int64s]:
+        """Return where n-grams of the index occur, and which: int64 [occurrences], int64 [occurrences]."""
         anchor = self.index.anchor
         if len(self.hashes) < anchor:
             return _NOWHERE, _NOWHERE
-        maybe, flags = self.index.begin(shingle_hashes(self.hashes, anchor))
-        ends = self.bounds[np.searchsorted(self.bounds, maybe, "right")]
-        found = [self._shared(maybe[(flags & bit > 0) & (maybe + n <= ends)], n) for n, bit in self.index.bits]
-        places, ngrams = zip(*found, strict=True)
+        candidates, flags = self.index.candidates(shingle_hashes(self.hashes, anchor))
+        ends = self.bounds[np.searchsorted(self.bounds, candidates, "right")]
+        occurrences = [
+            self._shared_of_size(candidates[(flags & bit > 0) & (candidates + size <= ends)], size)
+            for size, bit in self.index.bits
+        ]
+        places, ngrams = zip(*occurrences, strict=True)
         return np.concatenate(places), np.concatenate(ngrams)
 
-    def _shared(self, places: Int64s, size: int) -> tuple[Int64s, Int64s]:
+    def _shared_of_size(self, places: Int64s, size: int) -> tuple[Int64s, Int64s]:
         hashes, begins, sizes = self.index.ngrams
         wanted = shingle_hashes_at(self.hashes, places, size)
         first = np.searchsorted(hashes, wanted)
-        there = hashes.take(first, mode="clip") == wanted
-        places, wanted, first = places[there], wanted[there], first[there]
+        found = hashes.take(first, mode="clip") == wanted
+        places, wanted, first = places[found], wanted[found], first[found]
         if not len(places):
             return _NOWHERE, _NOWHERE
         items = np.searchsorted(hashes, wanted, "right") - first
         ngrams = np.repeat(first - (np.cumsum(items) - items), items) + np.arange(items.sum())
         places = np.repeat(places, items)
         words = np.arange(size)
-        ours = self.hashes.take(places[:, None] + words)
-        theirs = self.index.sequences.words.take(begins.take(ngrams)[:, None] + words, mode="clip")
-        same = (sizes.take(ngrams) == size) & (ours == theirs).all(axis=1)
+        text_words = self.hashes.take(places[:, None] + words)
+        item_words = self.index.sequences.words.take(begins.take(ngrams)[:, None] + words, mode="clip")
+        same = (sizes.take(ngrams) == size) & (text_words == item_words).all(axis=1)
         return places[same], ngrams[same]
 
-    def runs(self) -> list[list[Run]]:
-        """For each text its runs."""
-        found: list[list[Run]] = [[] for _ in self.bounds[1:]]
-        places, ngrams = self.shared()
-        inside = self.index.ngrams.places[ngrams]
-        sequences = self.index.sequences.at(inside)
+    def matches(self) -> list[list[WordMatch]]:
+        """Return the matches of each text."""
+        matches: list[list[WordMatch]] = [[] for _ in self.bounds[1:]]
+        places, ngrams = self.shared_ngrams()
+        item_places = self.index.ngrams.places[ngrams]
+        sequences = self.index.sequences.containing(item_places)
         texts = np.searchsorted(self.bounds, places, "right") - 1
-        order = np.lexsort((places, places - inside, sequences, texts))
-        columns = (texts, places - self.bounds[texts], sequences, inside - self.index.sequences.starts[sequences])
+        order = np.lexsort((places, places - item_places, sequences, texts))
+        offsets = item_places - self.index.sequences.starts[sequences]
+        columns = (texts, places - self.bounds[texts], sequences, offsets)
         for text, place, sequence, at in zip(*(column[order].tolist() for column in columns), strict=True):
-            last = found[text][-1] if found[text] else _NO_RUN
-            same = last.sequence == sequence and last.start - last.at == place - at
-            if not (same and place < last.end):
-                found[text].append(self._followed(text, place, sequence, at))
-        return found
+            last = matches[text][-1] if matches[text] else _NO_MATCH
+            same_diagonal = last.sequence == sequence and last.start - last.at == place - at
+            if not (same_diagonal and place < last.end):
+                matches[text].append(self._extend(text, place, sequence, at))
+        return matches
 
-    def _followed(self, text: int, place: int, sequence: int, at: int) -> Run:
-        """The run through a word of a text and a word of a sequence, as long as words agree."""
+    def _extend(self, text: int, place: int, sequence: int, at: int) -> WordMatch:
+        """Return the longest match through a word of a text and a word of a sequence."""
         words, starts, *_ = self.index.sequences
-        ours = self.hashes[self.bounds[text] : self.bounds[text + 1]]
-        theirs = words[starts[sequence] : starts[sequence + 1]]
-        before = _agreeing(ours[:place][::-1], theirs[:at][::-1])
-        return Run(place - before, place + _agreeing(ours[place:], theirs[at:]), sequence, at - before)
+        text_words = self.hashes[self.bounds[text] : self.bounds[text + 1]]
+        item_words = words[starts[sequence] : starts[sequence + 1]]
+        before = _common_prefix(text_words[:place][::-1], item_words[:at][::-1])
+        after = _common_prefix(text_words[place:], item_words[at:])
+        return WordMatch(place - before, place + after, sequence, at - before)
 
 
-def _agreeing(left: UInt64s, right: UInt64s) -> int:
-    """How many first words are the same."""
+def _common_prefix(left: UInt64s, right: UInt64s) -> int:
+    """Return the length of the common prefix."""
     size = min(len(left), len(right))
-    other = left[:size] != right[:size]
-    return int(other.argmax()) if other.any() else size
+    differs = left[:size] != right[:size]
+    return int(differs.argmax()) if differs.any() else size
 
 
 def _one_row(values: NDArray[np.generic]) -> pa.Array:

@@ -1,114 +1,105 @@
-"""Redaction of personal data: e-mail addresses, public IP addresses and phone numbers.
+"""Redaction of personal data by the entities of a recipe.
 
-``Redactor.find`` says where they are; ``edits.apply_edits`` takes them out. What is found is a fixed point: redacting
-a redacted text changes nothing. Taking one thing out can bring another to light (its neighbour no longer stands
-inside a longer token), so the text is searched again as it will read until nothing new turns up, and everything is
-reported in places of the original text.
+``Redactor.find`` returns the spans of personal data; ``edits.apply_edits`` replaces them. Redaction is idempotent:
+redacting a redacted text changes nothing. Since a replacement can expose another match (its neighbor is no longer part
+of a longer token), the redacted text is searched again until there are no new matches. All spans are offsets into the
+original text.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 from gristmill.transforms.core.edits import Span, apply_edits
-from gristmill.transforms.refine.refine_section import Entity, RedactSection
+from gristmill.transforms.redaction.pii_entities import PII_ENTITIES
+from gristmill.transforms.redaction.redact_section import RedactSection
 
-ROUNDS = 8
-"""Searches of one text at most; two are enough for all but made-up texts."""
+MAX_SEARCHES = 8
+"""Maximum number of searches of one text; two are enough for all but artificial texts."""
 
 
 class Redactor:
-    """Finds personal data by the rules of a recipe's section. Build it once per worker; it holds no state of a text."""
+    """Finds and replaces personal data as a recipe section asks. Create one per worker; it holds no state of a text."""
 
     def __init__(self, section: RedactSection) -> None:
-        # Presidio brings spaCy along, and torch where it is installed: 3.6 s that only those who redact should pay.
-        from gristmill.transforms.redaction.email_addresses import EmailFinder, IpFinder
-        from gristmill.transforms.redaction.phone_numbers import PhoneFinder
-
-        find: dict[Entity, Callable[[str], Iterable[Span]]] = {
-            "EMAIL_ADDRESS": EmailFinder().find,
-            "IP_ADDRESS": IpFinder().find,
-            "PHONE_NUMBER": PhoneFinder(section.phone_regions, section.phone_leniency).find,
-        }
-        self._finders = [find[entity] for entity in find if entity in section.entities]
-        self._thresholds = {str(entity): score for entity, score in section.thresholds.items()}
-        self.replacements: dict[str, str] = {entity: f"<{entity}>" for entity in find} | {
-            str(entity): token for entity, token in section.replacements.items()
-        }
+        self._finders = [
+            entity.build_finder(section) for entity in PII_ENTITIES.values() if entity.name in section.entities
+        ]
+        self._thresholds = section.thresholds
+        self.replacements = {entity.name: entity.replacement for entity in PII_ENTITIES.values()} | section.replacements
         self._check_replacements()
 
     def find(self, text: str) -> list[Span]:
-        """Sorted spans of personal data that do not overlap; characters of ``text``.
+        """Return the spans of personal data in ``text``, sorted and without overlaps, in characters.
 
-        Where two findings overlap, e-mail goes before IP address before phone number.
+        Where matches of two entities overlap, the entity that is listed first in ``PII_ENTITIES`` wins.
         """
         spans = self._search(text)
-        for _ in range(ROUNDS if spans else 0):
+        for _ in range(MAX_SEARCHES if spans else 0):
             redacted = apply_edits(text, spans, self.replacements)
-            seen = _placed(spans, self.replacements)
-            wider = _merge([*spans, *(_original(span, spans, seen) for span in self._search(redacted))])
-            if wider == spans:
+            replaced = _replacement_spans(spans, self.replacements)
+            exposed = (_map_to_original(span, spans, replaced) for span in self._search(redacted))
+            merged = _merge([*spans, *exposed])
+            if merged == spans:
                 break
-            spans = wider
+            spans = merged
         return spans
 
     def redact(self, text: str) -> str:
-        """``text`` with all that ``find`` finds replaced."""
+        """Return ``text`` with the spans of ``find`` replaced."""
         return apply_edits(text, self.find(text), self.replacements)
 
     def _search(self, text: str) -> list[Span]:
         spans: list[Span] = []
         for find in self._finders:
-            found = [span._replace(score=round(span.score, 4)) for span in find(text)]
-            spans = sorted([*spans, *_apart([span for span in found if self._counts(span)], spans)])
+            matches = [span._replace(score=round(span.score, 4)) for span in find(text)]
+            scored = [span for span in matches if span.score >= self._thresholds.get(span.entity, 0.0)]
+            spans = sorted([*spans, *_without_overlaps(scored, spans)])
         return spans
-
-    def _counts(self, span: Span) -> bool:
-        return span.score >= self._thresholds.get(span.entity, 0.0)
 
     def _check_replacements(self) -> None:
         for entity, token in self.replacements.items():
             if any(span[:3] != (0, len(token), entity) for span in self._search(token)):
-                raise ValueError(f"redact.replacements: {token!r} would itself be redacted; write <{entity}>, say")
+                raise ValueError(f"redact.replacements: {token!r} would itself be redacted; use <{entity}>, say")
 
 
-def _apart(found: list[Span], spans: list[Span]) -> list[Span]:
-    """Those of ``found`` that overlap none of ``spans`` (sorted, not overlapping)."""
+def _without_overlaps(candidates: list[Span], spans: list[Span]) -> list[Span]:
+    """Return the candidates that overlap none of ``spans`` (sorted, without overlaps)."""
     ends = [span.end for span in spans]
-    at = [bisect_right(ends, span.start) for span in found]
-    return [span for span, i in zip(found, at, strict=True) if i == len(spans) or spans[i].start >= span.end]
+    nexts = [bisect_right(ends, span.start) for span in candidates]
+    return [span for span, i in zip(candidates, nexts, strict=True) if i == len(spans) or spans[i].start >= span.end]
 
 
-def _placed(spans: list[Span], replacements: Mapping[str, str]) -> list[Span]:
-    """Where the replacements of ``spans`` lie in the redacted text."""
-    placed: list[Span] = []
+def _replacement_spans(spans: list[Span], replacements: Mapping[str, str]) -> list[Span]:
+    """Return the spans of the replacements of ``spans`` in the redacted text."""
+    replaced: list[Span] = []
     shift = 0
     for span in spans:
         start = span.start + shift
-        placed.append(span._replace(start=start, end=start + len(replacements[span.entity])))
-        shift = placed[-1].end - span.end
-    return placed
+        replaced.append(span._replace(start=start, end=start + len(replacements[span.entity])))
+        shift = replaced[-1].end - span.end
+    return replaced
 
 
-def _original(found: Span, spans: list[Span], placed: list[Span]) -> Span:
-    """A span of the redacted text in places of the original; a replacement that it touches it takes in whole."""
-    first = bisect_right(placed, found.start, key=lambda span: span.end)
-    after = bisect_left(placed, found.end, key=lambda span: span.start)
-    start, end = found.start, found.end
-    if first < len(placed) and placed[first].start <= found.start:
+def _map_to_original(match: Span, spans: list[Span], replaced: list[Span]) -> Span:
+    """Map a span of the redacted text to the original text, widened to include every replacement that it touches."""
+    first = bisect_right(replaced, match.start, key=lambda span: span.end)
+    after = bisect_left(replaced, match.end, key=lambda span: span.start)
+    start, end = match.start, match.end
+    if first < len(replaced) and replaced[first].start <= match.start:
         start = spans[first].start
     elif first:
-        start += spans[first - 1].end - placed[first - 1].end
-    if after and found.end <= placed[after - 1].end:
+        start += spans[first - 1].end - replaced[first - 1].end
+    if after and match.end <= replaced[after - 1].end:
         end = spans[after - 1].end
     elif after:
-        end += spans[after - 1].end - placed[after - 1].end
-    return found._replace(start=start, end=end)
+        end += spans[after - 1].end - replaced[after - 1].end
+    return match._replace(start=start, end=end)
 
 
 def _merge(spans: list[Span]) -> list[Span]:
-    """Sorted, overlapping ones joined under the entity of the one that starts first, or is longest."""
+    """Return spans sorted and overlapping ones merged, with the entity of the one that starts first, or is longest."""
     merged: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):
         if merged and span.start < merged[-1].end:

@@ -1,1 +1,1 @@
-"""The last changes to a corpus: documents that hold test items leave it, personal data is replaced."""
+"""The last changes to documents: test items are dropped or cut, and personal data is replaced."""

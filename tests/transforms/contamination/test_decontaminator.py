@@ -1,4 +1,4 @@
-"""Decontamination: which documents hold which items, where, how much of them, and what becomes of the documents."""
+"""Decontamination: items found in documents, their position and share, and the actions on documents."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from pydantic import ValidationError
 
 from gristmill.corpus.document import DOCUMENT_SCHEMA
 from gristmill.errors import InputError
-from gristmill.transforms.contamination.benchmark_items import Item
-from gristmill.transforms.contamination.build_ngram_index import Rules, build_index, index_of
-from gristmill.transforms.contamination.decontaminator import Decontaminator, Hit, passages, worst
+from gristmill.transforms.contamination.benchmark_items import BenchmarkItem as Item
+from gristmill.transforms.contamination.build_ngram_index import NgramSettings, build_ngram_index, index_items
+from gristmill.transforms.contamination.decontaminate_section import BenchmarkSection, DecontaminateSection
+from gristmill.transforms.contamination.decontaminator import Decontaminator, Hit, largest_hit, passages_to_cut
 from gristmill.transforms.contamination.ngram_index import NgramIndex
-from gristmill.transforms.core.edits import EDITS_SCHEMA, Span, cut_out
-from gristmill.transforms.refine.refine_beam import Refiner, index_bytes
-from gristmill.transforms.refine.refine_section import BenchmarkSection, DecontaminateSection, RefineSection
+from gristmill.transforms.core.edits import EDITS_SCHEMA, Span, remove_spans
+from gristmill.transforms.refine.refine_section import RefineSection
+from gristmill.transforms.refine.refiner import Refiner
 
 WORDS = [
     *("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"),
@@ -36,7 +37,7 @@ def section(**more: Any) -> DecontaminateSection:
 
 def decontaminator(*items: str | Item, **more: Any) -> Decontaminator:
     read = [item if isinstance(item, Item) else Item(item) for item in items]
-    return Decontaminator(section(**more), index_of({"set": read}, Rules()))
+    return Decontaminator(section(**more), index_items({"set": read}, NgramSettings()))
 
 
 def hits(found: Decontaminator, text: str) -> list[Hit]:
@@ -59,19 +60,19 @@ def test_a_hit_names_benchmark_item_share_and_place() -> None:
         ("{0} and {0}", [(0, len(WHOLE)), (len(WHOLE) + 5, 2 * len(WHOLE) + 5)]),
     ],
 )
-def test_places_are_in_the_text_as_it_is(text: str, expected: list[tuple[int, int]]) -> None:
+def test_places_are_offsets_into_the_given_text(text: str, expected: list[tuple[int, int]]) -> None:
     (hit,) = hits(decontaminator(WHOLE), text.format(WHOLE))
     assert hit.places == expected
 
 
-def test_marked_up_words_are_in_their_places() -> None:
+def test_places_include_markup_inside_a_passage() -> None:
     marked = WHOLE.replace("echo", "e<b>ch</b>o").replace(" golf", "&nbsp;<i>golf</i>")
     (hit,) = hits(decontaminator(WHOLE), f"<td>{marked}</td>")
     assert hit.places == [(4, 4 + len(marked))]
     assert hit.share == 1.0
 
 
-def test_the_question_without_its_answer_is_all_there() -> None:
+def test_a_question_without_its_answer_has_share_one() -> None:
     item = Item(WHOLE, (LONG,))
     (hit,) = hits(decontaminator(item), WHOLE)
     assert (hit.ngrams, hit.share) == (4, 1.0)
@@ -81,11 +82,11 @@ def test_the_question_without_its_answer_is_all_there() -> None:
     assert (hit.ngrams, hit.share) == (1, 1.0)
 
 
-def test_two_passages_share_no_ngram_across_them() -> None:
+def test_ngrams_do_not_span_two_passages() -> None:
     (hit,) = hits(decontaminator(LONG), " ".join([*LONG.split()[:20], "and", *LONG.split()[20:40]]))
     assert (hit.ngrams, hit.share) == (16, round(16 / 52, 4))
     (hit,) = hits(decontaminator(LONG), " ".join([*LONG.split()[:20], "and", *LONG.split()[10:40]]))
-    assert hit.ngrams == 28 - 2, "n-grams that both have count once; two lie across"
+    assert hit.ngrams == 28 - 2, "n-grams of both passages count once, and two span them"
 
 
 @pytest.mark.parametrize(
@@ -96,18 +97,18 @@ def test_two_passages_share_no_ngram_across_them() -> None:
         ({"min_share": 0.75}, 14, False),
         ({"min_share": 0.75}, 15, True),
         ({"min_ngrams": 9}, 15, False),
-        ({"min_ngrams": 9}, 16, True),  # all of the item is there
+        ({"min_ngrams": 9}, 16, True),  # the whole item occurs
     ],
 )
 def test_thresholds(thresholds: dict[str, Any], words: int, found: bool) -> None:
     assert bool(hits(decontaminator(WHOLE, **thresholds), " ".join(WORDS[:words]))) == found
 
 
-def test_the_worst_is_the_item_with_most_ngrams_the_first_of_equals() -> None:
+def test_the_largest_hit_has_the_most_ngrams_and_is_the_first_of_equals() -> None:
     found = decontaminator(" ".join(WORDS[:13]), " ".join(reversed(WORDS[:14])), " ".join(reversed(WORDS[:14])))
-    told = hits(found, " ".join([*WORDS[:13], "and", *reversed(WORDS[:14])]))
-    assert [hit.item for hit in told] == [0, 1, 2]
-    assert worst(told).detail == "set:1"
+    result = hits(found, " ".join([*WORDS[:13], "and", *reversed(WORDS[:14])]))
+    assert [hit.item for hit in result] == [0, 1, 2]
+    assert largest_hit(result).detail == "set:1"
 
 
 @pytest.mark.parametrize(
@@ -115,19 +116,19 @@ def test_the_worst_is_the_item_with_most_ngrams_the_first_of_equals() -> None:
     [
         (0, [(8, 13), (20, 25)]),
         (1, [(7, 14), (19, 26)]),
-        (2, [(4, 31)]),  # a character into the words on either side, and the two meet
+        (2, [(4, 31)]),  # one character into the words on both sides, so the two ranges merge
         (5, [(3, 31)]),
         (6, [(0, 31)]),
         (99, [(0, 33)]),
     ],
 )
-def test_passages_have_a_margin_and_end_with_words(margin: int, expected: list[tuple[int, int]]) -> None:
+def test_passages_to_cut_have_a_margin_and_end_at_word_boundaries(margin: int, expected: list[tuple[int, int]]) -> None:
     hits = [Hit("set", 0, 1, 1.0, [(8, 13)]), Hit("set", 1, 1, 1.0, [(20, 25)])]
-    assert passages(hits, "one two three four, fives sixes s", margin) == expected
+    assert passages_to_cut(hits, "one two three four, fives sixes s", margin) == expected
 
 
-def test_unspaced_writing_is_cut_by_its_characters() -> None:
-    assert passages([Hit("set", 0, 1, 1.0, [(5, 7)])], "日本語の長い文章です", 2) == [(3, 9)]
+def test_text_without_spaces_is_cut_at_characters() -> None:
+    assert passages_to_cut([Hit("set", 0, 1, 1.0, [(5, 7)])], "日本語の長い文章です", 2) == [(3, 9)]
 
 
 @pytest.mark.parametrize(
@@ -145,67 +146,69 @@ def test_actions(action: str, text: str, expected: list[Span] | None) -> None:
 
 
 def refiner(tmp_path: Path, **more: Any) -> Refiner:
-    """A refiner for one test set of one item, ``WHOLE``."""
+    """Return a refiner for one test set with one item, ``WHOLE``."""
     (tmp_path / "set.json").write_text(json.dumps([WHOLE]))
-    given = DecontaminateSection(benchmarks=[BenchmarkSection(name="set", paths=[str(tmp_path / "set.json")])], **more)
-    (tmp_path / "index.arrow").write_bytes(index_bytes(build_index(given)))
-    return Refiner(RefineSection(decontaminate=given), str(tmp_path / "index.arrow"))
+    section = DecontaminateSection(
+        benchmarks=[BenchmarkSection(name="set", paths=[str(tmp_path / "set.json")])], **more
+    )
+    (tmp_path / "index.arrow").write_bytes(build_ngram_index(section).to_bytes())
+    return Refiner(RefineSection(decontaminate=section), str(tmp_path / "index.arrow"))
 
 
-def test_what_is_cut_by_rules_is_not_searched(tmp_path: Path) -> None:
+def test_text_cut_by_rules_is_not_searched(tmp_path: Path) -> None:
     half = " ".join(WORDS[:8])
     text = f"{half} Menu {' '.join(WORDS[8:])} end. Mail: me@example.org"
     cut = {"start": len(half) + 1, "end": len(half) + 6, "rule": "one_word"}
     dropped = refiner(tmp_path).refine(text, "web", [cut])
     assert (dropped.text, dropped.reason, dropped.detail, dropped.spans) == (None, "contaminated", "set:0", [])
     (hit,) = dropped.hits
-    assert hit.places == [(0, text.index(" end"))], "in places of the extracted text, the cut inside"
+    assert hit.places == [(0, text.index(" end"))], "offsets into the extracted text, including the cut"
     assert refiner(tmp_path).refine(text, "web").hits == []
 
 
 def test_cut_passages_and_redaction_are_edits_of_the_extracted_text(tmp_path: Path) -> None:
     text = f"Mail: one@example.org. Menu {WHOLE} end. Mail: two@example.org."
     cuts = [{"start": 23, "end": 28, "rule": "one_word"}]
-    fate = refiner(tmp_path, action="cut", margin=1).refine(text, "web", cuts)
-    assert fate.text == "Mail: <EMAIL_ADDRESS>.end. Mail: <EMAIL_ADDRESS>."
-    assert [span.entity for span in fate.spans] == ["EMAIL_ADDRESS", "contaminated", "EMAIL_ADDRESS"]
+    refined = refiner(tmp_path, action="cut", margin=1).refine(text, "web", cuts)
+    assert refined.text == "Mail: <EMAIL_ADDRESS>.end. Mail: <EMAIL_ADDRESS>."
+    assert [span.entity for span in refined.spans] == ["EMAIL_ADDRESS", "contaminated", "EMAIL_ADDRESS"]
     names = dict.fromkeys(("EMAIL_ADDRESS",), "<EMAIL_ADDRESS>")
-    assert [text[span.start : span.end] for span in fate.spans if span.entity in names] == [
+    assert [text[span.start : span.end] for span in refined.spans if span.entity in names] == [
         "one@example.org",
         "two@example.org",
     ]
-    (hit,) = fate.hits
+    (hit,) = refined.hits
     assert [text[start:end] for start, end in hit.places] == [WHOLE]
 
 
-def test_a_document_of_which_nothing_is_left_is_contaminated(tmp_path: Path) -> None:
-    fate = refiner(tmp_path, action="cut").refine(f"\n{WHOLE}!\n", "web")
-    assert (fate.text, fate.reason, fate.detail, fate.spans) == (None, "contaminated", "set:0", [])
+def test_a_document_without_remaining_text_is_contaminated(tmp_path: Path) -> None:
+    refined = refiner(tmp_path, action="cut").refine(f"\n{WHOLE}!\n", "web")
+    assert (refined.text, refined.reason, refined.detail, refined.spans) == (None, "contaminated", "set:0", [])
 
 
 @settings(max_examples=100)
 @given(
     st.lists(st.sampled_from([WHOLE, "one two", "three.", "<b>four</b>", "日本", "½"]), max_size=8), st.integers(0, 9)
 )
-def test_what_is_cut_leaves_no_hit(pieces: list[str], margin: int) -> None:
+def test_cut_text_has_no_hits(pieces: list[str], margin: int) -> None:
     text = "\n".join(pieces)
     found = decontaminator(WHOLE, action="cut", margin=margin, max_cuts=9)
     cuts = found.cuts(text, hits(found, text))
     assert cuts is not None
-    assert hits(found, cut_out(text, cuts)) == []
+    assert hits(found, remove_spans(text, cuts)) == []
     assert bool(cuts) == (WHOLE in pieces)
 
 
 def block(*texts: str) -> pa.Table:
-    """Documents that arrive, with what ``judge`` and ``dedup`` say of them."""
+    """Return a block of kept documents with the columns of ``judge`` and ``dedup``."""
     rows = len(texts)
     columns = {field.name: pa.nulls(rows, field.type) for field in DOCUMENT_SCHEMA}
     columns |= {"source": pa.array(["web"] * rows), "text": pa.array(texts, pa.large_string())}
-    said = {"kept": [True] * rows, "removed": [False] * rows, "cuts": [[] for _ in texts]}
-    return pa.table({**columns, **{name: pa.array(values) for name, values in said.items()}})
+    decisions = {"kept": [True] * rows, "removed": [False] * rows, "cuts": [[] for _ in texts]}
+    return pa.table({**columns, **{name: pa.array(values) for name, values in decisions.items()}})
 
 
-def test_the_sidecar_has_hits_where_documents_are_searched(tmp_path: Path) -> None:
+def test_the_sidecar_has_hits_if_documents_are_decontaminated(tmp_path: Path) -> None:
     texts = ["clean", f"one {WHOLE}"]
     label = refiner(tmp_path, action="label")(block(*texts))
     assert label.documents["text"].to_pylist() == texts
@@ -231,7 +234,7 @@ def test_the_sidecar_has_hits_where_documents_are_searched(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("more", [{"n": 3}, {"min_share": 1.1}, {"action": "keep"}, {"margin": -1}, {"max_cuts": 0}])
-def test_thresholds_have_bounds(more: dict[str, Any]) -> None:
+def test_settings_have_bounds(more: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         section(**more)
 
@@ -241,11 +244,11 @@ def test_excused_passages_are_read_from_files(tmp_path: Path) -> None:
     (tmp_path / "famous.txt").write_text(", ".join(WORDS))
     benchmarks = [BenchmarkSection(name="set", paths=[str(tmp_path / "set.json")])]
     excused = DecontaminateSection(benchmarks=benchmarks, excused=[str(tmp_path / "*.txt")])
-    assert build_index(excused).search([WHOLE]) == [[]]
-    assert build_index(excused).counts[0].frames_only == 1
+    assert build_ngram_index(excused).search([WHOLE]) == [[]]
+    assert build_ngram_index(excused).counts[0].frames_only == 1
     (tmp_path / "famous.txt").write_bytes(b"\xff")
-    with pytest.raises(InputError, match=r"famous.txt cannot be read: .*; give excused passages as UTF-8 text"):
-        build_index(excused)
+    with pytest.raises(InputError, match=r"famous.txt cannot be read: .*; excused passages must be UTF-8 text"):
+        build_ngram_index(excused)
 
 
 @pytest.mark.parametrize(
@@ -259,18 +262,18 @@ def test_excused_passages_are_read_from_files(tmp_path: Path) -> None:
         ("8 + 8 ÷ 2 + 2 = 4 8 10", False),
     ],
 )
-def test_a_formula_is_found_by_its_very_characters(tmp_path: Path, text: str, found: bool) -> None:
+def test_a_formula_matches_character_by_character(tmp_path: Path, text: str, found: bool) -> None:
     (tmp_path / "set.json").write_text(json.dumps(["8 + 8 ÷ 2 + 2 =\n4\n8\n10\n14"]))
-    given = DecontaminateSection(benchmarks=[BenchmarkSection(name="set", paths=[str(tmp_path / "set.json")])])
-    index = NgramIndex.from_table(build_index(given).to_table())
-    assert bool(Decontaminator(given, index).hits([f"Before. {text}"])[0]) == found
+    section = DecontaminateSection(benchmarks=[BenchmarkSection(name="set", paths=[str(tmp_path / "set.json")])])
+    index = NgramIndex.from_table(build_ngram_index(section).to_table())
+    assert bool(Decontaminator(section, index).hits([f"Before. {text}"])[0]) == found
 
 
 def test_real_items_are_found_in_a_page(shared_data: Path) -> None:
     path = str(shared_data / "bench" / "gsm8k_test.jsonl")
-    given = DecontaminateSection(benchmarks=[BenchmarkSection(name="gsm8k", paths=[path], layout="gsm8k")])
+    section = DecontaminateSection(benchmarks=[BenchmarkSection(name="gsm8k", paths=[path], layout="gsm8k")])
     question = json.loads(Path(path).read_text().splitlines()[17])["question"]
     text = f"A page about something else. {question.upper()} And so on."
-    (hit,) = Decontaminator(given, build_index(given)).hits([text])[0]
+    (hit,) = Decontaminator(section, build_ngram_index(section)).hits([text])[0]
     assert (hit.detail, hit.share) == ("gsm8k:17", 1.0)
     assert [text[start:end] for start, end in hit.places] == [question.upper().rstrip("?.")]

@@ -1,4 +1,4 @@
-"""Markup laid aside in place: what is a tag, what joins a word, and that no place moves."""
+"""Blanking markup in place: what counts as a tag, what keeps a word together, and stable offsets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.corpus.words import normalise
-from gristmill.transforms.contamination.inline_markup import plain
+from gristmill.corpus.words import normalize
+from gristmill.transforms.contamination.inline_markup import blank_markup
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ from gristmill.transforms.contamination.inline_markup import plain
         ("", ""),
     ],
 )
-def test_words_without_markup(text: str, words: str) -> None:
-    assert normalise(plain(text)) == words
-    assert len(plain(text)) == len(text)
+def test_words_after_blanking(text: str, words: str) -> None:
+    assert normalize(blank_markup(text)) == words
+    assert len(blank_markup(text)) == len(text)
 
 
 PIECES = st.sampled_from(
@@ -54,13 +54,13 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=30).map("".join))
-def test_no_place_moves(text: str) -> None:
-    laid_aside = plain(text)
-    assert len(laid_aside) == len(text)
-    for before, after in zip(text, laid_aside, strict=True):
-        assert after in (before, " ", "\u2060") or before == "&", "only the first character of a reference changes"
+def test_offsets_do_not_change(text: str) -> None:
+    blanked = blank_markup(text)
+    assert len(blanked) == len(text)
+    for before, after in zip(text, blanked, strict=True):
+        assert after in (before, " ", "\u2060") or before == "&", "only the first character of a reference is replaced"
 
 
-def test_text_without_markup_is_the_same_object() -> None:
+def test_text_without_markup_is_returned_unchanged() -> None:
     text = "a > b, c) and d]"
-    assert plain(text) is text
+    assert blank_markup(text) is text

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.transforms.core.edits import Span, apply_edits, edit_rows, merge_with_cuts
-from gristmill.transforms.refine.refine_beam import Refiner
+from gristmill.transforms.refine.refiner import Refiner
 from gristmill.transforms.refine.refine_section import RefineSection
 
 TOKENS = {"A": "<A>", "B": ""}

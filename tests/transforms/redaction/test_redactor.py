@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from gristmill.transforms.core.edits import Span
 from gristmill.transforms.redaction import email_addresses
+from gristmill.transforms.redaction.redact_section import RedactSection
 from gristmill.transforms.redaction.redactor import Redactor
-from gristmill.transforms.refine.refine_section import RedactSection
 
 REDACTOR = Redactor(RedactSection())
 
@@ -212,7 +212,7 @@ def test_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "def refuse(*a, **k): raise SystemExit('network touched')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
         "from gristmill.transforms.redaction.redactor import Redactor\n"
-        "from gristmill.transforms.refine.refine_section import RedactSection\n"
+        "from gristmill.transforms.redaction.redact_section import RedactSection\n"
         "print(Redactor(RedactSection()).redact('a@example.co.uk +1 212 555 1234 203.0.113.9'))"
     )
     environment = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "PATH": ""}
