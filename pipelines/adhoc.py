@@ -13,24 +13,24 @@ from typing import Any
 from gristmill.classifiers.language import LanguageIdentifier
 from gristmill.classifiers.perplexity import part
 from gristmill.errors import InputError
-from gristmill.extraction.extract_record import Tools, extract_html
+from gristmill.extraction.extract_record import ExtractionTools, extract_html
 from gristmill.extraction.extract_section import ExtractSection
 from gristmill.pipelines.recipe import parse_section
-from gristmill.transforms.quality.judge_rules import explain
+from gristmill.transforms.quality.apply_rules import explain
 from gristmill.transforms.quality.judge_section import JudgeSection
-from gristmill.transforms.quality.measure import signals
+from gristmill.transforms.quality.measure_signals import signals
 from gristmill.transforms.quality.score_rules import percentiles_of
 from gristmill.transforms.quality.score_section import Kenlm, OneScorer
 from gristmill.transforms.quality.scorers import open_scorer, require
 from gristmill.transforms.read.text_files import decode_text
-from gristmill.transforms.redaction.redact import Redactor
-from gristmill.transforms.refine.refine_section import RedactSection
+from gristmill.transforms.redaction.redactor import Redactor
+from gristmill.transforms.redaction.redact_section import RedactSection
 
 
 def extract_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The text of HTML files; ``-`` reads JSONL with ``html`` and optional ``url``."""
     section = parse_section(ExtractSection, overrides)
-    tools = Tools.load(section)
+    tools = ExtractionTools.load(section)
     with closing(tools.engine):
         for name in names:
             if name == "-":

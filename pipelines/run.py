@@ -1,9 +1,10 @@
-"""The mill: stages in order, what stands skipped, books checked, the ledger kept."""
+"""Run a recipe: the stages in order, complete units skipped, record counts checked, the ledger written."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,21 +12,23 @@ import apache_beam as beam
 
 from gristmill.errors import InputError, RunError
 from gristmill.pipelines.recipe import Recipe, dump_recipe
-from gristmill.pipelines.reports.progress import read_heartbeat
-from gristmill.pipelines.stage import BeamStage, Launch, RunContext, Stage
-from gristmill.pipelines.stages import STAGES, stages_of
-from gristmill.runners.runner import StageRunner, WorkersLostError
+from gristmill.pipelines.stage import BeamStage, LaunchStage, RunContext, Stage
+from gristmill.pipelines.stages import stages_of
+from gristmill.runners.stage_runner import StageRunner, WorkersLostError
 from gristmill.store import storage
-from gristmill.store.keys import pretty
-from gristmill.store.ledger import Line, ledger
-from gristmill.store.stage_directory import PROGRESS, Manifest, StageDirectory
+from gristmill.store.heartbeats import PROGRESS, read_heartbeat
+from gristmill.store.keys import pretty_json
+from gristmill.store.ledger import LedgerLine, build_ledger
+from gristmill.store.receipts import Manifest
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.transforms.core.core_beam import DistributeTasks
 from gristmill.transforms.core.side_files import FOLDER as SIDE_FILES
 from gristmill.transforms.core.side_files import stage_side_files
-from gristmill.transforms.core.units import DistributeTasks, Round, Task
+from gristmill.transforms.core.tasks import Round, Task
 
 
 class Step(NamedTuple):
-    """A stage as it stands in a work directory before it is run."""
+    """A stage before it runs: all of its units, and those that have no receipt yet."""
 
     stage: Stage
     directory: StageDirectory
@@ -34,14 +37,14 @@ class Step(NamedTuple):
 
 
 class WastedAttempts(NamedTuple):
-    """Attempts that were killed, failed or came second, and the documents in them: what was done again."""
+    """Attempts that were killed, failed or finished second, and the documents in them, which were processed twice."""
 
     attempts: int
     documents: int
 
 
-class Done(NamedTuple):
-    """A stage that is done: its units, those of them that were worked on now, the seconds, and what was in vain."""
+class CompletedStage(NamedTuple):
+    """A completed stage: its units, the seconds that it took now, and what was wasted."""
 
     step: Step
     manifest: Manifest
@@ -49,97 +52,128 @@ class Done(NamedTuple):
     wasted: WastedAttempts
 
 
-Watch = Callable[[Step], Any]
-"""A context in which a stage is run: draws its progress."""
+ShowProgress = Callable[[Step], AbstractContextManager[Any]]
+"""Returns a context manager that shows the progress of a stage while it runs."""
 
 
-def stages_until(last: str | None, stages: tuple[Stage, ...] = STAGES) -> list[Stage]:
-    """The ``stages`` up to and with ``last``; raises InputError for a name that is none."""
+def stages_until(last: str | None, stages: Iterable[Stage]) -> list[Stage]:
+    """The ``stages`` up to and including ``last``; all of them for None. Raises InputError for an unknown name."""
+    stages = list(stages)
     names = [stage.name for stage in stages]
     if last is None:
-        return list(stages)
+        return stages
     if last not in names:
-        raise InputError(f"no stage {last!r}; the stages are {', '.join(names)}")
-    return list(stages[: names.index(last) + 1])
+        raise InputError(f"no stage {last!r}; the stages of this recipe are {', '.join(names)}")
+    return stages[: names.index(last) + 1]
 
 
 def run(
-    recipe: Recipe, work: str, runner: StageRunner, until: str | None, watch: Watch, done: Callable[[Done], None]
+    recipe: Recipe,
+    work: str,
+    runner: StageRunner,
+    until: str | None,
+    show_progress: ShowProgress,
+    on_complete: Callable[[CompletedStage], None],
 ) -> dict[str, Any]:
-    """Mill ``recipe`` into ``work`` and return the ledger.
+    """Run ``recipe`` in the work directory ``work`` and return the ledger.
 
-    Raises InputError for what the user must mend, RunError where a stage fails or the books do not balance, and
-    UnderWay, which is no fault, where a job goes on elsewhere; whatever was done until then stands, and the same call
-    goes on from there.
+    Raises InputError for what the user must fix, RunError if a stage fails or its counts do not balance, and
+    JobPending, which is not an error, if a job continues elsewhere. The same call resumes from completed work.
     """
     context = RunContext(recipe, work)
     stages = stages_until(until, stages_of(recipe))
     for stage in stages:
-        stage.directory(context)  # finds what is missing of lists, models and test sets before hours of work, not after
+        stage.directory(context)  # reads the lists, models and test sets that the recipe names: missing ones fail here
         stage.check(context)
     storage.replace(storage.join(work, "recipe.yaml"), dump_recipe(recipe).encode())
-    lines: list[Line] = []
+    lines: list[LedgerLine] = []
     for stage in stages:
-        begun = time.monotonic()
+        start = time.monotonic()
         step = prepare(stage, context)
         if step.pending:
-            with watch(step):
-                _work(step, context, runner)
+            with show_progress(step):
+                _process(step, context, runner)
         wasted = _wasted_attempts(step.directory)
-        manifest = settle(step, context)
-        lines.append(Line(stage.name, manifest.counts, stage.counted, stage.takes_from))
-        balance = ledger(lines)
-        storage.replace(storage.join(work, "ledger.json"), pretty(balance))
-        storage.replace(storage.join(work, "latest.json"), pretty({n: d.name for n, d in context.directories.items()}))
+        manifest = complete(step, context)
+        lines.append(LedgerLine(stage.name, manifest.counts, stage.counted, stage.takes_from))
+        balance = build_ledger(lines)
+        storage.replace(storage.join(work, "ledger.json"), pretty_json(balance))
+        storage.replace(
+            storage.join(work, "latest.json"), pretty_json({n: d.name for n, d in context.directories.items()})
+        )
         if not balance["balanced"]:
-            raise RunError(f"the books do not balance: {'; '.join(balance['imbalances'])}")
-        done(Done(step, manifest, time.monotonic() - begun, wasted))
+            raise RunError(f"the record counts do not balance: {'; '.join(balance['imbalances'])}")
+        on_complete(CompletedStage(step, manifest, time.monotonic() - start, wasted))
     return balance
 
 
 def prepare(stage: Stage, context: RunContext) -> Step:
-    """What a stage has to do; needs the manifests of the stages before it."""
+    """List the units of a stage and those still pending; needs the manifests of the stages before it."""
     directory = stage.directory(context)
     context.directories[stage.name] = directory
     tasks = sorted(stage.tasks(context, directory), key=lambda task: (-task.weight, task.unit))
-    completed = directory.completed_units()
-    pending = [task for task in tasks if task.unit not in completed]
+    pending = _incomplete(directory, tasks)
     return Step(stage, directory, tasks, tasks if stage.requires_all_units and pending else pending)
 
 
-def _work(step: Step, context: RunContext, runner: StageRunner) -> None:
+def complete(step: Step, context: RunContext) -> Manifest:
+    """Write a stage's manifest from its receipts, and delete what only its workers needed. Raises RunError."""
+    manifest = step.directory.write_manifest((task.unit for task in step.tasks), partial(step.stage.summary, context))
+    context.manifests[step.stage.name] = manifest
+    step.stage.finalize(step.directory, manifest)
+    for folder in (PROGRESS, SIDE_FILES):
+        url = storage.join(step.directory.url, folder)
+        storage.remove(storage.join(url, name) for name in storage.listing(url))
+    return manifest
+
+
+def pipeline_of(stage: BeamStage, step: Step, context: RunContext, pipeline: beam.Pipeline) -> Any:
+    """Apply a stage to its pending units."""
+    side_files = stage_side_files(step.directory, step.pending)
+    tasks = pipeline | f"units of {stage.name}" >> DistributeTasks(step.directory, side_files, stage.requires_all_units)
+    return stage.build(tasks, step.pending, context, step.directory)
+
+
+def _process(step: Step, context: RunContext, runner: StageRunner) -> None:
     match step.stage:
-        case Launch() as stage:
+        case LaunchStage() as stage:
             stage.launch(step.pending, context, step.directory)
         case BeamStage() as stage:
-            _run(stage, step, context, runner)
+            _run_pipelines(stage, step, context, runner)
 
 
-def _run(stage: BeamStage, step: Step, context: RunContext, runner: StageRunner) -> None:
-    """Run a stage's pipeline, after the rounds that it asks for."""
+def _run_pipelines(stage: BeamStage, step: Step, context: RunContext, runner: StageRunner) -> None:
+    """Run the rounds that the stage requires, then its own pipeline."""
+    shown_unit = step.pending[0].unit
     for first in stage.prerequisite_rounds(step.pending, context, step.directory):
-        left = partial(_left_of, first)
-        step.directory.heartbeat(step.pending[0].unit, 0, f"round: {first.directory.stage}")
-        _complete(runner, f"{stage.name}-{first.directory.name}", left(), left, partial(_round_graph, first))
+        list_pending = partial(_incomplete, first.directory, first.tasks)
+        step.directory.heartbeats.write(shown_unit, 0, f"round: {first.directory.stage}")
+        _run_until_complete(
+            runner,
+            f"{stage.name}-{first.directory.name}",
+            list_pending(),
+            list_pending,
+            partial(_round_pipeline, first),
+        )
         first.directory.write_manifest((task.unit for task in first.tasks), lambda _: {})
-        step.directory.heartbeat(step.pending[0].unit, 0)
+        step.directory.heartbeats.write(shown_unit, 0)
 
     def build(pending: list[Task], pipeline: beam.Pipeline) -> Any:
-        return graph(stage, step._replace(pending=pending), context, pipeline)
+        return pipeline_of(stage, step._replace(pending=pending), context, pipeline)
 
-    _complete(runner, stage.name, step.pending, lambda: prepare(stage, context).pending, build)
+    _run_until_complete(runner, stage.name, step.pending, lambda: prepare(stage, context).pending, build)
 
 
-def _complete(
+def _run_until_complete(
     runner: StageRunner,
     name: str,
     pending: list[Task],
-    left: Callable[[], list[Task]],
+    list_pending: Callable[[], list[Task]],
     build: Callable[[list[Task], beam.Pipeline], Any],
 ) -> None:
-    """Run a pipeline over ``pending``, and again over what is still ``left`` where workers are lost under it.
+    """Run a pipeline over ``pending``, and again over what is then still pending whenever workers are lost.
 
-    ``runner.tries`` bounds how often that may happen in a row without a unit being done.
+    Gives up after ``runner.tries`` losses in a row without a unit completed.
     """
     tries = runner.tries
     while pending:
@@ -147,40 +181,22 @@ def _complete(
             runner.run(name, partial(build, pending), len(pending))
             return
         except WorkersLostError:
-            before, pending = len(pending), left()
+            before, pending = len(pending), list_pending()
             tries = runner.tries if len(pending) < before else tries - 1
             if not tries:
                 raise
 
 
-def _left_of(first: Round) -> list[Task]:
-    completed = first.directory.completed_units()
-    return [task for task in first.tasks if task.unit not in completed]
-
-
-def _round_graph(first: Round, pending: list[Task], pipeline: beam.Pipeline) -> Any:
+def _round_pipeline(first: Round, pending: list[Task], pipeline: beam.Pipeline) -> Any:
     tasks = pipeline | DistributeTasks(first.directory, stage_side_files(first.directory, pending))
     return tasks | f"round of {first.directory.stage}" >> beam.Map(first.work)
 
 
-def graph(stage: BeamStage, step: Step, context: RunContext, pipeline: beam.Pipeline) -> Any:
-    """A stage's pipeline over its pending units."""
-    side_files = stage_side_files(step.directory, step.pending)
-    tasks = pipeline | f"units of {stage.name}" >> DistributeTasks(step.directory, side_files, stage.requires_all_units)
-    return stage.build(tasks, step.pending, context, step.directory)
-
-
-def settle(step: Step, context: RunContext) -> Manifest:
-    """Sum a stage's receipts into its manifest, and sweep what was only for its workers. Raises RunError."""
-    manifest = step.directory.write_manifest((task.unit for task in step.tasks), partial(step.stage.summary, context))
-    context.manifests[step.stage.name] = manifest
-    step.stage.finalize(step.directory, manifest)
-    for folder in (PROGRESS, SIDE_FILES):
-        leftovers = storage.join(step.directory.url, folder)
-        storage.remove(storage.join(leftovers, name) for name in storage.listing(leftovers))
-    return manifest
+def _incomplete(directory: StageDirectory, tasks: list[Task]) -> list[Task]:
+    completed = directory.completed_units()
+    return [task for task in tasks if task.unit not in completed]
 
 
 def _wasted_attempts(directory: StageDirectory) -> WastedAttempts:
-    beats = [read_heartbeat(url) for url in directory.wasted_attempts()]
-    return WastedAttempts(len(beats), sum(beat["documents"] for beat in beats))
+    heartbeats = [read_heartbeat(url) for url in directory.heartbeats.unfinished()]
+    return WastedAttempts(len(heartbeats), sum(heartbeat["documents"] for heartbeat in heartbeats))

@@ -1,26 +1,32 @@
-"""What a stage is to the mill: what it depends on, its units, and the Beam graph over them."""
+"""The base classes of stages, and the state of a run that stages share.
+
+A stage declares everything that only it knows as class attributes: what affects its bytes, what it counts, which
+sidecar it writes, what it adds to the report. Code that handles all stages reads these and names no stage.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gristmill.errors import RunError
 from gristmill.pipelines.recipe import Recipe
-from gristmill.store.keys import key_of, library_versions
-from gristmill.store.stage_directory import Manifest, Receipt, StageDirectory
+from gristmill.store.keys import content_key, key_of, library_versions
+from gristmill.store.receipts import Manifest, Receipt
+from gristmill.store.stage_directory import StageDirectory
 
 if TYPE_CHECKING:
     import apache_beam as beam
+    from rich.table import Table
 
-    from gristmill.transforms.core.units import Round, Task
+    from gristmill.transforms.core.tasks import Round, Task
 
 
 @dataclass
 class RunContext:
-    """A recipe being milled in a work directory, and the manifests of the stages that are done so far."""
+    """The state of a run: its recipe, its work directory, and the stages completed so far."""
 
     recipe: Recipe
     work: str
@@ -28,81 +34,116 @@ class RunContext:
     directories: dict[str, StageDirectory] = field(default_factory=dict)
 
     def manifest(self, stage: str) -> Manifest:
+        """The manifest of a completed stage; raises RunError if the stage has not run."""
         if stage not in self.manifests:
-            raise RunError(f"stage {stage} is not done yet in {self.work}")
+            raise RunError(f"stage {stage} has not been run in {self.work}")
         return self.manifests[stage]
 
     @property
     def tokenizer(self) -> Receipt:
-        """The tokenizer's one receipt: its file and its facts."""
+        """The only receipt of the tokenizer stage: its file and its summary."""
         return self.manifest("tokenizer").receipts[0]
 
 
-class UnderWay(Exception):  # noqa: N818 - no error: the run ends well, and a job of its own goes on
-    """A launch is handed over and not done yet; says where it is, and how to go on. The ledger ends before it."""
+class JobPending(Exception):  # noqa: N818 - not an error: the run ends normally while its job continues elsewhere
+    """A job was submitted and has not finished; the message says where it runs and how to resume."""
 
 
 class Stage(ABC):
-    """One stage of the mill. Subclasses say what; ``mill.run`` says when, and skips what stands."""
+    """One stage of the pipeline. ``pipelines.run`` decides when it runs and skips the units that are complete."""
 
     name: ClassVar[str]
-    version: ClassVar[int]
-    """Raised whenever the same input would give other bytes; golden tests force it."""
+    versions: ClassVar[Mapping[int, str]]
+    """What each version changed in the output; the last one is current. Add one whenever the bytes change for the same
+    input: ``tests/pipelines/test_golden.py`` fails until then."""
     libraries: ClassVar[tuple[str, ...]] = ()
-    """Distributions whose versions shape the data."""
+    """Distributions whose versions affect the output."""
+    tables: ClassVar[Mapping[str, Any]] = {}
+    """Project tables (word lists, patterns, rules) that affect the output, by name: their content is in the key."""
     counted: ClassVar[str] = "documents"
+    """What the record counts of this stage count."""
+    counted_per_weight: ClassVar[float | None] = None
+    """Counted items per unit of ``Task.weight``, for progress bars; None if it has to be measured."""
     takes_from: ClassVar[str | None] = None
-    """The stage whose ``kept`` must be this stage's ``in``."""
+    """The stage whose ``kept`` must equal this stage's ``in``."""
     requires_all_units: ClassVar[bool] = False
-    """True where units can only be worked on together."""
+    """True if the units of the stage can only be processed together."""
+    sidecar: ClassVar[str | None] = None
+    """The kind of the stage's file that has one row for each extracted document, as ``gristmill inspect`` shows it."""
+    keeps_unlisted_files: ClassVar[bool] = False
+    """True if files below the stage's directory that no receipt lists are part of its output."""
+
+    @property
+    def version(self) -> int:
+        return max(self.versions)
+
+    def is_enabled(self, recipe: Recipe) -> bool:
+        """Whether the recipe asks for this stage."""
+        return True
 
     @abstractmethod
     def key_config(self, recipe: Recipe) -> Any:
-        """The part of the recipe that shapes this stage's bytes, as plain JSON, assets by content."""
+        """The part of the recipe that affects this stage's bytes, as plain JSON with files replaced by their hashes."""
 
     @abstractmethod
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
-        """All units of this stage, given the manifests of those before it."""
+        """All units of this stage; the stages before it have completed."""
+
+    def core_hours(self, pending: list[Task], recipe: Recipe) -> float | None:
+        """Estimate of the core hours of a run over ``pending``; None if the stage cannot tell."""
+        return None
 
     def check(self, context: RunContext) -> None:
-        """Raise InputError for what would otherwise come to light after hours of work."""
+        """Raise InputError for a problem that would otherwise only appear after hours of work."""
         return
 
     def summary(self, context: RunContext, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
-        """What the manifest says of the whole stage. Raises RunError where it does not add up."""
+        """What the manifest records about the stage as a whole. Raises RunError if the totals do not add up."""
         return {}
 
     def finalize(self, directory: StageDirectory, manifest: Manifest) -> None:
-        """Leave beside the manifest what people need of it."""
+        """Write additional files once the manifest is written."""
         return
 
+    def report(self, manifest: Manifest) -> Iterable[Table]:
+        """Tables about this stage that a run prints at its end."""
+        return ()
+
     def directory(self, context: RunContext) -> StageDirectory:
-        key = key_of(self.name, self.version, library_versions(self.libraries), self.key_config(context.recipe))
+        """The stage's directory for this recipe; its key covers everything that affects the output."""
+        key = key_of(
+            self.name,
+            self.version,
+            library_versions(self.libraries),
+            self.key_config(context.recipe),
+            {name: content_key(table) for name, table in self.tables.items()},
+        )
         return StageDirectory(context.work, self.name, key)
 
 
 class BeamStage(Stage):
-    """A stage that is a Beam pipeline over its units: all but the trainer."""
+    """A stage that runs a Beam pipeline over its units: every stage but the trainer."""
 
     @abstractmethod
     def build(
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
     ) -> Any:
-        """The Beam graph over the pending units."""
+        """Apply the stage's transforms to the pending tasks."""
 
     def prerequisite_rounds(
         self, pending: list[Task], context: RunContext, directory: StageDirectory
     ) -> Iterator[Round]:
-        """Rounds of units, each a pipeline, that must be done first; each is asked for once the one before it is done.
+        """Yield rounds of units that must complete first, each in a pipeline of its own.
 
-        Those whose manifest stands are left out, so that asking again goes on where a run ended.
+        The next round is requested once the previous one is complete. Rounds that have a manifest are skipped, so an
+        interrupted run resumes where it stopped.
         """
         return iter(())
 
 
-class Launch(Stage):
-    """A stage that is no Beam pipeline but a job of its own: the trainer."""
+class LaunchStage(Stage):
+    """A stage that starts a job of its own instead of a Beam pipeline: the trainer."""
 
     @abstractmethod
     def launch(self, pending: list[Task], context: RunContext, directory: StageDirectory) -> None:
-        """Run the job and write the units' receipts. Raises UnderWay where it goes on elsewhere."""
+        """Run the job and write the units' receipts. Raises JobPending if the job continues elsewhere."""

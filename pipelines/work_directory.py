@@ -1,4 +1,4 @@
-"""What a work directory says of itself, without Beam."""
+"""Reading and cleaning a work directory, without Beam."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 from gristmill.errors import InputError
 from gristmill.store import storage
-from gristmill.store.stage_directory import Manifest, StageDirectory
+from gristmill.store.receipts import Manifest
+from gristmill.store.stage_directory import StageDirectory
 
 _STAGE_NAME = re.compile(r"[a-z]+-[0-9a-f]{16}")
 
 
 def read_ledger(work: str) -> dict[str, Any]:
-    """``ledger.json`` of a work directory; raises InputError where there is none."""
+    """``ledger.json`` of a work directory; raises InputError if there is none."""
     return _read_json(work, "ledger.json")
 
 
@@ -27,7 +28,7 @@ def current(work: str) -> dict[str, StageDirectory]:
 
 
 def directories(work: str, stage: str) -> list[StageDirectory]:
-    """Every directory of a stage in ``work``, current or not, sorted; empty where there is no work directory yet."""
+    """Every directory of a stage in ``work``, current or not, sorted; empty if the work directory does not exist."""
     filesystem, root = storage.url_to_fs(work)
     if not work or not filesystem.exists(root):
         return []
@@ -42,35 +43,35 @@ def manifests(work: str) -> dict[str, Manifest]:
 
 
 def require_folder(work: str) -> None:
-    """Make the work directory where it is local and not there yet; raises InputError where that cannot be."""
+    """Create a local work directory if necessary; raises InputError if that fails."""
     if not storage.is_local(work):
         return
     path = storage.url_to_fs(work)[1]
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
-        raise InputError(f"no work directory can be at {work}: {error.strerror}; give another folder") from None
+        raise InputError(f"cannot create the work directory {work}: {error.strerror}; choose another folder") from None
     if not os.access(path, os.W_OK):
-        raise InputError(f"{work} cannot be written to; give another folder, or the right to write")
+        raise InputError(f"{work} is not writable; choose another folder, or change its permissions")
 
 
-def sweep(work: str, wanted: Collection[str], delete: bool) -> tuple[int, int]:
-    """Files, and their bytes, that no receipt of a current stage names; deleted where ``delete``.
+def delete_orphans(work: str, wanted: Collection[str], keep_whole: Collection[str], delete: bool) -> tuple[int, int]:
+    """Count the files, and their bytes, that no receipt of a current stage references; delete them if ``delete``.
 
-    ``wanted`` names the directories of the recipe's stages: one that is not current, since the last run ended before
-    it, is left as it is.
+    ``wanted`` are the names of the directories of the recipe's stages: they are kept even if the last run ended before
+    them. ``keep_whole`` are stages whose current directory is kept whole.
     """
     latest = current(work)
-    named = {directory.name: _named(directory) for stage, directory in latest.items() if stage != "train"}
-    spared = {*wanted, *(directory.name for directory in latest.values())} - named.keys()
+    referenced = {d.name: _referenced(d) for stage, d in latest.items() if stage not in keep_whole}
+    kept = {*wanted, *(directory.name for directory in latest.values())} - referenced.keys()
     filesystem, root = storage.url_to_fs(work)
     filesystem.invalidate_cache()
     found = {
         path: info["size"]
         for name in _folders(filesystem, root)
-        if _STAGE_NAME.fullmatch(name) and name not in spared
+        if _STAGE_NAME.fullmatch(name) and name not in kept
         for path, info in filesystem.find(f"{root.rstrip('/')}/{name}", detail=True).items()
-        if name not in named or _is_leftover(path.rpartition(f"/{name}/")[2], named[name])
+        if name not in referenced or _is_orphan(path.rpartition(f"/{name}/")[2], referenced[name])
     }
     if delete:
         for path in found:
@@ -78,17 +79,17 @@ def sweep(work: str, wanted: Collection[str], delete: bool) -> tuple[int, int]:
     return len(found), sum(found.values())
 
 
-def _named(directory: StageDirectory) -> set[str]:
-    """The paths below a stage's directory that its manifest's receipts name, and their own."""
+def _referenced(directory: StageDirectory) -> set[str]:
+    """The paths, below a stage's directory, of the receipts in its manifest and of the files that they list."""
     receipts = directory.read_manifest().receipts
     files = {entry.path for receipt in receipts for entry in receipt.files}
     return files | {f"receipts/{receipt.unit}.json" for receipt in receipts}
 
 
-def _is_leftover(path: str, named: Collection[str]) -> bool:
-    """Files right under a stage's directory are the stage's own: its manifest, its index of test sets."""
+def _is_orphan(path: str, referenced: Collection[str]) -> bool:
+    """Files directly in a stage's directory belong to the stage: its manifest, its index of test sets."""
     unfinished = path.startswith(".part-")
-    return unfinished or ("/" in path and path not in named)
+    return unfinished or ("/" in path and path not in referenced)
 
 
 def _folders(filesystem: Any, root: str) -> list[str]:
@@ -100,9 +101,9 @@ def _read_json(work: str, name: str) -> dict[str, Any]:
     try:
         found = json.loads(storage.read_bytes(storage.join(work, name)))
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"{work} holds no {name}: it is not a work directory, or nothing was run in it yet") from None
+        raise InputError(f"{work} has no {name}: it is not a work directory, or nothing has been run in it") from None
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise InputError(f"{storage.join(work, name)} is damaged: run the recipe again, which writes it anew")
+        raise InputError(f"{storage.join(work, name)} is damaged: run the recipe again to rewrite it")
     return found

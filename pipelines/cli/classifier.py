@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gristmill.pipelines.cli.console import STDERR, STDOUT, print_lines, told
+from gristmill.pipelines.cli.console import STDERR, STDOUT, handle_errors, print_lines
 
 _positive = click.option(
     "--positive", "positives", multiple=True, required=True, metavar="FILE", help="JSONL or Parquet of good texts."
@@ -37,7 +37,7 @@ def classifier() -> None:
 @click.option("--held-out", default=0.2, show_default=True, type=click.FloatRange(0.02, 0.5), help="Share held out.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the split and of training.")
 @click.option("--quantise", metavar="N", type=click.IntRange(256), help="Shrink to the N weightiest words and n-grams.")
-@told
+@handle_errors
 def train(
     positives: tuple[str, ...],
     negatives: tuple[str, ...],
@@ -70,7 +70,7 @@ def train(
 @_reference
 @_out
 @click.option("--order", default=5, show_default=True, type=click.IntRange(2, 6), help="Words of the longest n-gram.")
-@told
+@handle_errors
 def perplexity(texts: tuple[str, ...], references: tuple[str, ...], out: str, order: int) -> None:
     """Train a language model on the texts of FILEs (JSONL or Parquet with `text`); writes an ARPA file for KenLM.
 
@@ -94,7 +94,7 @@ def perplexity(texts: tuple[str, ...], references: tuple[str, ...], out: str, or
 @_negative
 @click.option("--label", default="positive", show_default=True, help="The label that is good.")
 @click.option("--threshold", type=float, help="Of what is taken for positive; without it that of the model's card.")
-@told
+@handle_errors
 def evaluate(
     model: str, positives: tuple[str, ...], negatives: tuple[str, ...], label: str, threshold: float | None
 ) -> None:
@@ -112,7 +112,7 @@ def evaluate(
 @classifier.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A key of the scorer, as in a recipe.")
-@told
+@handle_errors
 def score(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
     """Score text files or JSONL with `text`; `-` reads JSONL. Without --set, by the English model that ships.
 

@@ -1,4 +1,4 @@
-"""How commands speak: errors as one sentence with an exit status, results as tables or JSON lines."""
+"""Console output of commands: errors as one sentence with an exit status, results as tables or JSON lines."""
 
 from __future__ import annotations
 
@@ -19,47 +19,50 @@ STDOUT = Console(highlight=False)
 STDERR = Console(stderr=True, highlight=False)
 
 
-def told(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn errors into one sentence and an exit status; the traceback of one that nobody foresaw goes to a file."""
+def handle_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Print an error as one sentence and exit with its status; write the traceback of an unexpected one to a file.
+
+    Exit status 2 for InputError, which the user must fix, and 1 for everything else.
+    """
 
     @wraps(command)
-    def telling(*args: Any, **options: Any) -> Any:
+    def wrapper(*args: Any, **options: Any) -> Any:
         try:
             return command(*args, **options)
         except InputError as error:
-            _stop(error, 2)
+            _exit(error, 2)
         except RunError as error:
-            _stop(error, 1)
-        except BrokenPipeError:  # whoever read our output has seen enough; click ends quietly
+            _exit(error, 1)
+        except BrokenPipeError:  # the reader of our output has closed it; click exits silently
             raise
         except OSError as error:
-            _stop(of_system(error), 1)
+            _exit(describe_os_error(error), 1)
         except KeyboardInterrupt:
-            _stop("interrupted; the same command goes on from here", 1)
+            _exit("interrupted; run the same command again to resume", 1)
         except Exception as error:
-            _stop(f"{type(error).__name__}: {error} (the traceback is in {_keep_traceback()})", 1)
+            _exit(f"{type(error).__name__}: {error} (the traceback is in {_save_traceback()})", 1)
 
-    return telling
+    return wrapper
 
 
-def of_system(error: OSError) -> str:
-    """What the system says, and of which file."""
+def describe_os_error(error: OSError) -> str:
+    """The system's message and the file that it is about."""
     return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
 
 
-def _keep_traceback() -> str:
+def _save_traceback() -> str:
     with NamedTemporaryFile("w", prefix="gristmill-error-", suffix=".log", delete=False) as file:
         traceback.print_exc(file=file)
     return file.name
 
 
-def _stop(message: object, status: int) -> None:
+def _exit(message: object, status: int) -> None:
     STDERR.print(f"[bold red]error:[/] {escaped(message)}", soft_wrap=True)
     sys.exit(status)
 
 
 def escaped(message: object) -> str:
-    """A message on one line, in which nothing is taken for markup."""
+    """``message`` on one line, with Rich markup escaped."""
     from rich.markup import escape
 
     return escape(" ".join(str(message).split()))
@@ -73,5 +76,5 @@ def print_lines(rows: Iterable[dict[str, Any]]) -> None:
 
 def print_line(row: dict[str, Any]) -> None:
     """Print one row as JSON."""
-    # A lone surrogate has no UTF-8, but its backslash form is an escape that JSON knows.
+    # A lone surrogate cannot be encoded as UTF-8, but its backslash form is a valid JSON escape.
     click.echo(json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace"))

@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 
 from gristmill.errors import InputError
-from gristmill.pipelines.cli.console import STDOUT, print_lines, told
+from gristmill.pipelines.cli.console import STDOUT, handle_errors, print_lines
 from gristmill.pipelines.work_directory import current
 from gristmill.store import storage
 from gristmill.store.stage_directory import StageDirectory
@@ -88,7 +88,7 @@ def items_table(found: Iterable[FoundItem], count: int) -> Table:
 @click.argument("work", metavar="DIR")
 @click.option("-n", "count", default=20, show_default=True, type=click.IntRange(1), help="How many items to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print every item found, one JSON object a line.")
-@told
+@handle_errors
 def contamination(work: str, count: int, as_json: bool) -> None:
     """Which test items the corpus had: how much of each, in how many documents, and in which."""
     found = found_items(work)

@@ -1,4 +1,4 @@
-"""The command line. Errors are one sentence; exit status 2 for what the user must mend, 1 for a failed run, else 0."""
+"""The command line. Errors are one sentence; exit status 2 for what the user must fix, 1 for a failed run, else 0."""
 
 from __future__ import annotations
 
@@ -15,10 +15,18 @@ import click
 from gristmill import __version__
 from gristmill.errors import InputError, RunError
 from gristmill.pipelines.cli.classifier import classifier
-from gristmill.pipelines.cli.console import STDERR, STDOUT, escaped, of_system, print_line, print_lines, told
+from gristmill.pipelines.cli.console import (
+    STDERR,
+    STDOUT,
+    describe_os_error,
+    escaped,
+    handle_errors,
+    print_line,
+    print_lines,
+)
 from gristmill.pipelines.cli.contamination import contamination
 
-# Modules of the mill are imported where they are used: Beam alone takes two seconds, and `ledger` needs none of it.
+# Commands import what they need when they run: Beam alone takes two seconds, and `ledger` does not use it.
 
 _work = click.option("--work", required=True, metavar="DIR", help="Work directory: a path or URL that all workers see.")
 _set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the recipe.")
@@ -28,21 +36,31 @@ _crawls = click.option(
     "crawls",
     multiple=True,
     metavar="CC-MAIN-YYYY-WW",
-    help="Also mill a crawl of Common Crawl; a recipe is not needed then.",
+    help="Add a crawl of Common Crawl as a source; a recipe is then optional.",
 )
-_sample = click.option("--sample", metavar="N", type=click.IntRange(1), help="Only N files of each --crawl.")
+_sample = click.option(
+    "--sample", metavar="N", type=click.IntRange(1), help="Read only N files of each --crawl, chosen by a seeded hash."
+)
 _workers = click.option(
     "--workers",
-    show_default="processors, or a cluster's slots",
+    show_default="the number of CPUs, or of the cluster's slots",
     type=click.IntRange(1),
-    help="Python processes at work at a time.",
+    help="Number of Python worker processes.",
 )
+
+
+class _RunnerOption(click.Option):
+    """``--runner``; its help lists the runners of the profile table, which is imported only to show it."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from gristmill.runners.profile_table import RUNNER_NAMES
+
+        self.help = f"{', '.join(RUNNER_NAMES)}, or a YAML profile of a cluster."
+        return super().get_help_record(ctx)
+
+
 _runner = click.option(
-    "--runner",
-    default="embedded",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="embedded, prism, flink, spark, dataflow, or a YAML profile of a cluster.",
+    "--runner", cls=_RunnerOption, default="embedded", show_default=True, metavar="NAME|FILE", help="Name or profile."
 )
 _option = click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Override a key of the profile.")
 
@@ -50,8 +68,8 @@ _option = click.option("--option", "options", multiple=True, metavar="KEY=VALUE"
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
-    """Gristmill: from web archives to training-ready token shards, with books that balance."""
-    logging.basicConfig(level=logging.ERROR)  # before Beam is imported, which warns of what it does not need
+    """Turn web archives into training-ready token shards, with every record accounted for."""
+    logging.basicConfig(level=logging.ERROR)  # before Beam is imported, which warns about optional packages
 
 
 main.add_command(classifier)
@@ -68,7 +86,7 @@ main.add_command(contamination)
 @_workers
 @_set
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
-@told
+@handle_errors
 def run(
     recipe: str | None,
     crawls: tuple[str, ...],
@@ -80,41 +98,41 @@ def run(
     overrides: tuple[str, ...],
     until: str | None,
 ) -> None:
-    """Mill RECIPE into a work directory. What stands there already is not done again."""
+    """Run RECIPE in a work directory. Work that is already complete there is not repeated."""
     from gristmill.pipelines.recipe import load_recipe
 
-    _mill(load_recipe(recipe, overrides, crawls, sample), work, runner, options, workers, until)
+    _run(load_recipe(recipe, overrides, crawls, sample), work, runner, options, workers, until)
 
 
 @main.command()
 @click.option("--work", default="work/demo", show_default=True, metavar="DIR", help="Work directory.")
 @_runner
 @_option
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Worker processes.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Number of worker processes.")
 @_set
-@told
+@handle_errors
 def demo(work: str, runner: str, options: tuple[str, ...], workers: int, overrides: tuple[str, ...]) -> None:
-    """The whole mill on the bundled sample: a small web, a code source and prose, to shards and training steps."""
+    """Run the whole pipeline on a bundled sample: a small web, code and prose, to shards and a few training steps."""
     from gristmill.pipelines.recipe import load_recipe
     from gristmill.pipelines.sample.build import build
     from gristmill.pipelines.work_directory import require_folder
 
-    STDERR.print("packing the bundled sample: a small web as WARC, the standard library as code and prose …")
+    STDERR.print("writing the bundled sample: a small web as WARC, the standard library as code and prose …")
     require_folder(work)
     sample = Path(work) / "input"
     build(sample)
-    _mill(load_recipe(str(sample / "recipe.yaml"), overrides), work, runner, options, workers, None)
-    STDERR.print(f"look closer:  gristmill ledger {work}  ·  gristmill inspect {work}")
+    _run(load_recipe(str(sample / "recipe.yaml"), overrides), work, runner, options, workers, None)
+    STDERR.print(f"next:  gristmill ledger {work}  ·  gristmill inspect {work}")
 
 
 @main.command()
 @_recipe
 @_crawls
 @_sample
-@click.option("--work", metavar="DIR", help="Work directory: tells what stands there already.")
+@click.option("--work", metavar="DIR", help="Work directory: also show what is already complete there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @_set
-@told
+@handle_errors
 def plan(
     recipe: str | None,
     crawls: tuple[str, ...],
@@ -123,7 +141,7 @@ def plan(
     as_json: bool,
     overrides: tuple[str, ...],
 ) -> None:
-    """What a run of RECIPE would do, and about how long it would take, without running it."""
+    """Show what a run of RECIPE would do, and roughly how long it would take, without running it."""
     from gristmill.pipelines.plan import plan_run
     from gristmill.pipelines.recipe import load_recipe
     from gristmill.pipelines.reports import tables
@@ -138,9 +156,9 @@ def plan(
 @main.command()
 @click.argument("work", metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print the ledger as JSON.")
-@told
+@handle_errors
 def ledger(work: str, as_json: bool) -> None:
-    """The books of every stage; exit status 1 when they do not balance."""
+    """Show the record counts of every stage; exit with status 1 if they do not balance."""
     from gristmill.pipelines.reports import tables
     from gristmill.pipelines.work_directory import read_ledger
 
@@ -156,34 +174,34 @@ def ledger(work: str, as_json: bool) -> None:
 @click.argument("work", metavar="DIR")
 @click.option("--source", help="Only documents of this source.")
 @click.option("--url", help="Only documents whose URL contains this.")
-@click.option("--reason", help="Only records that were turned away for this reason, at any stage.")
-@click.option("-n", "count", default=5, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--reason", help="Only records dropped or failed for this reason, at any stage.")
+@click.option("-n", "count", default=5, show_default=True, type=click.IntRange(1), help="Maximum number of documents.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-@told
+@handle_errors
 def inspect(work: str, source: str | None, url: str | None, reason: str | None, count: int, as_json: bool) -> None:
-    """Look at documents and at every decision that was taken about them."""
+    """Show documents and every decision that was made about them."""
     from gristmill.pipelines.reports import tables
-    from gristmill.pipelines.reports.inspect_documents import Selection, inspect_documents
+    from gristmill.pipelines.reports.document_history import Selection, inspect_documents
 
-    found = False
+    any_found = False
     for document in inspect_documents(work, Selection(source, url, reason), count):
-        found = True
+        any_found = True
         if as_json:
             print_line(document)
         else:
             STDOUT.print(tables.document_panel(document))
-    if not found:
-        raise InputError(f"no document in {work} fits; gristmill ledger {work} lists the reasons that there are")
+    if not any_found:
+        raise InputError(f"no document in {work} matches; gristmill ledger {work} lists the reasons that occur")
 
 
 @main.command()
 @click.argument("shards")
 @click.option("--out", required=True, metavar="DIR", help="Folder for checkpoints, metrics and the model.")
-@click.option("--recipe", metavar="RECIPE", help="Take the `train` section of this recipe.")
+@click.option("--recipe", metavar="RECIPE", help="Use the `train` section of this recipe.")
 @_set
-@told
+@handle_errors
 def train(shards: str, out: str, recipe: str | None, overrides: tuple[str, ...]) -> None:
-    """Train on SHARDS, the directory of a `mix` stage. Goes on from the last checkpoint in DIR."""
+    """Train on SHARDS, the directory of a `mix` stage. Resumes from the last checkpoint in DIR."""
     from gristmill.pipelines.stages.train import train_on
 
     with _training_bar() as watch:
@@ -194,7 +212,7 @@ def train(shards: str, out: str, recipe: str | None, overrides: tuple[str, ...])
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @_set
-@told
+@handle_errors
 def extract(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
     """Extract the text of HTML files; `-` reads JSONL with `html` and optional `url`. Prints JSONL."""
     from gristmill.pipelines.adhoc import extract_files
@@ -205,9 +223,9 @@ def extract(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @_set
-@told
+@handle_errors
 def judge(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
-    """Every quality rule's verdict and value on text files or JSONL with `text`; `-` reads JSONL. Prints JSONL."""
+    """Apply every quality rule to text files or JSONL with `text`; `-` reads JSONL. Prints JSONL."""
     from gristmill.pipelines.adhoc import judge_files
 
     print_lines(judge_files(files, overrides))
@@ -216,7 +234,7 @@ def judge(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @_set
-@told
+@handle_errors
 def redact(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
     """Redact PII in text files or JSONL with `text`; `-` reads JSONL. Prints JSONL."""
     from gristmill.pipelines.adhoc import redact_files
@@ -226,64 +244,63 @@ def redact(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("work", metavar="DIR")
-@click.option("--yes", is_flag=True, help="Delete; without it, only say what would go.")
-@told
+@click.option("--yes", is_flag=True, help="Delete; without it, only report what would be deleted.")
+@handle_errors
 def clean(work: str, yes: bool) -> None:
-    """Delete what no receipt of a current stage names: leftovers of killed attempts, and stages of older recipes."""
+    """Delete files that no current stage references: leftovers of killed attempts, and stages of older recipes."""
     from gristmill.pipelines.plan import wanted_directories
-    from gristmill.pipelines.work_directory import current, sweep
+    from gristmill.pipelines.stages import STAGES
+    from gristmill.pipelines.work_directory import current, delete_orphans
 
-    current(work)  # says so where this is no work directory
-    files, size = sweep(work, wanted_directories(work), yes)
+    current(work)  # raises InputError if this is not a work directory
+    keep_whole = {stage.name for stage in STAGES if stage.keeps_unlisted_files}
+    files, size = delete_orphans(work, wanted_directories(work), keep_whole, yes)
     STDOUT.print(f"{'deleted' if yes else 'would delete (--yes to do it)'}: {files:,} files, {size / 1e6:,.1f} MB")
 
 
 @main.command()
-@told
+@handle_errors
 def schema() -> None:
-    """The JSON Schema of a recipe, for editors to complete and check it."""
+    """Print the JSON Schema of recipes, with which editors complete and check them."""
     from gristmill.pipelines.recipe import Recipe
 
     print(json.dumps(Recipe.model_json_schema(), indent=2))
 
 
-def _mill(
-    recipe: Any, work: str, runner: str, options: tuple[str, ...], workers: int | None, until: str | None
-) -> None:
-    from gristmill.runners.open_runner import open_runner
-    from gristmill.runners.profile import load_profile
+def _run(recipe: Any, work: str, runner: str, options: tuple[str, ...], workers: int | None, until: str | None) -> None:
+    from gristmill.runners.profile_table import load_profile
 
-    under_way = None
-    with open_runner(load_profile(runner, options), work, workers) as engine, ExitStack() as shown:
-        from gristmill.pipelines.reports import tables  # workers, if they are processes, import Beam at the same time
+    pending_job = None
+    with load_profile(runner, options).open_runner(work, workers) as stage_runner, ExitStack() as shown:
+        from gristmill.pipelines.reports import tables  # worker processes import Beam at the same time
         from gristmill.pipelines.reports.progress import bar, watch
-        from gristmill.pipelines.run import Done, Step, run
-        from gristmill.pipelines.stage import UnderWay
+        from gristmill.pipelines.reports.stage_reports import stage_reports
+        from gristmill.pipelines.run import CompletedStage, Step, run
+        from gristmill.pipelines.stage import JobPending
         from gristmill.pipelines.work_directory import read_ledger, require_folder
-        from gristmill.runners.job_errors import GOES_ON
+        from gristmill.runners.job_errors import RESUME_HINT
 
         require_folder(work)
         progress = shown.enter_context(bar(STDERR))
 
-        def watched(step: Step) -> Any:
+        def show_progress(step: Step) -> Any:
             weights = {task.unit: task.weight for task in step.pending}
-            density = 1.0 if step.stage.counted == "sequences" else 0.0
-            return watch(step.directory, weights, step.stage.counted, density, progress)
+            return watch(step.directory, weights, step.stage.counted, step.stage.counted_per_weight, progress)
 
-        def done(finished: Done) -> None:
-            STDERR.print(tables.stage_line(finished), soft_wrap=True)
+        def on_complete(completed: CompletedStage) -> None:
+            STDERR.print(tables.stage_line(completed), soft_wrap=True)
 
         try:
-            ledger_data = run(recipe, work, engine, until, watched, done)
-        except UnderWay as job:
-            ledger_data, under_way = read_ledger(work), str(job)
+            ledger_data = run(recipe, work, stage_runner, until, show_progress, on_complete)
+        except JobPending as job:
+            ledger_data, pending_job = read_ledger(work), str(job)
         except OSError as error:
-            raise RunError(f"{of_system(error)}; {GOES_ON}") from error
+            raise RunError(f"{describe_os_error(error)}; {RESUME_HINT}") from error
     STDOUT.print(tables.ledger_table(ledger_data))
-    for table in tables.summary(work):
+    for table in stage_reports(work):
         STDOUT.print(table)
-    if under_way:
-        STDERR.print(escaped(under_way), soft_wrap=True)
+    if pending_job:
+        STDERR.print(escaped(pending_job), soft_wrap=True)
 
 
 @contextmanager

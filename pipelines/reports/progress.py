@@ -1,6 +1,6 @@
-"""Progress bars, fed by what workers leave in the stage's directory: receipts of units done, beats of units under way.
+"""Progress bars, from what workers write into the stage's directory: receipts of units and heartbeats of attempts.
 
-So the same bar works on every runner whose workers share the work directory, and no figure in it decides anything.
+The same bar therefore works on every runner whose workers share the work directory. No result depends on these figures.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from gristmill.store import storage
 from gristmill.store.counts import total
 from gristmill.store.stage_directory import Receipt, StageDirectory
 
-_SECONDS = 0.5
+_REFRESH_SECONDS = 0.5
 
 
 @contextmanager
 def bar(console: Console) -> Iterator[Progress]:
-    """A bar on a terminal; where the output is no terminal, nothing moves and the stages' closing lines must do."""
+    """A progress bar; disabled if the console is not a terminal, where the line at the end of a stage must do."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<10}"),
@@ -38,24 +38,29 @@ def bar(console: Console) -> Iterator[Progress]:
 
 @contextmanager
 def watch(
-    directory: StageDirectory, weights: Mapping[str, int], counted: str, density: float, progress: Progress
+    directory: StageDirectory,
+    weights: Mapping[str, int],
+    counted: str,
+    counted_per_weight: float | None,
+    progress: Progress,
 ) -> Iterator[None]:
-    """Show how far the units in ``weights`` (unit → size of its input) are, until the block ends.
+    """Show the progress of the units in ``weights`` (unit → size of its input) until the block ends.
 
-    ``counted`` is what the stage counts; ``density`` how many of it make one of size, 0 where that must be learnt.
+    ``counted`` is what the stage counts, ``counted_per_weight`` how many of them there are per unit of size, or None to
+    estimate it from the completed units.
     """
     if progress.disable:
         yield
         return
-    shown = progress.add_task(directory.stage, total=max(sum(weights.values()), 1), note="")
-    watcher = _Watcher(directory, weights, counted, density, progress, shown)
+    task = progress.add_task(directory.stage, total=max(sum(weights.values()), 1), note="")
+    watcher = _Watcher(directory, weights, counted, counted_per_weight, progress, task)
     watcher.start()
     try:
         yield
     finally:
-        watcher.over.set()
+        watcher.stopped.set()
         watcher.join()
-        progress.remove_task(shown)
+        progress.remove_task(task)
 
 
 class _Watcher(threading.Thread):
@@ -64,50 +69,52 @@ class _Watcher(threading.Thread):
         directory: StageDirectory,
         weights: Mapping[str, int],
         counted: str,
-        density: float,
+        counted_per_weight: float | None,
         progress: Progress,
-        shown: TaskID,
+        task: TaskID,
     ) -> None:
         super().__init__(daemon=True)
-        self.directory, self.weights, self.counted, self.density = directory, weights, counted, density
-        self.progress, self.shown = progress, shown
-        self.over = threading.Event()
-        self.begun = time.monotonic()
+        self.directory, self.weights = directory, weights
+        self.counted, self.counted_per_weight = counted, counted_per_weight
+        self.progress, self.task = progress, task
+        self.stopped = threading.Event()
+        self.start_time = time.monotonic()
         self.receipts: dict[str, Receipt] = {}
 
     def run(self) -> None:
-        while not self.over.wait(_SECONDS):
+        while not self.stopped.wait(_REFRESH_SECONDS):
             with suppress(OSError, ValueError):
-                self.look()
+                self.refresh()
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         for unit in (self.directory.completed_units() & set(self.weights)) - set(self.receipts):
             self.receipts[unit] = self.directory.receipt(unit)
         counts = total(receipt.counts for receipt in self.receipts.values())
-        beats = self._beats()
-        under_way = {unit: beat["documents"] for unit, beat in beats.items()}
+        heartbeats = self._heartbeats()
+        in_progress = {unit: heartbeat["documents"] for unit, heartbeat in heartbeats.items()}
         done = sum(self.weights[unit] for unit in self.receipts)
-        # A unit under way counts by the documents that units of its size turned out to hold so far.
-        density = counts.records / done if done and counts.records else self.density
-        guess = sum(min(under_way[u] / density, self.weights[u]) if density else 0 for u in under_way)
-        documents = counts.records + sum(under_way.values())
-        elapsed = max(time.monotonic() - self.begun, 0.1)
-        speed = "" if self.density else f"  {(done + guess) / elapsed / 1e6:,.1f} MB/s"
+        # The share of a unit in progress is estimated from the documents per unit of size seen so far.
+        density = counts.records / done if done and counts.records else self.counted_per_weight
+        estimate = sum(min(in_progress[u] / density, self.weights[u]) if density else 0 for u in in_progress)
+        documents = counts.records + sum(in_progress.values())
+        elapsed = max(time.monotonic() - self.start_time, 0.1)
+        speed = "" if self.counted_per_weight else f"  {(done + estimate) / elapsed / 1e6:,.1f} MB/s"
         share = f"  kept {counts.kept / counts.records:.0%}" if counts.records else ""
-        said = "  ".join(beat["note"] for beat in beats.values() if beat["note"])
+        notes = "  ".join(heartbeat["note"] for heartbeat in heartbeats.values() if heartbeat["note"])
         units = f"{len(self.receipts)}/{len(self.weights)} units"
-        note = f"{documents:,} {self.counted}  {documents / elapsed:,.0f}/s{speed}  {units}{share}  {said}"
-        self.progress.update(self.shown, completed=done + guess, note=note)
+        note = f"{documents:,} {self.counted}  {documents / elapsed:,.0f}/s{speed}  {units}{share}  {notes}"
+        self.progress.update(self.task, completed=done + estimate, note=note)
 
-    def _beats(self) -> dict[str, dict[str, Any]]:
-        """What is told of each unit under way, by the attempt that is furthest."""
-        beats = self.directory.heartbeats()
-        units = (beats.keys() & self.weights.keys()) - self.receipts.keys()
+    def _heartbeats(self) -> dict[str, dict[str, Any]]:
+        """The heartbeat of each unit in progress, of its most advanced attempt."""
+        urls = self.directory.heartbeats()
+        units = (urls.keys() & self.weights.keys()) - self.receipts.keys()
         return {
-            unit: max(map(read_heartbeat, beats[unit]), key=lambda beat: beat["documents"]) for unit in sorted(units)
+            unit: max(map(read_heartbeat, urls[unit]), key=lambda heartbeat: heartbeat["documents"])
+            for unit in sorted(units)
         }
 
 
 def read_heartbeat(url: str) -> dict[str, Any]:
-    """``{"documents": so far, "note": …}``."""
+    """``{"documents": number so far, "note": text}``."""
     return json.loads(storage.read_bytes(url))  # type: ignore[no-any-return]

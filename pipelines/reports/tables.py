@@ -1,8 +1,8 @@
-"""What people see: the ledger as a table, a stage's closing line, the summary of a run."""
+"""Tables and lines for people: the ledger, a plan, a document, a completed stage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -10,30 +10,30 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from gristmill.pipelines.work_directory import manifests
-from gristmill.store.stage_directory import Manifest
+from gristmill.store.receipts import Manifest
 
 if TYPE_CHECKING:
-    from gristmill.pipelines.run import Done
+    from gristmill.pipelines.run import CompletedStage
 
-_REASONS = 4
+_SHOWN_REASONS = 4
 
 
-def stage_line(done: Done) -> str:
-    """One line for a stage that is done."""
-    step, counts = done.step, done.manifest.counts
-    worked = f"{len(step.pending)} of {len(step.tasks)} units" if step.pending else f"all {len(step.tasks)} units stood"
+def stage_line(completed: CompletedStage) -> str:
+    """The line printed when a stage completes."""
+    step, counts = completed.step, completed.manifest.counts
+    units = len(step.tasks)
+    processed = f"{len(step.pending)} of {units} units" if step.pending else f"all {units} units reused"
     counted = step.stage.counted
     kept = f"kept {counts.kept:,} of {counts.records:,} {counted}"
-    line = f"[bold]{step.stage.name:<11}[/]{kept:<38}{worked:<21}{done.seconds:7.1f} s"
-    attempts, documents = done.wasted
+    line = f"[bold]{step.stage.name:<11}[/]{kept:<38}{processed:<21}{completed.seconds:7.1f} s"
+    attempts, documents = completed.wasted
     if not attempts:
         return line
     return f"{line}  ({attempts} {'attempt' if attempts == 1 else 'attempts'} wasted, {documents:,} {counted})"
 
 
 def ledger_table(ledger: Mapping[str, Any]) -> Table:
-    """The ledger: a row a stage, its most frequent reasons named."""
+    """The ledger: one row per stage, with its most frequent reasons."""
     state = "[green]balanced[/]" if ledger["balanced"] else "[bold red]NOT BALANCED[/]"
     table = Table(title=f"ledger: {state}", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("stage", style="bold")
@@ -49,20 +49,11 @@ def ledger_table(ledger: Mapping[str, Any]) -> Table:
     return table
 
 
-def summary(work: str) -> Iterator[Table]:
-    """Tokens per source, the mixture asked and got, and the loss: as far as the run has come."""
-    done = manifests(work)
-    if "mix" in done:
-        yield mixture_table(done["mix"])
-    if "train" in done:
-        yield training_table(done["train"])
-
-
 def mixture_table(mix: Manifest) -> Table:
-    """A row a source: tokens there are, share asked (p ∝ n^α), share got, epochs."""
+    """One row per source: its tokens, its target share (p ∝ n^α), its actual share, and epochs."""
     table = Table(title="mixture", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("source", style="bold")
-    for name in ("tokens", "asked", "got", "epochs", "tokens in the mix"):
+    for name in ("tokens", "target", "actual", "epochs", "tokens in the mix"):
         table.add_column(name, justify="right")
     for row in mix.summary["mixture"]:
         table.add_row(
@@ -77,6 +68,7 @@ def mixture_table(mix: Manifest) -> Table:
 
 
 def training_table(train: Manifest) -> Table:
+    """Size of the model, length of the training run, and loss."""
     summary = train.summary
     table = Table(title="training", box=box.SIMPLE_HEAD, title_justify="left", show_header=False)
     table.add_row("parameters", f"{summary['parameters']:,}")
@@ -86,11 +78,11 @@ def training_table(train: Manifest) -> Table:
 
 
 def plan_table(planned: Mapping[str, Any]) -> Table:
-    """What a run would do: a row a stage, then an estimate of the time it takes."""
+    """What a run would do: one row per stage, and an estimate of its duration."""
     table = Table(title=f"plan of {escape(planned['recipe'])}", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("stage")
     table.add_column("directory", overflow="fold")
-    for name in ("units", "standing", "input", "core hours"):
+    for name in ("units", "complete", "input", "core hours"):
         table.add_column(name, justify="right")
     for row in planned["stages"]:
         table.add_row(
@@ -107,7 +99,7 @@ def plan_table(planned: Mapping[str, Any]) -> Table:
 
 
 def document_panel(document: Mapping[str, Any]) -> Panel:
-    """A document's provenance, the decisions about it, and the head of its text."""
+    """A document's provenance, the decisions about it, and the start of its text."""
     lines = [f"[dim]{name:<12}[/]{escape(str(value))}" for name, value in document.items() if name != "text"]
     text = document.get("text")
     head = f"\n\n{escape(text[:600])}{' …' if len(text) > 600 else ''}" if text else ""
@@ -115,14 +107,14 @@ def document_panel(document: Mapping[str, Any]) -> Panel:
 
 
 def _reasons(counts: Mapping[str, int]) -> str:
-    """The most frequent reasons; those of one kind (``record_type:request``, …) together, each with its count."""
+    """The most frequent reasons with their counts; subtypes (``record_type:request``) are grouped by type."""
     kinds: dict[str, dict[str, int]] = {}
     for reason, count in counts.items():
         kind, _, part = reason.partition(":")
         kinds.setdefault(kind, {})[part] = count
     ranked = _ranked({kind: sum(parts.values()) for kind, parts in kinds.items()})
-    shown = [f"{kind} {count:,}{_parts(kinds[kind])}" for kind, count in ranked[:_REASONS]]
-    return "\n".join(shown + ([f"and {len(ranked) - _REASONS} more"] if len(ranked) > _REASONS else []))
+    shown = [f"{kind} {count:,}{_parts(kinds[kind])}" for kind, count in ranked[:_SHOWN_REASONS]]
+    return "\n".join(shown + ([f"and {len(ranked) - _SHOWN_REASONS} more"] if len(ranked) > _SHOWN_REASONS else []))
 
 
 def _parts(counts: Mapping[str, int]) -> str:

@@ -1,5 +1,8 @@
-"""The stages of the mill, in order. ``signals`` and ``signatures`` are the measuring halves of ``judge`` and ``dedup``,
-kept under keys of their own, so that a changed threshold measures nothing again."""
+"""All stages of the pipeline, in order.
+
+``signals`` and ``signatures`` measure what ``judge`` and ``dedup`` decide on. They are stages of their own, so that a
+changed threshold measures nothing again.
+"""
 
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import Stage
@@ -20,9 +23,12 @@ from gristmill.pipelines.stages.train import Train
 STAGES: tuple[Stage, ...] = (
     Extract(),
     Signals(),
+    Scores(),
     Judge(),
     Signatures(),
     Dedup(),
+    Passages(),
+    Repeats(),
     Refine(),
     Tokenizer(),
     Tokenize(),
@@ -32,10 +38,5 @@ STAGES: tuple[Stage, ...] = (
 
 
 def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
-    """The stages of a recipe: ``STAGES``, and those that only some recipes ask for, each before the one it serves."""
-    asked: dict[str, list[Stage]] = {Judge.name: [], Refine.name: []}
-    if recipe.scores:
-        asked[Judge.name].append(Scores())
-    if recipe.repeats:
-        asked[Refine.name] += [Passages(), Repeats()] if recipe.repeats.passage_rules else [Repeats()]
-    return tuple(one for stage in STAGES for one in (*asked.get(stage.name, ()), stage))
+    """The stages that a recipe asks for, in order."""
+    return tuple(stage for stage in STAGES if stage.is_enabled(recipe))

@@ -1,43 +1,50 @@
-"""``dedup``: who goes, decided over all units together, and over earlier runs' where the recipe names any."""
+"""``dedup``: which documents to remove, decided over all units together and over the index of earlier runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 
+from gristmill.corpus.character_tables import UNICODE_VERSION
 from gristmill.corpus.recipe_section import key_config
-from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.dedup_index import index_hashes, index_units
 from gristmill.pipelines.stages.document_tasks import by_document
 from gristmill.store.keys import key_of
-from gristmill.store.stage_directory import Manifest, StageDirectory
+from gristmill.store.receipts import Manifest
+from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.side_files import stage_side_file
-from gristmill.transforms.core.units import Round, Task
+from gristmill.transforms.core.tasks import Round, Task
 from gristmill.transforms.dedup.dedup_beam import Deduplicate
 from gristmill.transforms.dedup.dedup_section import DedupSection
-from gristmill.transforms.dedup.rounds import LIMITS, Limits, Rounds, sweep
-from gristmill.transforms.dedup.signed import SignedFiles, SignedUnit
+from gristmill.transforms.dedup.rounds import DEFAULT_LIMITS, RoundLimits, Rounds, sweep
+from gristmill.transforms.dedup.signature_reader import SignatureFiles, SignedUnit
 
 _UNASKED = ("shingle", "urls", "scope", "simhash")
-"""What stands in no key while it has its default: what was decided before there were these settings holds."""
+"""Settings that stay out of the key at their defaults, so that results from before they existed remain valid."""
 
 
 class Dedup(BeamStage):
-    """Removals, row-aligned with the documents. One document more can change any unit's, so units go together.
+    """For each document, whether it is removed and what it duplicates.
 
-    Where there may be more in shared buckets than one place takes, rounds come first; they change no byte.
+    A single new document can change the outcome of any unit, so units are decided together. If shared buckets may hold
+    more rows than one worker can process, rounds run first; they do not change a byte.
     """
 
     name = "dedup"
-    version = 3
+    versions: ClassVar = {
+        1: "greedy removal by estimated similarity",
+        2: "unit keys hash the set of all documents once",
+        3: "exact similarity from sketches; buckets capped at their first kept documents",
+    }
     takes_from = "judge"
+    sidecar = "removals"
     requires_all_units = True
 
-    def __init__(self, limits: Limits = LIMITS) -> None:
+    def __init__(self, limits: RoundLimits = DEFAULT_LIMITS) -> None:
         self.limits = limits
 
     def key_config(self, recipe: Recipe) -> Any:
@@ -56,13 +63,13 @@ class Dedup(BeamStage):
         tasks = []
         for document in sorted(extracted):
             files = [("extract", extracted[document].file("documents"))]
-            files += [("signatures", signed[document].file(kind)) for kind in SignedFiles._fields]
+            files += [("signatures", signed[document].file(kind)) for kind in SignatureFiles._fields]
             text, *urls = (context.directories[stage].file_url(entry) for stage, entry in files)
             hashes = {entry.kind: entry.sha256 for _, entry in files}
             unit = key_of(directory.key, document, hashes, world)
             given = {"documents": document, "source": extracted[document].input["source"], "sha256": hashes}
             kept = judged[document].counts.kept
-            tasks.append(Task(unit, given, kept, SignedUnit(unit, text, SignedFiles(*urls), kept)))
+            tasks.append(Task(unit, given, kept, SignedUnit(unit, text, SignatureFiles(*urls), kept)))
         return tasks
 
     def prerequisite_rounds(
@@ -75,7 +82,7 @@ class Dedup(BeamStage):
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
     ) -> Any:
         rounds = self._rounds(pending, context, directory)
-        batches = rounds.batches() if rounds.needed else None
+        batches = rounds.batch_files() if rounds.needed else None
         units = rounds.units
         return tasks | Deduplicate(context.recipe.dedup, units, stage_side_file(directory, units), directory, batches)
 

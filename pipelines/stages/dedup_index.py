@@ -1,4 +1,4 @@
-"""The index of ``dedup``: what earlier runs signed, and whom they removed."""
+"""The index of ``dedup``: the signatures of earlier runs, and the documents that they removed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from gristmill.pipelines.stage import RunContext
 from gristmill.pipelines.stages.signatures import Signatures
 from gristmill.pipelines.work_directory import current
 from gristmill.store import storage
-from gristmill.store.stage_directory import Manifest, StageDirectory
-from gristmill.transforms.dedup.signed import SignedFiles, SignedUnit
+from gristmill.store.receipts import Manifest
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.transforms.dedup.signature_reader import SignatureFiles, SignedUnit
 
 
 class Earlier(NamedTuple):
@@ -65,7 +66,7 @@ def find_earlier(location: str) -> Earlier:
 
 
 def _files(earlier: Earlier) -> Iterator[tuple[StageDirectory, tuple[str, ...]]]:
-    yield earlier.signatures, SignedFiles._fields
+    yield earlier.signatures, SignatureFiles._fields
     if earlier.removals:
         yield earlier.removals, ("removals",)
 
@@ -80,7 +81,7 @@ def _units(earlier: Earlier, location: str, key: str, generation: int) -> Iterat
         )
     removals = _removals(earlier.removals, signatures.read_manifest(), location) if earlier.removals else {}
     for receipt in signatures.read_manifest().receipts:
-        files = SignedFiles(*(signatures.file_url(receipt.file(kind)) for kind in SignedFiles._fields))
+        files = SignatureFiles(*(signatures.file_url(receipt.file(kind)) for kind in SignatureFiles._fields))
         gone = removals.get(str(receipt.input["documents"]), "")
         yield SignedUnit(receipt.unit, "", files, receipt.counts.kept, generation, gone)
 

@@ -1,4 +1,4 @@
-"""Units of the stages that work on a document file and its sidecars."""
+"""Units of the stages that process a document file together with its sidecars."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections.abc import Mapping
 
 from gristmill.pipelines.stage import RunContext
 from gristmill.store.keys import key_of
-from gristmill.store.stage_directory import Receipt, StageDirectory
-from gristmill.transforms.core.row_blocks import AlignedFiles, Columns
-from gristmill.transforms.core.units import Task
+from gristmill.store.receipts import Receipt
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.transforms.core.row_blocks import AlignedFiles, FileColumns
+from gristmill.transforms.core.tasks import Task
 
 Inputs = Mapping[str, tuple[str, tuple[str, ...]]]
-"""Stage → (kind of file, columns of it), the document file first."""
+"""Stage → (kind of file, columns to read), the document file first."""
 
 
 def aligned_tasks(context: RunContext, directory: StageDirectory, inputs: Inputs, *more: str) -> list[Task]:
-    """One task for each document file of the first stage in ``inputs``.
+    """One task per document file of the first stage in ``inputs``.
 
-    A unit's key holds the sha256 of every file that it reads, and ``more``: what else its bytes depend on.
+    A unit's key holds the sha256 of every file that it reads, and ``more``: anything else that its bytes depend on.
     """
     found = {stage: by_document(context, stage) for stage in inputs}
     first = next(iter(inputs))
@@ -30,8 +31,8 @@ def aligned_tasks(context: RunContext, directory: StageDirectory, inputs: Inputs
 
 
 def by_document(context: RunContext, stage: str) -> dict[str, Receipt]:
-    """A stage's receipts by the unit of ``extract`` whose documents they are about."""
-    return {str(receipt.input.get("documents", receipt.unit)): receipt for receipt in context.manifest(stage).receipts}
+    """A stage's receipts by the unit of ``extract`` whose documents they describe."""
+    return context.manifest(stage).by_document()
 
 
 def _task(
@@ -44,7 +45,7 @@ def _task(
 ) -> Task:
     entries = {stage: receipts[stage].file(kind) for stage, (kind, _) in inputs.items()}
     files = tuple(
-        Columns(context.directories[stage].file_url(entry), inputs[stage][1]) for stage, entry in entries.items()
+        FileColumns(context.directories[stage].file_url(entry), inputs[stage][1]) for stage, entry in entries.items()
     )
     first = next(iter(entries.values()))
     given = {

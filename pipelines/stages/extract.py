@@ -1,39 +1,45 @@
-"""``extract``: sources to documents."""
+"""``extract``: documents from the files of the sources."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 
 from gristmill.classifiers.language import model_path
 from gristmill.corpus.recipe_section import key_config
-from gristmill.extraction.engines.registry import kind_of, require_engine
+from gristmill.extraction.engines.open_engine import engine_definition, require_engine
 from gristmill.extraction.quarantine import CAUSES, load_quarantine, quarantine_lines
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.store import storage
 from gristmill.store.keys import asset_hash, key_of, library_versions
-from gristmill.store.stage_directory import Manifest, StageDirectory, open_table
-from gristmill.transforms.core.units import Task
+from gristmill.store.receipts import Manifest
+from gristmill.store.stage_directory import StageDirectory, open_table
+from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.extract.extract_beam import ExtractText, WriteDocuments
+from gristmill.transforms.read.format_table import FORMATS
 from gristmill.transforms.read.read_beam import ReadSources, SourceWork
-from gristmill.transforms.read.reader import Limits
 from gristmill.transforms.read.source_section import SourceSection
-from gristmill.transforms.read.unit import Unit
-from gristmill.transforms.read.unit_plan import plan_units
+from gristmill.transforms.read.source_unit import SourceUnit
+from gristmill.transforms.read.unit_planning import plan_units
+from gristmill.transforms.read.unit_reader import ReadLimits
 
 
 class Extract(BeamStage):
-    """All text that extraction gives, with provenance; what was dropped before text, and what failed, beside it."""
+    """Documents with their provenance, and beside them the records that were dropped or failed."""
 
     name = "extract"
-    version = 3
+    versions: ClassVar = {
+        1: "text by trafilatura",
+        2: "own extraction engine, engines in child processes, archives split at members",
+        3: "language samples and checks applied to batches of records",
+    }
     counted = "records"
     libraries = ("fastwarc", "fasttext-community", "pyarrow", "resiliparse", "warcio")
 
     def key_config(self, recipe: Recipe) -> Any:
-        engine = kind_of(recipe.extract)
+        engine = engine_definition(recipe.extract)
         return {
             **key_config(recipe.extract),
             "engine": library_versions(engine.libraries),
@@ -41,13 +47,18 @@ class Extract(BeamStage):
             "language_model": asset_hash(model_path(recipe.extract.language.model)),
         }
 
+    def core_hours(self, pending: list[Task], recipe: Recipe) -> float | None:
+        """Hours from ``extract`` to ``mix`` together."""
+        rates = {source.name: FORMATS[source.format].core_megabytes_per_second for source in recipe.sources}
+        return sum(task.weight / (rates[task.input["source"]] * 3.6e9) for task in pending)
+
     def check(self, context: RunContext) -> None:
         require_engine(context.recipe.extract)
         load_quarantine(context.recipe.extract.quarantine)
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         recipe = context.recipe
-        limits = Limits(max_bytes=recipe.extract.max_bytes)
+        limits = ReadLimits(max_bytes=recipe.extract.max_bytes)
         return [
             _task(directory, unit, source, limits)
             for source in recipe.sources
@@ -60,14 +71,14 @@ class Extract(BeamStage):
         return tasks | ReadSources() | ExtractText(context.recipe.extract) | WriteDocuments(directory)
 
     def finalize(self, directory: StageDirectory, manifest: Manifest) -> None:
-        """Leaves ``quarantine.jsonl`` where pages brought their extractor down."""
+        """Write ``quarantine.jsonl`` if pages crashed their extraction engine."""
         struck = [receipt.file("rejects") for receipt in manifest.receipts if CAUSES & receipt.counts.failed.keys()]
         rows = (row for entry in struck for row in open_table(directory.file_url(entry)).read().to_pylist())
         if struck:
             storage.replace(storage.join(directory.url, "quarantine.jsonl"), quarantine_lines(rows))
 
 
-def _task(directory: StageDirectory, unit: Unit, source: SourceSection, limits: Limits) -> Task:
+def _task(directory: StageDirectory, unit: SourceUnit, source: SourceSection, limits: ReadLimits) -> Task:
     reading = source.model_dump(mode="json", exclude={"root", "paths", "crawl", "sample", "sample_seed"})
     key = key_of(directory.key, unit.identity(), reading)
     given = {

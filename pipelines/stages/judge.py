@@ -1,8 +1,8 @@
-"""``judge``: verdicts on stored signals. A changed threshold comes through here in seconds, loosened or tightened."""
+"""``judge``: verdicts from stored signals and scores, so that a changed threshold is applied in seconds."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 
@@ -11,20 +11,24 @@ from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.transforms.core.row_blocks import ReadDocuments
-from gristmill.transforms.core.units import Task
+from gristmill.transforms.core.core_beam import ReadDocuments
+from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.quality.judge_beam import JudgeSignals, WriteVerdicts
-from gristmill.transforms.quality.score_beam import JudgeScores
+from gristmill.transforms.quality.quality_beam import JudgeScores
 from gristmill.transforms.quality.score_rules import score_rules
-from gristmill.transforms.quality.signal_columns import RULE_COLUMNS
+from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS
 
 
 class Judge(BeamStage):
-    """Kept or not, the primary reason and every other rule that fails, row-aligned with the documents."""
+    """For each document: kept or not, the primary reason, and every other rule that fails."""
 
     name = "judge"
-    version = 2
+    versions: ClassVar = {
+        1: "verdicts on the Gopher and C4 rules",
+        2: "rules of every preset; each failed rule with its value and threshold",
+    }
     takes_from = "extract"
+    sidecar = "verdicts"
 
     def key_config(self, recipe: Recipe) -> Any:
         rules = score_rules(recipe.scores)

@@ -15,19 +15,22 @@ import pyarrow as pa
 from gristmill.corpus.recipe_section import key_config
 from gristmill.corpus.record import UnitSummary
 from gristmill.errors import RunError
-from gristmill.mixing.sampling_plan import Plan, SourceSize, make_plan
-from gristmill.mixing.shard import PIECE_SCHEMA, Shard, ShardCount, build_shard
+from gristmill.mixing.build_shard import PIECE_SCHEMA, Shard, ShardCount, build_shard
+from gristmill.mixing.mix_plan import Plan, SourceSize, make_plan
 from gristmill.mixing.source_stream import SourceStream, join_units
-from gristmill.mixing.token_counts import token_books
+from gristmill.mixing.token_balance import token_books
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.store import storage
+from gristmill.store.attempts import Attempt
 from gristmill.store.counts import RecordCounts
 from gristmill.store.keys import key_of
-from gristmill.store.stage_directory import Attempt, Receipt, StageDirectory
+from gristmill.store.receipts import Receipt
+from gristmill.store.stage_directory import StageDirectory
 from gristmill.tokenization.token_file import read_bucket
+from gristmill.transforms.core.core_beam import ReadUnits, WriteUnits
 from gristmill.transforms.core.side_files import SideFile, stage_side_file
-from gristmill.transforms.core.units import ReadUnits, Task, WriteUnits
+from gristmill.transforms.core.tasks import Task
 
 
 class TokenUnit(NamedTuple):
@@ -51,8 +54,12 @@ class Mix(BeamStage):
     """Shards of a fixed number of tokens, the sources interleaved by the plan; ``in`` and ``kept`` count sequences."""
 
     name = "mix"
-    version = 2
-    counted: ClassVar[str] = "sequences"
+    versions: ClassVar = {
+        1: "shards in a global order by quota",
+        2: "unit keys hash the plan and all tokens once",
+    }
+    counted = "sequences"
+    counted_per_weight = 1.0
 
     def key_config(self, recipe: Recipe) -> Any:
         return key_config(recipe.mix)
@@ -166,7 +173,7 @@ def _bucket(units: tuple[TokenUnit, ...], bucket: int) -> pa.Table:
         with storage.open_input(unit.documents) as file:
             return read_bucket(file, bucket)
 
-    return join_units(enumerate(storage.threaded(rows, units)))
+    return join_units(enumerate(storage.map_in_threads(rows, units)))
 
 
 def _plan(context: RunContext) -> Plan:

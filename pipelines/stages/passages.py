@@ -1,18 +1,18 @@
-"""``passages``: lines and paragraphs hashed, for ``repeats``. Only where a recipe asks for either."""
+"""``passages``: hashes of lines and paragraphs for ``repeats``. Optional: only if the recipe has rules for them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 
-from gristmill.corpus.words import UNICODE_VERSION
+from gristmill.corpus.character_tables import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.transforms.core.row_blocks import ReadDocuments
-from gristmill.transforms.core.units import Task
+from gristmill.transforms.core.core_beam import ReadDocuments
+from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.line_dedup.line_dedup_beam import HashPassages, WritePassages
 from gristmill.transforms.line_dedup.repeats_section import RepeatsSection
 
@@ -22,25 +22,28 @@ TEXT_LEFT: dict[str, tuple[str, tuple[str, ...]]] = {
     "judge": ("verdicts", ("kept",)),
     "dedup": ("removals", ("removed",)),
 }
-"""What the text is read from that line rules and deduplication leave."""
+"""The files that give the text that is left after line rules and deduplication."""
 
 
 def repeats_section(recipe: Recipe) -> RepeatsSection:
-    """The section, in a stage that is there because of it."""
+    """The ``repeats`` section; raises ValueError if the recipe has none."""
     if recipe.repeats is None:
-        raise ValueError("the recipe asks for no `repeats`")
+        raise ValueError("the recipe has no `repeats` section")
     return recipe.repeats
 
 
 class Passages(BeamStage):
-    """A hash and a place of every line and paragraph that may be cut, of documents that ``dedup`` left."""
+    """Hash and place of every line and paragraph that may be cut from the documents that ``dedup`` kept."""
 
     name = "passages"
-    version = 1
+    versions: ClassVar = {1: "hashes by normalised words"}
     takes_from = "dedup"
 
+    def is_enabled(self, recipe: Recipe) -> bool:
+        return bool(recipe.repeats and recipe.repeats.passage_rules)
+
     def key_config(self, recipe: Recipe) -> Any:
-        """How often a passage must come, and which copy stays, is decided later."""
+        """How often a passage must occur, and which copy stays, is decided by ``repeats``."""
         section = repeats_section(recipe)
         fewest = {str(kind): rule.min_words for kind, rule in section.passage_rules.items()}
         return [fewest, section.partitions, sorted(section.exclude_sources), UNICODE_VERSION]

@@ -1,32 +1,40 @@
-"""``refine``: the documents as they will be trained on."""
+"""``refine``: the final documents, as they will be tokenized."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 
+from gristmill.corpus.character_tables import UNICODE_VERSION
 from gristmill.corpus.document import DOCUMENT_SCHEMA
 from gristmill.corpus.recipe_section import key_config
-from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store import storage
-from gristmill.store.stage_directory import Receipt, StageDirectory
-from gristmill.transforms.contamination.build_index import build_index
-from gristmill.transforms.core.row_blocks import ReadDocuments
-from gristmill.transforms.core.units import Task
-from gristmill.transforms.refine.refine_beam import RefineDocuments, WriteRefined, index_bytes, load_index
+from gristmill.store.receipts import Receipt
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.transforms.contamination.build_ngram_index import build_ngram_index
+from gristmill.transforms.contamination.ngram_index import NgramIndex
+from gristmill.transforms.core.core_beam import ReadDocuments
+from gristmill.transforms.core.tasks import Task
+from gristmill.transforms.refine.refine_beam import RefineDocuments, WriteRefined
 
 
 class Refine(BeamStage):
-    """Removed rows gone, lines and repeats cut, test items dropped or cut, personal data redacted."""
+    """Removes duplicates, cuts lines and repeats, drops or cuts test items, and redacts personal data."""
 
     name = "refine"
-    version = 4
+    versions: ClassVar = {
+        1: "decontamination and redaction",
+        2: "hits with benchmark, item and places",
+        3: "lines cut by the line rules of ``signals``",
+        4: "ranges cut by ``repeats``",
+    }
     takes_from = "dedup"
+    sidecar = "edits"
     libraries = ("phonenumbers", "presidio-analyzer", "pyarrow")
 
     def key_config(self, recipe: Recipe) -> Any:
@@ -51,14 +59,14 @@ class Refine(BeamStage):
         if section.decontaminate:
             url = _index_url(directory)
             if not storage.exists(url):
-                storage.create(url, index_bytes(build_index(section.decontaminate)))
+                storage.create(url, build_ngram_index(section.decontaminate).to_bytes())
         return tasks | ReadDocuments() | RefineDocuments(section, url) | WriteRefined(directory, section)
 
     def summary(self, context: RunContext, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
-        """How many items of each test set could be looked for."""
+        """The number of items of each test set, and how many of them can be searched for."""
         if not context.recipe.refine.decontaminate:
             return {}
-        index = load_index(_index_url(context.directories[self.name]))
+        index = NgramIndex.load(_index_url(context.directories[self.name]))
         return {"benchmarks": [counts._asdict() for counts in index.counts]}
 
 

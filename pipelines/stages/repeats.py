@@ -1,13 +1,13 @@
-"""``repeats``: which lines, paragraphs and spans go, decided over all units together. Only where a recipe asks."""
+"""``repeats``: lines, paragraphs and spans to cut, decided over all units together. Optional."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 
+from gristmill.corpus.character_tables import UNICODE_VERSION
 from gristmill.corpus.recipe_section import key_config
-from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks, by_document
@@ -15,19 +15,22 @@ from gristmill.pipelines.stages.passages import TEXT_LEFT, repeats_section
 from gristmill.store.keys import key_of
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.side_files import stage_side_file
-from gristmill.transforms.core.units import Task
-from gristmill.transforms.line_dedup.groups import unit_groups
+from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.line_dedup.line_dedup_beam import CutRepeats
-from gristmill.transforms.line_dedup.units import RepeatsUnit
+from gristmill.transforms.line_dedup.line_dedup_unit import RepeatsUnit
+from gristmill.transforms.line_dedup.span_groups import unit_groups
 
 
 class Repeats(BeamStage):
-    """What goes of each document, row-aligned. One document more can change any unit's, so units go together."""
+    """For each document, the ranges to cut. A new document can change any unit, so units are decided together."""
 
     name = "repeats"
-    version = 1
+    versions: ClassVar = {1: "lines and paragraphs by hash, spans by suffix array"}
     takes_from = "dedup"
     requires_all_units = True
+
+    def is_enabled(self, recipe: Recipe) -> bool:
+        return recipe.repeats is not None
 
     def key_config(self, recipe: Recipe) -> Any:
         return [key_config(repeats_section(recipe)), recipe.dedup.priority, UNICODE_VERSION]

@@ -1,8 +1,8 @@
-"""``scores``: what models and word lists say of each document. Only where a recipe names scorers."""
+"""``scores``: scores of each document by models and word lists. Optional: only if the recipe names scorers."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 
@@ -12,28 +12,33 @@ from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.pipelines.work_directory import directories
 from gristmill.store import storage
-from gristmill.store.stage_directory import FileEntry, Manifest, StageDirectory
-from gristmill.transforms.core.row_blocks import Columns
-from gristmill.transforms.core.units import Task
-from gristmill.transforms.quality.score_beam import SCORERS, ReadScoreWork, ScoreDocuments, ScoreWork, WriteScores
+from gristmill.store.receipts import FileEntry, Manifest
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.transforms.core.row_blocks import FileColumns
+from gristmill.transforms.core.tasks import Task
+from gristmill.transforms.quality.quality_beam import SCORERS, ReadScoreWork, ScoreDocuments, ScoreWork, WriteScores
 from gristmill.transforms.quality.score_rules import score_rules
 from gristmill.transforms.quality.score_section import AnyScorer
 from gristmill.transforms.quality.scorers import dear, require, scorer_key, slice_of
-from gristmill.transforms.quality.signal_columns import RULE_COLUMNS
+from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS
 
-Known = dict[str, list[tuple[Columns, str]]]
-"""Scores of earlier runs, by the sha256 of the document file that they are of: a column, and its scorer's key."""
+Known = dict[str, list[tuple[FileColumns, str]]]
+"""Columns of scores from earlier runs with their scorers' keys, by the sha256 of the document file."""
 
 
 class Scores(BeamStage):
-    """A float32 column for each scorer, row-aligned with the documents."""
+    """A float32 column per scorer."""
 
     name = "scores"
-    version = 1
+    versions: ClassVar = {1: "one column per scorer"}
     takes_from = "extract"
+    sidecar = "scores"
+
+    def is_enabled(self, recipe: Recipe) -> bool:
+        return bool(recipe.scores)
 
     def key_config(self, recipe: Recipe) -> Any:
-        """Where a dear scorer is let by what rules decide, they shape its column, and are in the key."""
+        """The rules that decide which documents an expensive scorer sees affect its column, so they are in the key."""
         scorers = slice_of(recipe.scores)
         if not dear(recipe.scores):
             return scorers
@@ -65,13 +70,13 @@ class Scores(BeamStage):
 
 
 def _before_the_last(scorers: tuple[AnyScorer, ...]) -> list[AnyScorer]:
-    """The scorers whose rules decide what a dear one sees: all but the last dear one."""
+    """The scorers whose rules decide what an expensive scorer sees: all but the last expensive one."""
     last = dear(scorers)[-1]
     return [one for one in scorers if one is not last]
 
 
 def _known(work: str, current: StageDirectory, keys: set[str]) -> Known:
-    """What finished runs in ``work`` left of scorers with ``keys``. Equal keys give equal scores, so any will do."""
+    """Scores that completed runs in ``work`` stored for scorers with ``keys``: equal keys give equal scores."""
     found: Known = {}
     for directory in directories(work, current.stage):
         if directory.key != current.key and storage.exists(directory.manifest_url):
@@ -85,4 +90,4 @@ def _collect(directory: StageDirectory, manifest: Manifest, keys: set[str], foun
         for column, key in receipt.summary[SCORERS].items():
             if key in keys:
                 about = found.setdefault(receipt.input["sha256"]["extract"], [])
-                about.append((Columns(directory.file_url(entry), (column,)), key))
+                about.append((FileColumns(directory.file_url(entry), (column,)), key))

@@ -1,32 +1,36 @@
-"""``signals``: what is measured of a document's text, kept apart from what is decided on it."""
+"""``signals``: measurements of each document's text, stored apart from the verdicts that use them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 
-from gristmill.corpus.words import UNICODE_VERSION
+from gristmill.corpus.character_tables import UNICODE_VERSION
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store.keys import library_versions
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.transforms.core.row_blocks import ReadDocuments
-from gristmill.transforms.core.units import Task
+from gristmill.transforms.core.core_beam import ReadDocuments
+from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.quality.judge_beam import MeasureSignals, WriteSignals
-from gristmill.transforms.quality.rule_names import Variant
+from gristmill.transforms.quality.rule_table import Variant
 
 LIBRARIES: dict[Variant, tuple[str, ...]] = {"datatrove": ("spacy",), "dclm": ("regex",)}
-"""What cuts the words of a variant."""
+"""Distributions that split text into words for a variant."""
 
 
 class Signals(BeamStage):
-    """A float32 column for each signal, and what the line rules cut, row-aligned with the documents."""
+    """A float32 column per signal, and the ranges that the line rules cut."""
 
     name = "signals"
-    version = 2
+    versions: ClassVar = {
+        1: "signals of Gopher and C4",
+        2: "signals of every preset, measured over batches; cuts of the line rules",
+    }
     takes_from = "extract"
+    sidecar = "signals"
 
     def key_config(self, recipe: Recipe) -> Any:
         sliced = {"unicode": UNICODE_VERSION, **recipe.judge.measures()}

@@ -1,35 +1,38 @@
-"""``signatures``: what documents are compared by; the exchange of this run, and the index for later crawls."""
+"""``signatures``: the signatures that documents are compared by, also the index that later crawls compare with."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
+from gristmill.transforms.dedup.dedup_beam import SignDocuments, WriteSignatures
 
+from gristmill.corpus.character_tables import UNICODE_VERSION
 from gristmill.corpus.recipe_section import key_config
-from gristmill.corpus.words import UNICODE_VERSION
 from gristmill.errors import InputError
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store.keys import library_versions
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.transforms.core.row_blocks import ReadDocuments
-from gristmill.transforms.core.units import Task
-from gristmill.transforms.dedup.sign_beam import SignDocuments, WriteSignatures
-from gristmill.transforms.quality.signals import SIGNALS
+from gristmill.transforms.core.core_beam import ReadDocuments
+from gristmill.transforms.core.tasks import Task
+from gristmill.transforms.quality.signal_table import SIGNALS
 
 
 class Signatures(BeamStage):
     """MinHash bands, a fingerprint and a sketch of every document that ``judge`` kept."""
 
     name = "signatures"
-    version = 2
+    versions: ClassVar = {
+        1: "MinHash bands and fingerprints",
+        2: "signatures of whole batches, and sketches for exact similarity",
+    }
     takes_from = "judge"
 
     def key_config(self, recipe: Recipe) -> Any:
         section = recipe.dedup
-        # What nobody asked for stands in no key: an index made without stays one.
+        # Settings at their defaults stay out of the key, so that an index made before they existed remains valid.
         asked: list[Any] = [library_versions(["ada-url"])] if section.urls else []
         asked += [section.shingle] if section.shingle != "words" else []
         common = [section.quality, UNICODE_VERSION, *asked]
@@ -42,7 +45,7 @@ class Signatures(BeamStage):
         scores = [scorer.column for scorer in context.recipe.scores]
         if quality is not None and quality not in (*SIGNALS, *scores):
             known = ", ".join([*SIGNALS, *scores])
-            raise InputError(f"dedup.quality names {quality!r}, which is no signal; the signals are {known}")
+            raise InputError(f"dedup.quality names {quality!r}, which is not a signal; the signals are {known}")
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         inputs: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -1,8 +1,8 @@
-"""``tokenize``: final documents to token files, bucketed by a seeded hash of the document id."""
+"""``tokenize``: token files of the final documents, in buckets by a seeded hash of the document id."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 
@@ -12,15 +12,15 @@ from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.tokenization.tokenization_beam import EncodeDocuments, WriteTokens
-from gristmill.transforms.core.row_blocks import ReadDocuments
-from gristmill.transforms.core.units import Task
+from gristmill.transforms.core.core_beam import ReadDocuments
+from gristmill.transforms.core.tasks import Task
 
 
 class Tokenize(BeamStage):
-    """A payload of tokens and an index of documents for each unit."""
+    """The tokens of each unit, and an index of its documents."""
 
     name = "tokenize"
-    version = 1
+    versions: ClassVar = {1: "token payload and document index"}
     takes_from = "refine"
     libraries = ("tokenizers",)
 

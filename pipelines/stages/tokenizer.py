@@ -1,9 +1,9 @@
-"""``tokenizer``: a byte-level BPE trained on a sample of the final documents, or the one that the recipe pins."""
+"""``tokenizer``: a byte-level BPE trained on a sample of the final documents, or the file that the recipe names."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 
@@ -12,16 +12,16 @@ from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.store.keys import key_of
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.tokenization.sample import sample_thresholds
 from gristmill.tokenization.tokenization_beam import ReadSample, SampleWork, TrainTokenizer
-from gristmill.transforms.core.units import Task
+from gristmill.tokenization.tokenizer_sample import sample_thresholds
+from gristmill.transforms.core.tasks import Task
 
 
 class Tokenizer(BeamStage):
-    """One unit: the sample and what is trained on it. ``kept`` are the documents in the sample."""
+    """A single unit. ``kept`` counts the documents in the sample."""
 
     name = "tokenizer"
-    version = 1
+    versions: ClassVar = {1: "byte-level BPE"}
     takes_from = "refine"
     libraries = ("tokenizers",)
 

@@ -1,41 +1,47 @@
-"""``train``: shards to a model, by torchrun on this host or by a job that is handed over."""
+"""``train``: a model trained on the shards, by torchrun on this host or by a submitted job."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
+
+from rich.table import Table
 
 from gristmill.corpus.recipe_section import key_config
-from gristmill.mixing.reader import MixedShards
+from gristmill.mixing.mixed_shards import MixedShards
 from gristmill.pipelines.recipe import Recipe, load_recipe, parse_section
-from gristmill.pipelines.stage import Launch, RunContext, UnderWay
+from gristmill.pipelines.reports.tables import training_table
+from gristmill.pipelines.stage import JobPending, LaunchStage, RunContext
 from gristmill.store import storage
 from gristmill.store.counts import RecordCounts
 from gristmill.store.keys import key_of
-from gristmill.store.stage_directory import Receipt, StageDirectory
+from gristmill.store.receipts import Manifest, Receipt
+from gristmill.store.stage_directory import StageDirectory
 from gristmill.training.launch.launch_section import LocalLaunch
 from gristmill.training.launch.local import finished, train
 from gristmill.training.launch.submit import check, follow, require_at_work, standing, submit
 from gristmill.training.train_section import TrainSection
-from gristmill.transforms.core.units import Task
+from gristmill.transforms.core.tasks import Task
 
 Watch = Callable[[dict[str, Any]], None]
 
 
 class TrainWork(NamedTuple):
-    """The shards to train on, and the folder of checkpoints, metrics and the model."""
+    """The shards to train on, and the folder for checkpoints, metrics and the model."""
 
     shards: str
     out: str
     sequences: int
 
 
-class Train(Launch):
-    """One unit: a run over the mix. ``in`` are its sequences, ``kept`` those that were trained on."""
+class Train(LaunchStage):
+    """A single unit: a training run over the mix. ``in`` counts its sequences, ``kept`` those trained on."""
 
     name = "train"
-    version = 1
+    versions: ClassVar = {1: "LLaMA-shaped decoder, FSDP2"}
     counted = "sequences"
+    counted_per_weight = 1.0
+    keeps_unlisted_files = True
     takes_from = "mix"
     libraries = ("torch",)
 
@@ -60,7 +66,7 @@ class Train(Launch):
             work: TrainWork = task.work
 
             def watch(row: Mapping[str, Any], unit: str = task.unit) -> None:
-                directory.heartbeat(unit, (row["step"] + 1) * section.batch_sequences, f"loss {row['loss']:.3f}")
+                directory.heartbeats.write(unit, (row["step"] + 1) * section.batch_sequences, f"loss {row['loss']:.3f}")
 
             result = trained(section, work, task.unit, watch)
             sequences = result["sequences"]
@@ -74,9 +80,12 @@ class Train(Launch):
     def summary(self, context: RunContext, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
         return receipts[0].summary
 
+    def report(self, manifest: Manifest) -> Iterable[Table]:
+        return [training_table(manifest)]
+
 
 def trained(section: TrainSection, work: TrainWork, unit: str, watch: Watch) -> dict[str, Any]:
-    """The run's result, however it was started. Raises UnderWay where it is handed over and not done yet."""
+    """The result of the training run. Raises JobPending if it was submitted as a job that has not finished."""
     if result := finished(work.out):
         return result
     launch, record = section.launch, standing(work.out)
@@ -84,18 +93,18 @@ def trained(section: TrainSection, work: TrainWork, unit: str, watch: Watch) -> 
         return train(section, work.shards, work.out, watch)
     if record is None:
         record = submit(section, work.shards, work.out, unit)
-        result = finished(work.out)  # the command may have trained and ended
+        result = finished(work.out)  # the command may have waited for the training
     else:
         require_at_work(launch, record, work.out)
     if not isinstance(launch, LocalLaunch) and launch.wait and record.job is not None:
         result = follow(launch, record, work.out, watch)
     if result is None:
-        raise UnderWay(record.sentence())
+        raise JobPending(record.sentence())
     return result
 
 
 def train_on(shards: str, out: str, recipe: str | None, overrides: Iterable[str], watch: Watch) -> dict[str, Any]:
-    """Train on the shards of any ``mix`` directory; the trainer's result. Raises InputError, RunError."""
+    """Train on the shards of any ``mix`` directory and return the trainer's result. Raises InputError or RunError."""
     section = load_recipe(recipe, overrides).train if recipe else parse_section(TrainSection, overrides)
-    MixedShards.open(shards)  # says what is wrong with them before processes are started
+    MixedShards.open(shards)  # reports damaged shards before processes start
     return train(section, shards, out, watch)

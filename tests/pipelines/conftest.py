@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from gristmill.pipelines.recipe import Recipe, load_recipe
-from gristmill.pipelines.reports.inspect_documents import Selection, inspect_documents
-from gristmill.pipelines.run import Done, Step, run
+from gristmill.pipelines.reports.document_history import Selection, inspect_documents
+from gristmill.pipelines.run import CompletedStage, Step, run
 from gristmill.pipelines.sample.build import build
 from gristmill.pipelines.work_directory import current
-from gristmill.runners.embedded import EmbeddedStageRunner
+from gristmill.runners.embedded_stage_runner import EmbeddedStageRunner
 
 
 class CompletedRun(NamedTuple):
@@ -23,7 +23,7 @@ class CompletedRun(NamedTuple):
     recipe: Recipe
     work: str
     ledger: dict[str, Any]
-    done: dict[str, Done]
+    done: dict[str, CompletedStage]
 
     def manifests(self) -> dict[str, str]:
         """sha256 of every manifest."""
@@ -36,9 +36,9 @@ class CompletedRun(NamedTuple):
 
 def run_recipe(recipe: Recipe, work: Path | str, workers: int = 1, until: str | None = "mix") -> CompletedRun:
     """Run a recipe without drawing anything."""
-    done: dict[str, Done] = {}
+    done: dict[str, CompletedStage] = {}
 
-    def finished(one: Done) -> None:
+    def finished(one: CompletedStage) -> None:
         done[one.step.stage.name] = one
 
     def unwatched(step: Step) -> Any:

@@ -15,15 +15,15 @@ from gristmill.pipelines import run
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stages import stages_of
 from gristmill.pipelines.stages.dedup import Dedup
-from gristmill.transforms.dedup.rounds import Limits
+from gristmill.transforms.dedup.rounds import RoundLimits
 from tests.pipelines.small import recipe, source
 
 CHANCE = random.Random(3)
 WORDS = [f"word{number}" for number in range(300)]
-ONE_PLACE = Limits()
+ONE_PLACE = RoundLimits()
 """All comes together in one place."""
 
-ROUNDS = Limits(one_place=0, rows=1500, documents=60)
+ROUNDS = RoundLimits(one_place=0, rows=1500, documents=60)
 """Rounds, and the edges that are left are joined in one place."""
 
 STARS = ROUNDS._replace(join=0)
@@ -53,7 +53,7 @@ def chained(folder: Path, texts: list[str] = TEXTS, files: int = 3, **more: Any)
 
 
 @contextmanager
-def limited(limits: Limits) -> Iterator[None]:
+def limited(limits: RoundLimits) -> Iterator[None]:
     """Runs in which ``dedup`` has these limits."""
 
     def stages(of: Recipe) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ import pytest
 
 from gristmill.errors import InputError
 from gristmill.pipelines.recipe import dump_recipe
-from gristmill.pipelines.reports.inspect_documents import Selection, inspect_documents
+from gristmill.pipelines.reports.document_history import Selection, inspect_documents
 from gristmill.pipelines.work_directory import current, read_ledger
 from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small import fault, lines, prose, recipe, source
@@ -151,7 +151,7 @@ def test_a_source_without_files(tmp_path: Path) -> None:
     said = fault(InputError, recipe(given), tmp_path / "work")
     assert said == (
         f"source 'web': no file below {given['root']} matches '*.warc.gz'; "
-        "correct `root` or `paths`, or leave the source out"
+        "correct `root` or `paths`, or remove the source"
     )
     gone = fault(InputError, recipe({**given, "root": "/no/such/folder"}), tmp_path / "work")
     assert gone.startswith("source 'web': no file below /no/such/folder matches '*.warc.gz'")
@@ -165,7 +165,7 @@ def test_a_column_that_is_not_there(tmp_path: Path, workers: int) -> None:
     for name in ("a", "b"):
         pq.write_table(pa.table({"body": [name], "key": [1]}), tmp_path / "rows" / f"{name}.parquet")
     said = fault(InputError, recipe(given), tmp_path / "work", workers=workers)
-    assert said in {f"{name}.parquet has no column 'text'; set `fields` to some of body, key" for name in "ab"}
+    assert said in {f"{name}.parquet has no column 'text'; set `fields` to columns among body, key" for name in "ab"}
 
 
 def test_a_language_model_that_is_none(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_missing_list_model_or_test_set(tmp_path: Path, key: str, section: dic
     faulty = recipe(source(tmp_path, "lines", "jsonl", {"a.jsonl": lines(prose(1))}), **{key: section})
     said = fault(InputError, faulty, tmp_path / "work", until="mix")
     assert said.startswith("no file /no/such/file")
-    assert said.endswith(", which the recipe names: correct its path")
+    assert said.endswith(": correct its path in the recipe")
     assert not list((tmp_path / "work").glob("extract-*"))
 
 

@@ -82,12 +82,12 @@ def test_ledger(completed_run: CompletedRun) -> None:
 
 
 def test_a_ledger_that_does_not_balance_says_so_with_status_1(completed_run: CompletedRun, tmp_path: Path) -> None:
-    books = {**completed_run.ledger, "balanced": False, "imbalances": ["judge: takes in 5, but extract kept 6"]}
+    books = {**completed_run.ledger, "balanced": False, "imbalances": ["judge read 5, but extract kept 6"]}
     (tmp_path / "ledger.json").write_text(json.dumps(books))
     table = gristmill("ledger", tmp_path)
     assert table.exit_code == 1
     assert "NOT BALANCED" in table.output
-    assert "judge: takes in 5, but extract kept 6" in table.output
+    assert "judge read 5, but extract kept 6" in table.output
     plain = gristmill("ledger", tmp_path, "--json")
     assert plain.exit_code == 1
     assert json.loads(plain.output) == books
@@ -105,7 +105,7 @@ def test_a_damaged_ledger_or_list_of_stages(work: Path, text: str) -> None:
     for name, command in (("ledger.json", "ledger"), ("latest.json", "inspect"), ("latest.json", "clean")):
         (work / name).write_text(text)
         found = sentence(gristmill(command, work))
-        assert found == f"{work}/{name} is damaged: run the recipe again, which writes it anew"
+        assert found == f"{work}/{name} is damaged: run the recipe again to rewrite it"
 
 
 def test_plan_of_what_was_never_run(sample: Path) -> None:
@@ -154,7 +154,7 @@ def test_plan_of_a_faulty_recipe(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("name: a\nsources: [{name: web, format: warc, root: crawl}]")
     assert sentence(gristmill("plan", tmp_path / "a.yaml")) == (
         f"source 'web': no file below {tmp_path}/crawl matches '**/*'; "
-        "correct `root` or `paths`, or leave the source out"
+        "correct `root` or `paths`, or remove the source"
     )
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from gristmill.errors import InputError, RunError
 from gristmill.pipelines.recipe import dump_recipe, load_recipe
-from gristmill.pipelines.reports.inspect_documents import Selection, inspect_documents
+from gristmill.pipelines.reports.document_history import Selection, inspect_documents
 from gristmill.pipelines.work_directory import current
-from gristmill.runners.job_errors import cause
+from gristmill.runners.job_errors import root_cause
 from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small import fault, lines, prose, recipe, source
 
@@ -56,7 +56,7 @@ def told(failed: subprocess.CompletedProcess[str], cause: str) -> None:
     assert "Traceback" not in failed.stderr
     said = failed.stderr.splitlines()[-1]
     assert said.startswith("error: ")
-    assert f"{cause}; once that is mended, the same command goes on from here" in said
+    assert f"{cause}; fix this, then run the same command again to resume" in said
 
 
 def goes_on(recipe: Path, work: Path, other: Path) -> None:
@@ -150,7 +150,7 @@ Traceback (most recent call last):
     ],
 )
 def test_the_cause_of_what_beam_raises(raised: Exception, kind: str, message: str) -> None:
-    assert cause(raised) == (kind, message)
+    assert root_cause(raised) == (kind, message)
 
 
 # --- somebody has been at the work directory ---
@@ -178,7 +178,7 @@ def test_a_manifest_that_was_cut_off_is_written_anew(judged: CompletedRun) -> No
 def test_a_manifest_that_was_cut_off_is_named(judged: CompletedRun) -> None:
     manifest = Path(current(judged.work)["judge"].manifest_url)
     manifest.write_bytes(manifest.read_bytes()[:40])
-    with pytest.raises(RunError, match=f"^{manifest} is damaged: run the recipe again, which writes it anew$"):
+    with pytest.raises(RunError, match=f"^{manifest} is damaged: run the recipe again to rewrite it$"):
         list(inspect_documents(judged.work, Selection(None, None, None), 1))
 
 
@@ -188,7 +188,7 @@ def test_a_receipt_that_was_cut_off_is_named(judged: CompletedRun, left: int) ->
     (receipt,) = Path(current(judged.work)["signals"].url, "receipts").iterdir()
     receipt.write_bytes(receipt.read_bytes()[:left])
     said = fault(RunError, judged.recipe, Path(judged.work), until="judge")
-    assert said == f"{receipt} is damaged: delete it, and the same command does its unit again"
+    assert said == f"{receipt} is damaged: delete it, then run the same command again to redo its unit"
     receipt.unlink()
     again = run_recipe(judged.recipe, judged.work, until="judge")
     assert again.worked_on() == {"extract": 0, "signals": 1, "judge": 0}
@@ -201,7 +201,7 @@ def test_a_data_file_that_is_gone_or_cut_off_is_named(judged: CompletedRun, harm
     (receipt,) = Path(current(judged.work)["extract"].url, "receipts").iterdir()
     harm(file)
     said = fault(RunError, judged.recipe, Path(judged.work), until="signatures")
-    assert said == f"{file} is missing or damaged: delete it and {receipt}, and the same command writes both again"
+    assert said == f"{file} is missing or damaged: delete it and {receipt}, then run the same command again to write both"
     file.unlink(missing_ok=True)
     receipt.unlink()
     assert run_recipe(judged.recipe, judged.work, until="signatures").ledger["balanced"]

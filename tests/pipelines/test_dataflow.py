@@ -15,13 +15,13 @@ import apache_beam as beam
 import pytest
 
 from gristmill.errors import InputError, RunError
-from gristmill.pipelines.run import Step, graph, prepare
+from gristmill.pipelines.run import Step, pipeline_of, prepare
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages import STAGES
 from gristmill.pipelines.work_directory import manifests
-from gristmill.runners.open_runner import open_runner
-from gristmill.runners.profile import Dataflow, load_profile
-from gristmill.runners.runner import WorkersLostError
+from gristmill.runners.profile_table import load_profile
+from gristmill.runners.profiles.dataflow_profile import DataflowProfile
+from gristmill.runners.stage_runner import WorkersLostError
 from tests.pipelines.conftest import CompletedRun
 from tests.pipelines.offline_dataflow import Cloud, cut_off, require
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.runners
 
 UNITS = 100_000
 WORK = "gs://bucket/work"
-PROFILE = Dataflow(
+PROFILE = DataflowProfile(
     project="some-project",
     region="us-central1",
     temp="gs://bucket/temp",
@@ -79,8 +79,8 @@ def translated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     directory = step.directory._replace(work=str(tmp_path_factory.mktemp("parcels")))
     with pytest.MonkeyPatch.context() as patch:
         cloud = cut_off(patch)
-        engine = open_runner(PROFILE, WORK, 64)
-        engine.run(stage.name, partial(graph, stage, Step(stage, directory, many, many), context), UNITS)
+        engine = PROFILE.open_runner(WORK, 64)
+        engine.run(stage.name, partial(pipeline_of, stage, Step(stage, directory, many, many), context), UNITS)
     (pipeline,) = (data for address, data in cloud.files.items() if address.endswith("/pipeline.pb"))
     return Translated(cloud.job, beam_runner_api_pb2.Pipeline.FromString(pipeline))
 
@@ -160,7 +160,7 @@ def test_no_two_steps_have_one_name(translated: Translated) -> None:
 
 
 def _engine(**more: Any) -> Any:
-    return open_runner(PROFILE.model_copy(update=more), WORK, None)
+    return PROFILE.model_copy(update=more).open_runner(WORK, None)
 
 
 def _build(pipeline: beam.Pipeline) -> Any:
@@ -173,7 +173,7 @@ def test_job_names_tell_the_work_directory_and_the_stage(cloud: Cloud) -> None:
     name = cloud.job.proto.name
     assert name.startswith("gristmill-")
     assert name.endswith("-extract")
-    other = open_runner(PROFILE, "gs://bucket/other", None)
+    other = PROFILE.open_runner("gs://bucket/other", None)
     assert len({engine.job_name("judge"), other.job_name("judge"), name}) == 3
 
 
@@ -191,7 +191,7 @@ def test_job_names_tell_the_work_directory_and_the_stage(cloud: Cloud) -> None:
 def test_workers_are_processes_one_on_each_vcpu(
     cloud: Cloud, machine: str, workers: int | None, units: int, machines: int
 ) -> None:
-    open_runner(PROFILE.model_copy(update={"machine_type": machine}), WORK, workers).run("extract", _build, units)
+    PROFILE.model_copy(update={"machine_type": machine}).open_runner(WORK, workers).run("extract", _build, units)
     assert cloud.job.proto.environment.worker_pools[0].autoscaling_settings.max_num_workers == machines
 
 
@@ -328,7 +328,7 @@ def test_options_that_beam_refuses_become_one_sentence(cloud: Cloud) -> None:
 
 def test_a_local_work_directory_is_refused(cloud: Cloud, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give --work as gs://BUCKET/FOLDER"):
-        open_runner(PROFILE, str(tmp_path), None)
+        PROFILE.open_runner(str(tmp_path), None)
 
 
 def test_missing_credentials_are_told_at_once(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,13 +339,13 @@ def test_missing_credentials_are_told_at_once(cloud: Cloud, monkeypatch: pytest.
 
     monkeypatch.setattr("google.auth.default", missing)
     with pytest.raises(InputError, match="gcloud auth application-default login"):
-        open_runner(PROFILE, WORK, None)
+        PROFILE.open_runner(WORK, None)
 
 
 def test_missing_packages_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(InputError, match=r"pip install 'gristmill\[gcp\]'"):
-        open_runner(PROFILE, WORK, None)
+        PROFILE.open_runner(WORK, None)
 
 
 def test_a_profile_must_name_project_and_region() -> None:

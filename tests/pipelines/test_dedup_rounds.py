@@ -13,17 +13,17 @@ import pytest
 from gristmill.errors import RunError
 from gristmill.pipelines import run
 from gristmill.pipelines.work_directory import current
-from gristmill.runners.embedded import EmbeddedStageRunner
-from gristmill.runners.runner import Build, StageRunner, WorkersLostError
-from gristmill.transforms.dedup.buckets import Members
-from gristmill.transforms.dedup.rounds import Limits
+from gristmill.runners.embedded_stage_runner import EmbeddedStageRunner
+from gristmill.runners.stage_runner import Build, StageRunner, WorkersLostError
+from gristmill.transforms.dedup.buckets import BucketMembers
+from gristmill.transforms.dedup.rounds import RoundLimits
 from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.rounds import ONE_PLACE, ROUNDS, STARS, TEXTS, WORDS, chained, limited
 
-ONE_PART = Limits(one_place=0, join=0)
+ONE_PART = RoundLimits(one_place=0, join=0)
 
 
-def _mill(folder: Path, limits: Limits, texts: list[str] = TEXTS, workers: int = 1, **more: Any) -> CompletedRun:
+def _mill(folder: Path, limits: RoundLimits, texts: list[str] = TEXTS, workers: int = 1, **more: Any) -> CompletedRun:
     with limited(limits):
         return run_recipe(chained(folder, texts, **more), folder / "work", workers, "dedup")
 
@@ -43,7 +43,7 @@ class Counting(StageRunner):
         self.after(self.jobs)
 
 
-def _run_on(engine: StageRunner, folder: Path, limits: Limits, **more: Any) -> str:
+def _run_on(engine: StageRunner, folder: Path, limits: RoundLimits, **more: Any) -> str:
     """The work directory of a run until dedup."""
     with limited(limits):
         wanted = chained(folder, TEXTS, **more)
@@ -66,7 +66,7 @@ def one_place(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
     ids=["join", "stars", "stars, two workers", "one part"],
 )
 def test_rounds_leave_the_bytes_of_one_place(
-    limits: Limits, workers: int, one_place: CompletedRun, tmp_path: Path
+    limits: RoundLimits, workers: int, one_place: CompletedRun, tmp_path: Path
 ) -> None:
     found = _mill(tmp_path, limits, workers=workers)
     assert found.manifests() == one_place.manifests()
@@ -155,13 +155,12 @@ def test_no_task_joins_as_much_as_one_place_does(tmp_path: Path, monkeypatch: py
 
 
 def _watch_members(patch: pytest.MonkeyPatch, seen: list[int]) -> None:
-    from gristmill.transforms.dedup import components as module
-    from gristmill.transforms.dedup import dedup_beam, stars
+    from gristmill.transforms.dedup import components, stars
 
-    def watched(members: Members) -> Any:
+    def watched(members: BucketMembers) -> Any:
         seen.append(len(np.unique(members.node)))
         return real(members)
 
-    real = module.components
-    patch.setattr(dedup_beam, "components", watched)
-    patch.setattr(stars, "components", watched)
+    real = components.connected_components
+    patch.setattr(components, "connected_components", watched)
+    patch.setattr(stars, "connected_components", watched)

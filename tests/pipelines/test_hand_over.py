@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="TORCH MISSING: pip install 'gristmill[train
 
 from gristmill.errors import InputError, RunError
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.stage import UnderWay
+from gristmill.pipelines.stage import JobPending
 from gristmill.pipelines.work_directory import current, read_ledger
 from gristmill.store import storage
 from gristmill.training.launch import submit
@@ -41,7 +41,7 @@ def asked(folder: Path, launch: dict[str, Any], **more: Any) -> Recipe:
 
 def under_way(asked: Recipe, work: Path) -> str:
     """The sentence with which a run ends well before its trainer does."""
-    with pytest.raises(UnderWay) as told:
+    with pytest.raises(JobPending) as told:
         run_recipe(asked, work, until=None)
     assert "train" not in current(str(work))
     assert [row["stage"] for row in read_ledger(str(work))["stages"]][-1] == "mix"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from gristmill.pipelines.reports import tables
-from gristmill.pipelines.run import Done, run
-from gristmill.runners.embedded import EmbeddedStageRunner
-from gristmill.runners.runner import Build, StageRunner, WorkersLostError
+from gristmill.pipelines.run import CompletedStage, run
+from gristmill.runners.embedded_stage_runner import EmbeddedStageRunner
+from gristmill.runners.stage_runner import Build, StageRunner, WorkersLostError
 from tests.pipelines.conftest import CompletedRun, run_recipe
 
 
@@ -35,8 +35,8 @@ class Losing(StageRunner):
             raise WorkersLostError("the cluster lost a worker")
 
 
-def mill_on(engine: StageRunner, completed_run: CompletedRun, work: Path) -> list[Done]:
-    done: list[Done] = []
+def mill_on(engine: StageRunner, completed_run: CompletedRun, work: Path) -> list[CompletedStage]:
+    done: list[CompletedStage] = []
     run(completed_run.recipe, str(work), engine, "extract", lambda step: nullcontext(), done.append)
     return done
 

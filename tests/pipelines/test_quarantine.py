@@ -6,22 +6,24 @@ import gzip
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gristmill.errors import InputError
-from gristmill.extraction.engines import registry
-from gristmill.extraction.engines.registry import Kind
-from gristmill.pipelines.work_directory import current, sweep
-from gristmill.store.stage_directory import FileEntry
+from gristmill.extraction.engines.engine_definition import EngineDefinition, ExtractorSection
+from gristmill.extraction.engines.engine_table import ENGINES
+from gristmill.pipelines.work_directory import current, delete_orphans
+from gristmill.store.receipts import FileEntry
+from tests.extraction import misbehaving_engines
 from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small import fault, prose, recipe, source
 from tests.pipelines.test_bad_input import counts, page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FRAGILE = {"extractor": {"name": "trafilatura"}}
-MISSING = Kind("no.such.module", ("no-such-package",))
+MISSING = EngineDefinition(ExtractorSection, misbehaving_engines.load, ("no-such-package",))
 
 
 def files(completed_run: CompletedRun) -> list[FileEntry]:
@@ -36,12 +38,13 @@ def children() -> set[str]:
     """Extraction processes of this process."""
     found = {Path(task).read_text() for task in map(str, Path("/proc/self/task").glob("*/children"))}
     pids = [pid for line in found for pid in line.split()]
-    return {pid for pid in pids if b"engines.child_process" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    return {pid for pid in pids if b"engines.extraction_process" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
 def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    monkeypatch.setitem(registry.KINDS, "trafilatura", Kind("tests.extraction.extract_engines", ("lxml",)))
+    crashing = EngineDefinition(ExtractorSection, misbehaving_engines.load, ("lxml",))
+    monkeypatch.setitem(ENGINES, "trafilatura", crashing)
     bodies = [f"{prose(number)}{' CRASH' * (number == 2)}" for number in range(5)]
     archive = b"".join(gzip.compress(page(number, body.encode())) for number, body in enumerate(bodies))
     given = source(tmp_path, "web", "warc", {"a.warc.gz": archive})
@@ -52,7 +55,7 @@ def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.M
     left = Path(current(struck.work)["extract"].url, "quarantine.jsonl")
     (line,) = map(json.loads, left.read_text().splitlines())
     assert (line["cause"], line["url"], line["file"]) == ("crash", "https://a.example/2", "a.warc.gz")
-    assert sweep(struck.work, [], delete=True) == (0, 0)
+    assert delete_orphans(struck.work, [], delete=True) == (0, 0)
 
     kept = tmp_path / "quarantine.jsonl"
     kept.write_bytes(left.read_bytes())
@@ -93,7 +96,7 @@ def test_what_is_no_quarantine_list(tmp_path: Path, text: str) -> None:
 def test_an_engine_that_is_missing_is_told_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(registry.KINDS, "rs-trafilatura", MISSING)
+    monkeypatch.setitem(ENGINES, "rs-trafilatura", MISSING)
     given = source(tmp_path, "t", "text", {"a.txt": b"x"})
     asked = recipe(given, extract={"extractor": {"name": "rs-trafilatura"}})
     said = fault(InputError, asked, tmp_path / "work")
@@ -106,10 +109,10 @@ def test_another_engine_s_release_changes_nothing(tmp_path: Path, monkeypatch: p
     given = source(tmp_path, "t", "text", {"a.txt": b"A text of some words."})
     ours = recipe(given, extract={"extractor": {"name": "resiliparse"}})
     first = run_recipe(ours, tmp_path / "work", until="extract")
-    monkeypatch.setitem(registry.KINDS, "trafilatura", MISSING)
+    monkeypatch.setitem(ENGINES, "trafilatura", MISSING)
     assert run_recipe(ours, tmp_path / "work", until="extract").worked_on() == {"extract": 0}
-    changed = registry.KINDS["resiliparse"]._replace(libraries=("resiliparse", "no-such-package"))
-    monkeypatch.setitem(registry.KINDS, "resiliparse", changed)
+    changed = replace(ENGINES["resiliparse"], libraries=("resiliparse", "no-such-package"))
+    monkeypatch.setitem(ENGINES, "resiliparse", changed)
     again = run_recipe(ours, tmp_path / "work", until="extract")
     assert again.worked_on() == {"extract": 1}
     assert contents(again) == contents(first)

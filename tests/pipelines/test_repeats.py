@@ -15,7 +15,7 @@ from gristmill.corpus.words import words
 from gristmill.errors import InputError
 from gristmill.pipelines.plan import plan_run, wanted_directories
 from gristmill.pipelines.recipe import load_recipe
-from gristmill.pipelines.reports.inspect_documents import Selection, inspect_documents
+from gristmill.pipelines.reports.document_history import Selection, inspect_documents
 from gristmill.pipelines.work_directory import current
 from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small import prose, recipe, source

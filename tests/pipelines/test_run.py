@@ -13,14 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from gristmill.mixing.reader import MixedShards
+from gristmill.mixing.mixed_shards import MixedShards
 from gristmill.pipelines.recipe import load_recipe
-from gristmill.pipelines.reports.inspect_documents import Selection, inspect_documents
+from gristmill.pipelines.reports.document_history import Selection, inspect_documents
 from gristmill.pipelines.sample import build as sample_build
 from gristmill.pipelines.work_directory import current
 from gristmill.store import storage
-from gristmill.store.stage_directory import Manifest, StageDirectory
-from gristmill.tokenization.encode import Encoder
+from gristmill.store.receipts import Manifest
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.tokenization.token_encoder import Encoder
 from tests.pipelines.conftest import CompletedRun, run_recipe
 
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load(

@@ -13,7 +13,7 @@ from gristmill.classifiers import transformer as transformers
 from gristmill.errors import InputError
 from gristmill.pipelines.plan import plan_run, wanted_directories
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.reports.inspect_documents import Selection, inspect_documents
+from gristmill.pipelines.reports.document_history import Selection, inspect_documents
 from gristmill.pipelines.work_directory import current
 from gristmill.transforms.quality import scorers
 from tests.classifiers.tiny_models import text, transformer

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from gristmill.pipelines.reports.tables import ledger_table
 from gristmill.store.counts import RecordCounts
-from gristmill.store.ledger import Line, ledger
+from gristmill.store.ledger import LedgerLine, build_ledger
 
 MANY = {f"record_type:{kind}": count for kind, count in {"request": 1000, "metadata": 1000, "warcinfo": 2}.items()}
 
@@ -24,7 +24,7 @@ MANY = {f"record_type:{kind}": count for kind, count in {"request": 1000, "metad
 )
 def test_reasons_of_a_stage(dropped: dict[str, int], shown: list[str]) -> None:
     count = sum(dropped.values())
-    table = ledger_table(ledger([Line("extract", RecordCounts(count, 0, dropped, {}, 1, 1), "records")]))
+    table = ledger_table(build_ledger([LedgerLine("extract", RecordCounts(count, 0, dropped, {}, 1, 1), "records")]))
     console = Console(width=200)
     with console.capture() as captured:
         console.print(table)
