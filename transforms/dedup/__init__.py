@@ -1,8 +1,15 @@
-"""Deduplication: of documents that are alike, the best-ranked stays.
+"""Deduplication: of documents that are alike, the best-ranked is kept.
 
-The path of a document: ``sign`` (from text to ``shingles``, ``minhash`` or ``simhash`` signature and bands; ``urls``
-gives one bucket more) → ``signature_file`` (the exchange, and the index of later runs) → ``buckets`` (who shares a
-band) → ``components`` (what must be decided together) → ``signed`` (fingerprints and sketches of those) → ``rank`` (who
-comes first) → ``greedy``, and its inner loop ``passing`` (who goes). All of this is arithmetic on arrays; ``transform``
-wires it into Beam.
+``docs/how-deduplication-works.md`` follows five documents through all steps. The modules, in the order of the data:
+
+- Signing: ``sign`` computes from texts, through ``shingles`` and ``minhash`` or ``simhash``, what documents are
+  compared by; ``canonical_urls`` adds one bucket. ``signature_writer`` writes the files of ``signature_file``: the
+  exchange between workers, and the index for later runs.
+- Finding what must be decided together: ``signature_reader`` reads these files, ``buckets`` joins documents by band,
+  ``components`` joins buckets. Where that is too much for one worker, ``rounds`` do it in files: ``round_tasks``,
+  ``round_files``, ``stars``.
+- Deciding: ``rank`` sorts documents, ``exact_copies`` and ``candidate_lists`` say what must be compared,
+  ``greedy_pass`` is the inner loop, ``removals`` puts these together. ``removals_file`` writes the sidecar.
+
+None of these import Beam; ``dedup_beam`` has the transforms.
 """

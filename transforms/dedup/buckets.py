@@ -1,7 +1,7 @@
-"""Buckets: the documents that share a band hash.
+"""Buckets: sets of documents with the same band hash.
 
-A bucket is named by its band hash, which is unique among all bands and partitions; so the buckets of several partitions
-are put together by concatenation. A bucket of a million members is a million rows here, like any other.
+A bucket is identified by its band hash, which is unique over all bands and partitions, so the buckets of several
+partitions are combined by concatenation.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.transforms.dedup.shingles import UInt64s
+from gristmill.corpus.arrays import UInt64s
 
 
-class Members(NamedTuple):
-    """Rows (bucket, node), ascending: which documents are in which bucket."""
+class BucketMembers(NamedTuple):
+    """Which documents are in which bucket: rows (bucket, node) in ascending order."""
 
     bucket: UInt64s
     node: UInt64s
 
 
-def shared(band: UInt64s, node: UInt64s, fresh: int = 0) -> Members:
-    """The buckets of two members or more with one at least of this run.
+def shared_buckets(band: UInt64s, node: UInt64s, first_of_run: int = 0) -> BucketMembers:
+    """The buckets with at least two members of which at least one is of this run.
 
-    ``band`` and ``node`` are parallel, uint64 [n], in any order in which the nodes of a band ascend. Nodes from
-    ``fresh`` on are of this run; an index of earlier runs comes before (its files have the smaller numbers), and what
-    only its documents share was decided then. Memory: about 40 bytes a row beyond the input.
+    ``band`` and ``node`` are parallel, uint64 [n]; the nodes of each band ascend. Nodes from ``first_of_run`` on are of
+    this run. Smaller ones are of the index; buckets of these alone were decided by earlier runs. Memory: about 40 bytes
+    a row beyond the input.
     """
-    order = np.argsort(band, kind="stable")  # which merges what files hold sorted
+    order = np.argsort(band, kind="stable")  # a merge: the rows of each file are sorted
     band, node = band[order], node[order]
     starts = np.flatnonzero(np.insert(band[1:] != band[:-1], 0, True)[: len(band)])
     sizes = np.diff(starts, append=len(band))
-    undecided = (sizes > 1) & (node[starts + sizes - 1] >= np.uint64(fresh))
+    undecided = (sizes > 1) & (node[starts + sizes - 1] >= np.uint64(first_of_run))
     rows = np.repeat(undecided, sizes)
-    return Members(band[rows], node[rows])
+    return BucketMembers(band[rows], node[rows])

@@ -1,48 +1,64 @@
-"""Connected components of the buckets: sets of documents that can be decided apart from all others.
+"""Connected components of buckets: sets of documents that can be decided independently of all others.
 
-A component decides nothing about who goes (``greedy`` does); it only says what must be looked at together.
+Components do not decide which documents are removed (``removals`` does); they only say which must be processed
+together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gristmill.transforms.dedup.buckets import Members
-from gristmill.transforms.dedup.shingles import UInt64s
+from gristmill.corpus.arrays import Int64s, UInt64s
+from gristmill.transforms.dedup.buckets import BucketMembers
 
 
 class Components(NamedTuple):
-    """``node`` uint64 [n], ascending; ``label`` int64 [n], components numbered by their smallest node from 0."""
+    """``node`` uint64 [n], ascending; ``label`` int64 [n], components numbered from 0 by their smallest node."""
 
     node: UInt64s
-    label: NDArray[np.int64]
+    label: Int64s
 
 
-def components(members: Members) -> Components:
-    """Components of the graph in which the members of a bucket are joined to its first one.
+def connected_components(members: BucketMembers) -> Components:
+    """The components of the graph in which every member of a bucket is joined to the bucket's first member.
 
-    Nodes are numbered by rank among those present, so memory follows the members (about 60 bytes each), not the files.
+    Memory is about 60 bytes a member, however large the node numbers are.
     """
-    from scipy.sparse import coo_array  # here, for it takes 0.16 s, and most processes of a run have no use for it
-    from scipy.sparse.csgraph import connected_components
+    from scipy.sparse import (
+        coo_array,  # imported late: it takes 0.16 s, and most processes of a run do not need it
+        csgraph,
+    )
 
     nodes, number = np.unique(members.node, return_inverse=True)
     first = np.insert(members.bucket[1:] != members.bucket[:-1], 0, True)[: len(number)]
     head = number[first][np.cumsum(first) - 1]
     graph = coo_array((np.ones(len(number), np.bool_), (head, number)), shape=(len(nodes), len(nodes)))
-    _, label = connected_components(graph, directed=False)
-    _, smallest = np.unique(label, return_index=True)  # scipy promises no order of labels
+    _, label = csgraph.connected_components(graph, directed=False)
+    _, smallest = np.unique(label, return_index=True)  # scipy does not guarantee an order of labels
     return Components(nodes, np.argsort(np.argsort(smallest))[label])
 
 
-def batches(sizes: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
-    """The batch of each component, int64 ascending from 0: in order, a new batch once the earlier sum passes ``limit``.
+def component_batches(members: BucketMembers, documents: int) -> Iterator[BucketMembers]:
+    """Split bucket members into batches of whole components, of about ``documents`` documents each."""
+    if not len(members.node):
+        return
+    components = connected_components(members)
+    batch_of_node = batch_numbers(np.bincount(components.label), documents)[components.label]
+    batch = batch_of_node[np.searchsorted(components.node, members.node)]
+    order = np.argsort(batch, kind="stable")
+    cuts = np.searchsorted(batch[order], np.arange(1, batch.max() + 1))
+    yield from (BucketMembers(members.bucket[rows], members.node[rows]) for rows in np.split(order, cuts))
 
-    ``sizes`` are counts of anything (documents, words). A batch holds less than ``limit`` plus its largest component.
+
+def batch_numbers(sizes: Int64s, limit: int) -> Int64s:
+    """Assign consecutive items of the given sizes to batches: int64, ascending from 0.
+
+    A new batch begins when the sum of all earlier sizes passes a multiple of ``limit``, so a batch holds less than
+    ``limit`` plus its largest item. Sizes count anything (documents, values).
     """
     before = np.cumsum(sizes) - sizes
-    numbers: NDArray[np.int64] = np.unique(before // limit, return_inverse=True)[1]
+    numbers: Int64s = np.unique(before // limit, return_inverse=True)[1]
     return numbers

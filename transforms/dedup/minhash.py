@@ -1,13 +1,13 @@
 """MinHash signatures and their bands, for many documents at once.
 
-Broder 1997: under a random permutation of all shingles two sets have the same minimum with probability equal to their
-Jaccard similarity. Permutations here are h → a·h + b mod 2^32 with odd ``a`` (a bijection) on shingles, which come
-mixed. That family is not min-wise independent in the strict sense; on mixed hashes its error is that of ideal
-permutations (tested), and a product in uint32 is several times faster than the remainder by a Mersenne prime.
+Broder 1997: under a random permutation of all shingles, two sets have the same minimum with probability equal to their
+Jaccard similarity. The permutations here are h → a·h + b mod 2^32 with odd ``a`` (a bijection) of shingles, which are
+mixed hashes. This family is not min-wise independent in the strict sense, but on mixed hashes its error is that of
+ideal permutations (tested), and a product of uint32 is several times faster than the remainder by a Mersenne prime.
 
-Shingles of many documents lie in one array and are worked on in blocks that stay in the processor's cache, one
-permutation after another; a document may span blocks. Beyond input and output, memory is a few blocks and
-4·bands·rows bytes for each piece of a document in a block.
+The concatenated shingles of many documents are processed in blocks that fit the processor's cache, one permutation at a
+time; a document may span blocks. Beyond input and output, memory is a few blocks and 4·bands·rows bytes for each piece
+of a document in a block.
 """
 
 from __future__ import annotations
@@ -17,28 +17,31 @@ from functools import cached_property
 
 import numpy as np
 
-from gristmill.corpus.words import mix
+from gristmill.corpus.arrays import Int64s, UInt32s, UInt64s
+from gristmill.corpus.multilinear_hash import mix64
 from gristmill.transforms.dedup.dedup_section import DedupSection
-from gristmill.transforms.dedup.shingles import Integers, Sets, UInt32s, UInt64s
+from gristmill.transforms.dedup.shingles import ShingleSets
 
-_BLOCK = 2**16  # shingles: two arrays of 256 KiB in the second-level cache
+_BLOCK = 2**16  # shingles: two arrays of 256 KiB, which fit the L2 cache
 BAND_MASK = np.uint64(2**12 - 1)
+"""The low bits of a band hash, which hold the number of the band."""
+
 URL_BAND = BAND_MASK
-"""The number of the buckets of URLs; those of bands are below."""
+"""The band number of URL buckets; those of bands are smaller."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
 class MinHasher:
-    """``bands`` x ``rows`` permutations, which follow from ``seed`` alone."""
+    """``bands`` x ``rows`` permutations, which depend on ``seed`` alone."""
 
     bands: int
     rows: int
     seed: int
 
     @classmethod
-    def of(cls, section: DedupSection) -> MinHasher:
+    def from_section(cls, section: DedupSection) -> MinHasher:
         bands, rows = section.banding
         return cls(bands, rows, section.seed)
 
@@ -47,8 +50,8 @@ class MinHasher:
         """Values in a signature."""
         return self.bands * self.rows
 
-    def signatures(self, sets: Sets) -> UInt32s:
-        """Minima of each set under each permutation, uint32 [sets, bands x rows]; of an empty one 2^32 - 1."""
+    def signatures(self, sets: ShingleSets) -> UInt32s:
+        """The minimum of each set under each permutation, uint32 [sets, bands x rows]; 2^32 - 1 for an empty set."""
         total, starts = len(sets.values), sets.starts
         result = np.full((len(starts), self.bands * self.rows), 2**32 - 1, np.uint32)
         filled = np.flatnonzero(sets.counts)
@@ -63,22 +66,22 @@ class MinHasher:
         return result
 
     def band_hashes(self, signatures: UInt32s) -> UInt64s:
-        """uint64 [documents, bands]: a hash of the band's values, its low 12 bits (``BAND_MASK``) the band's number."""
+        """uint64 [documents, bands]: a hash of the band's values, with the band's number in the ``BAND_MASK`` bits."""
         values = signatures.reshape(len(signatures), self.bands, self.rows)
         numbers = np.arange(self.bands, dtype=np.uint64)
-        hashes = np.broadcast_to(mix(numbers), values.shape[:2])
+        hashes = np.broadcast_to(mix64(numbers), values.shape[:2])
         for row in range(self.rows):
-            hashes = mix(hashes ^ values[:, :, row])
+            hashes = mix64(hashes ^ values[:, :, row])
         return hashes & ~BAND_MASK | numbers
 
     @cached_property
     def _permutations(self) -> tuple[UInt32s, UInt32s]:
         counter = np.arange(1, self.bands * self.rows + 1, dtype=np.uint64) * _GOLDEN
-        stream = mix(counter + mix(np.array([self.seed], np.uint64)))
+        stream = mix64(counter + mix64(np.array([self.seed], np.uint64)))
         return (stream >> np.uint64(32)).astype(np.uint32) | np.uint32(1), stream.astype(np.uint32)
 
-    def _minima(self, shingles: UInt32s, starts: Integers, out: UInt32s) -> None:
-        """Minima of a block's pieces, which begin at ``starts``, none empty, into ``out`` [permutations, pieces]."""
+    def _minima(self, shingles: UInt32s, starts: Int64s, out: UInt32s) -> None:
+        """Write the minima of a block's non-empty pieces, beginning at ``starts``, to ``out`` [permutations, pieces]."""
         permuted = np.empty_like(shingles)
         for index, (factor, summand) in enumerate(zip(*self._permutations, strict=True)):
             np.multiply(shingles, factor, out=permuted)

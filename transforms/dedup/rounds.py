@@ -1,162 +1,145 @@
-"""Components past one machine: rounds of pipelines before the one that decides, with edges exchanged in files.
+"""Schedules rounds: pipelines that run before the deduplication itself when the buckets do not fit on one worker.
 
-One place takes as many rows as one worker holds (``Limits.one_place``). Beyond that, a task writes one file a kind,
-whose row groups are the parts of the next round; a task of a part reads its row group of every file::
+Rounds find the connected components of the buckets through files, so that no worker holds more than ``RoundLimits``
+allows, and write batches of whole components. Each task writes files whose row groups are the parts of the next round;
+a task of a part reads its row group of every file. ``docs/how-deduplication-works.md`` has an example. The rounds are:
 
-    buckets   a task a run of partitions   members by node | edges: the components of these buckets alone, as stars
-    stars     a task a part of the nodes   a small-star and a large-star in turn | edges, and what is settled, by node
-    join      one task                     once the edges left fit one worker: scipy | what is settled, by node
-    batches   a task a part of the nodes   members with what is settled | members by batch of whole components
+- ``buckets``, one task for each range of partitions. Writes bucket members by node, and the components of these buckets
+  alone, as stars (edges).
+- ``stars``, one task for each part of the nodes, repeatedly: small-stars and large-stars in turn. Writes edges, and the
+  labels of finished components by node.
+- ``join``, one task, once the remaining edges fit on one worker. Writes the labels of all remaining components.
+- ``batches``, one task for each part of the nodes. Reads members and labels, and writes members by batch.
 
-The deciding pipeline then reads a batch's row group of every file, and nothing passes through one worker but what
-fits. When to stop is read from the counts that tasks wrote.
+The deduplication then reads one batch's row group of every file. When to stop follows from the counts in the receipts.
 
-A round is a stage directory of its own inside the stage's, ``rounds/<round>-<key>``, whose key holds the signed files:
-a run that was killed goes on from the receipts of the round that it was in. All of it is swept once the stage is done.
+A round is a stage directory inside that of the stage, ``rounds/<round>-<key>``, whose key covers the signature files. A
+run that was killed resumes from the receipts of its last round. ``sweep`` deletes the rounds once the stage is
+complete.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
-from itertools import pairwise
 from math import ceil
 from typing import Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-
-from gristmill.errors import RunError
 from gristmill.store import storage
-from gristmill.store.counts import RecordCounts
 from gristmill.store.keys import key_of
-from gristmill.store.stage_directory import Attempt, Manifest, StageDirectory
-from gristmill.transforms.core.exchange import TASK_ROWS, partition_ranges
-from gristmill.transforms.core.side_files import SideFile, stage_side_file
-from gristmill.transforms.core.units import Round, Task
-from gristmill.transforms.dedup.dedup_beam import MEMBER_SCHEMA, Batches, read_tables, shared_buckets
+from gristmill.store.receipts import Manifest
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.transforms.core.exchange import TASK_ROWS, partitions_per_task
+from gristmill.transforms.core.side_files import stage_side_file
+from gristmill.transforms.core.tasks import Round, Task
 from gristmill.transforms.dedup.dedup_section import DedupSection
-from gristmill.transforms.dedup.shingles import Integers
-from gristmill.transforms.dedup.signed import SignedUnit
-from gristmill.transforms.dedup.stars import (
-    Edges,
-    Settled,
-    copies,
-    forest,
-    joined,
-    large_star,
-    neighbourhoods,
-    parts_of,
-    small_star,
-)
+from gristmill.transforms.dedup.round_files import BatchFiles
+from gristmill.transforms.dedup.round_tasks import StarTurn, apply_stars, find_buckets, join_remaining, write_batches
+from gristmill.transforms.dedup.signature_reader import SignedUnit
 
 FOLDER = "rounds"
 
-EDGE_SCHEMA = pa.schema(
-    [
-        pa.field("node", pa.uint64(), nullable=False),
-        pa.field("parent", pa.uint64(), nullable=False),
-        pa.field("leaf", pa.bool_(), nullable=False),
-    ]
-)
-SETTLED_SCHEMA = pa.schema([pa.field(name, pa.uint64(), nullable=False) for name in Settled._fields])
 
-_NONE = Settled(np.empty(0, np.uint64), np.empty(0, np.uint64))
+class RoundLimits(NamedTuple):
+    """How much one worker processes. The limits do not affect what is removed.
 
-
-class Limits(NamedTuple):
-    """How much one worker takes. Nothing of it can change what is decided."""
+    Attributes:
+        one_place: Maximum rows of bands without rounds. If all of them were members of shared buckets, these would take
+            4 GB between workers and 25 GB on one; in a crawl, a quarter may be.
+        join: Maximum edges to join in one place, which takes 8 GB.
+        rows: Average number of members or edges of a task.
+        documents: Average number of documents in a batch: more than in one place, since its documents are in all files.
+            A batch holds whole components, so a larger component makes a larger batch.
+    """
 
     one_place: int = 2**28
-    """Rows of bands. Were all of them members of shared buckets, these would take 4 GB between workers and 25 in the
-    one; in a crawl a quarter may be."""
     join: int = 2**25
-    """Edges: 8 GB."""
     rows: int = TASK_ROWS
-    """Members or edges of a task, on average."""
     documents: int = 2**17
-    """Of a batch, on average: more than in one place, since its documents lie in all files. A batch has whole
-    components, so one that is larger makes it larger."""
 
 
-LIMITS = Limits()
+DEFAULT_LIMITS = RoundLimits()
 
 
-class Done(NamedTuple):
-    """A round that is done: where, and what its tasks wrote and counted."""
+class CompletedRound(NamedTuple):
+    """A completed round: its directory, and what its tasks wrote and counted."""
 
     directory: StageDirectory
     manifest: Manifest
 
     def files(self, kind: str) -> list[str]:
-        """Those with anything in them."""
+        """URLs of the non-empty files of a kind."""
         return [self.directory.file_url(entry) for entry in self.manifest.files(kind) if entry.rows]
 
-    def total(self, of: str) -> int:
-        return sum(int(receipt.summary[of]) for receipt in self.manifest.receipts)
-
-
-class Star(NamedTuple):
-    """A turn: the files of edges, whether its stars are large, and into how many parts it finds and deals nodes."""
-
-    edges: SideFile
-    large: bool
-    parts: int
-    next_parts: int
-    settled_parts: int
+    def total(self, name: str) -> int:
+        """Sum of a count over all tasks."""
+        return sum(int(receipt.summary[name]) for receipt in self.manifest.receipts)
 
 
 class Rounds:
-    """The rounds over ``units``, those of the index first, for the deduplication in ``stage``."""
+    """The rounds of the deduplication in ``stage``, over ``units``, of which those of the index come first."""
 
     def __init__(
-        self, stage: StageDirectory, section: DedupSection, units: tuple[SignedUnit, ...], limits: Limits
+        self, stage: StageDirectory, section: DedupSection, units: tuple[SignedUnit, ...], limits: RoundLimits
     ) -> None:
         self.stage, self.section, self.units, self.limits = stage, section, units, limits
         self.rows = section.buckets * sum(unit.kept for unit in units)
 
     @property
     def needed(self) -> bool:
-        """Whether more may have to come together than one place takes."""
+        """Whether the buckets may not fit on one worker."""
         return self.rows > self.limits.one_place
 
     def run(self) -> Iterator[Round]:
-        """The rounds that are not done yet, each once the one before it is."""
-        of_edges = parts = self._parts(self.rows)
-        done = buckets = yield from self._buckets(parts)
-        settled: list[Done] = []
+        """Yields the rounds that are not complete; each depends on the completion of the one before."""
+        parts = self._part_count(self.rows)
+        buckets = yield from self._find_buckets(parts)
+        labelling = yield from self._label_components(buckets, parts)
+        yield from self._write_batches(buckets, labelling, parts)
+
+    def batch_files(self) -> BatchFiles:
+        """The result of the rounds, once all of them are complete."""
+        directory = self._directory("batches")
+        done = CompletedRound(directory, directory.read_manifest())
+        batches = int(done.manifest.receipts[0].summary["batches"])
+        return BatchFiles(stage_side_file(self.stage, done.files("members")), batches)
+
+    def _find_buckets(self, parts: int) -> Generator[Round, None, CompletedRound]:
+        directory = self._directory("buckets")
+        ranges = partitions_per_task(self.rows, self.section.partitions, self.limits.rows)
+        work = partial(find_buckets, directory, stage_side_file(directory, self.units), parts)
+        return (yield from _complete(directory, ranges, work))
+
+    def _label_components(self, buckets: CompletedRound, parts: int) -> Generator[Round, None, list[CompletedRound]]:
+        """Turns of stars until the remaining edges fit on one worker; returns the rounds that wrote labels."""
+        labelling: list[CompletedRound] = []
+        done, edge_parts = buckets, parts
         while edges := done.total("edges"):
-            last = edges <= self.limits.join
-            stage = self._directory("join" if last else "stars", len(settled))
-            files = stage_side_file(stage, done.files("edges"))
-            if last:
-                done = yield from _done(stage, [files], partial(_join, stage, parts))
+            turn = len(labelling)
+            if edges <= self.limits.join:
+                directory = self._directory("join", turn)
+                files = stage_side_file(directory, done.files("edges"))
+                done = yield from _complete(directory, [files], partial(join_remaining, directory, parts))
             else:
-                star = Star(files, len(settled) % 2 == 1, of_edges, 2 * self._parts(edges), parts)
-                done = yield from _done(stage, range(of_edges), partial(_turn, stage, star))
-                of_edges = star.next_parts
-            settled.append(done)
-        stage = self._directory("batches")
-        labels = [url for one in settled for url in one.files("settled")]
-        given = stage_side_file(stage, (buckets.files("members"), labels))
-        batches = ceil(sum(one.total("settled") for one in settled) / self.limits.documents)
-        yield from _done(stage, range(parts), partial(_deal, stage, given, max(batches, 1)))
+                directory = self._directory("stars", turn)
+                files = stage_side_file(directory, done.files("edges"))
+                star = StarTurn(files, turn % 2 == 1, edge_parts, 2 * self._part_count(edges), parts)
+                done = yield from _complete(directory, range(edge_parts), partial(apply_stars, directory, star))
+                edge_parts = star.next_parts
+            labelling.append(done)
+        return labelling
 
-    def batches(self) -> Batches:
-        """What the rounds left, once all of them are done."""
-        stage = self._directory("batches")
-        done = Done(stage, stage.read_manifest())
-        return Batches(
-            stage_side_file(self.stage, done.files("members")), int(done.manifest.receipts[0].summary["batches"])
-        )
+    def _write_batches(
+        self, buckets: CompletedRound, labelling: list[CompletedRound], parts: int
+    ) -> Generator[Round, None, CompletedRound]:
+        directory = self._directory("batches")
+        labels = [url for done in labelling for url in done.files("settled")]
+        inputs = stage_side_file(directory, (buckets.files("members"), labels))
+        documents = sum(done.total("settled") for done in labelling)
+        batches = max(ceil(documents / self.limits.documents), 1)
+        return (yield from _complete(directory, range(parts), partial(write_batches, directory, inputs, batches)))
 
-    def _buckets(self, parts: int) -> Generator[Round, None, Done]:
-        stage = self._directory("buckets")
-        work = partial(_find, stage, stage_side_file(stage, self.units), parts)
-        return (yield from _done(stage, partition_ranges(self.rows, self.section.partitions, self.limits.rows), work))
-
-    def _parts(self, rows: int) -> int:
+    def _part_count(self, rows: int) -> int:
         return max(ceil(rows / self.limits.rows), 1)
 
     def _directory(self, name: str, turn: int = 0) -> StageDirectory:
@@ -166,90 +149,17 @@ class Rounds:
 
 
 def sweep(stage: StageDirectory) -> None:
-    """Take away what rounds left in a stage's directory; first of all what says that it is there."""
+    """Delete the rounds in a stage's directory; manifests and receipts first, so that what is left is not reused."""
     folder = storage.join(stage.url, FOLDER)
     paths = sorted((not path.endswith(".json"), path) for path, _ in storage.glob(folder, "**"))
     storage.remove(storage.join(folder, path) for _, path in paths)
 
 
-def _done(stage: StageDirectory, works: Iterable[Any], do: Callable[[Task], Any]) -> Generator[Round, None, Done]:
-    """Ask for a round, unless it stands."""
-    if not storage.exists(stage.manifest_url):
-        yield Round(stage, [Task(key_of(stage.key, n), {"part": n}, 1, work) for n, work in enumerate(works)], do)
-    return Done(stage, stage.read_manifest())
-
-
-# What tasks do
-
-
-def _find(stage: StageDirectory, units: SideFile, parts: int, task: Task) -> None:
-    """The members of the shared buckets of some partitions, and what these join."""
-    members = shared_buckets(task.work, units)
-    edges = forest(members)
-    with stage.attempt(task.unit) as attempt:
-        _write(attempt, "members", MEMBER_SCHEMA, members, parts_of(members.node, parts), parts)
-        _write_edges(attempt, edges, parts)
-        _commit(attempt, task, edges=len(edges.node))
-
-
-def _turn(stage: StageDirectory, star: Star, task: Task) -> None:
-    """A small or a large star around every node of a part."""
-    arcs = neighbourhoods(_edges(star.edges, [task.work]), task.work, star.parts)
-    edges, settled = large_star(arcs) if star.large else (small_star(arcs), _NONE)
-    with stage.attempt(task.unit) as attempt:
-        _write_edges(attempt, edges, star.next_parts)
-        if len(settled.node):
-            _write_settled(attempt, settled, star.settled_parts)
-        _commit(attempt, task, edges=len(edges.node), settled=len(settled.node))
-
-
-def _join(stage: StageDirectory, parts: int, task: Task) -> None:
-    """All components that are left, in one place."""
-    settled = joined(_edges(task.work, None))
-    with stage.attempt(task.unit) as attempt:
-        _write_settled(attempt, settled, parts)
-        _commit(attempt, task, edges=0, settled=len(settled.node))
-
-
-def _deal(stage: StageDirectory, given: SideFile, batches: int, task: Task) -> None:
-    """The members of a part by batch: a batch is of whole components, which are dealt by a hash of their label."""
-    files, labels = given.open()
-    members = read_tables(files, [task.work], MEMBER_SCHEMA)
-    settled = read_tables(labels, [task.work], SETTLED_SCHEMA).sort_by("node")
-    node, place = np.unique(members["node"].to_numpy(), return_inverse=True)
-    if not np.array_equal(node, settled["node"].to_numpy()):
-        raise RunError(f"rounds do not add up: delete {stage.work}, and the same command does them again")
-    batch = parts_of(settled["label"].to_numpy(), batches)[place]
-    with stage.attempt(task.unit) as attempt:
-        _write(attempt, "members", MEMBER_SCHEMA, [column.to_numpy() for column in members.columns], batch, batches)
-        _commit(attempt, task, batches=batches)
-
-
-def _edges(files: SideFile, parts: Sequence[int] | None) -> Edges:
-    table = read_tables(files.open(), parts, EDGE_SCHEMA)
-    return Edges(table["node"].to_numpy(), table["parent"].to_numpy(), table["leaf"].to_numpy())
-
-
-def _write_edges(attempt: Attempt, edges: Edges, parts: int) -> None:
-    rows, part = copies(edges, parts)
-    _write(attempt, "edges", EDGE_SCHEMA, [column[rows] for column in edges], part, parts)
-
-
-def _write_settled(attempt: Attempt, settled: Settled, parts: int) -> None:
-    _write(attempt, "settled", SETTLED_SCHEMA, settled, parts_of(settled.node, parts), parts)
-
-
-def _write(
-    attempt: Attempt, kind: str, schema: pa.Schema, columns: Sequence[NDArray[Any]], part: Integers, parts: int
-) -> None:
-    """Row group p holds the rows of part p."""
-    order = np.argsort(part, kind="stable")
-    table = pa.table([column[order] for column in columns], schema=schema)
-    sink = attempt.table(kind, schema)
-    for begin, end in pairwise(np.searchsorted(part[order], np.arange(parts + 1)).tolist()):
-        sink.write(table.slice(begin, end - begin))
-
-
-def _commit(attempt: Attempt, task: Task, **counts: int) -> None:
-    """A round has no documents to keep books of."""
-    attempt.commit(task.input, RecordCounts.of_rows(0, 0), counts)
+def _complete(
+    directory: StageDirectory, works: Iterable[Any], do: Callable[[Task], Any]
+) -> Generator[Round, None, CompletedRound]:
+    """Yield the round unless it is complete already; return it completed."""
+    if not storage.exists(directory.manifest_url):
+        tasks = [Task(key_of(directory.key, n), {"part": n}, 1, work) for n, work in enumerate(works)]
+        yield Round(directory, tasks, do)
+    return CompletedRound(directory, directory.read_manifest())

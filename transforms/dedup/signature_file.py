@@ -1,16 +1,16 @@
-"""What workers exchange about documents, and what later crawls are compared with.
+"""The files that signing writes: the exchange between workers, and the index for later runs.
 
-Signing a documents file gives three files:
+Signing a document file writes three files:
 
-- *bands*: (band hash, row) of every document and band, and of every URL where those count. Row group p holds
-  partition p, the band hashes whose top bits say p, ascending; so the task of a partition reads one row group of every
-  file. 14 bands take 168 bytes a document.
-- *fingerprints*: one row a document in the order of the documents file: what ranks it and what it is compared by.
+- *bands*: (band hash, row) for every document and band, and for every URL where URLs are compared. Row group p holds
+  partition p, the band hashes with p in their top bits, ascending; so the task of a partition reads one row group of
+  every file. 14 bands take 168 bytes a document.
+- *fingerprints*: one row for each document, in the order of the document file: what it is ranked and compared by.
   About 70 bytes a document.
-- *sketches*: what verification compares, uint32 in little-endian order without a header, one document's values after
-  another's: of a set of shingles 4 bytes each, of a signature 4 a permutation.
+- *sketches*: what verification compares, concatenated little-endian uint32 without a header. A set of shingles takes 4
+  bytes a shingle, a signature 4 bytes a permutation.
 
-``row`` is the row in the documents file, and a document is named among several files by its node (``exchange.py``).
+``row`` is the row in the document file. A document is identified among several files by its node (``exchange.py``).
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from gristmill.corpus.arrays import Int64s, UInt32s, UInt64s
 from gristmill.corpus.document import ID_BYTES
 from gristmill.store import storage
 from gristmill.store.stage_directory import open_table
-from gristmill.transforms.core.exchange import node, partitioned
-from gristmill.transforms.dedup.shingles import Integers, UInt32s, UInt64s
-from gristmill.transforms.dedup.sign import HASH_BYTES, Signed
+from gristmill.transforms.core.exchange import node_ids, split_partitions
+from gristmill.transforms.dedup.sign import HASH_BYTES, SignedTexts
 
 QUALITY_DIGITS = 4
-_FAR = 2**14  # values: reading 64 KiB in vain is no dearer than another request
+_MAX_GAP = 2**14  # values: reading 64 KiB that are not needed costs no more than another request
 
 BAND_SCHEMA = pa.schema([pa.field("band", pa.uint64(), nullable=False), pa.field("row", pa.uint32(), nullable=False)])
 
@@ -49,24 +49,24 @@ FINGERPRINT_SCHEMA = pa.schema(
         pa.field("sketch", pa.uint64(), nullable=False),
     ]
 )
-"""``words`` counts normalised words, ``shingles`` distinct ones; ``id``, ``source`` and ``date`` are the document's;
-``quality`` is the signal that ranks it, if any; ``sketch`` is where its values begin in the sketches file."""
+"""``words`` is the number of normalised words, ``shingles`` that of distinct shingles; ``id``, ``source`` and ``date``
+are the document's; ``quality`` is the signal by which documents are ranked, if any; ``sketch`` is the index of the
+sketch's first value in the sketches file."""
 
 URL_FIELD = pa.field("url_hash", pa.binary(HASH_BYTES))
-"""Of the canonical URL, where there is one."""
+"""Hash of the canonical URL; null for documents without one."""
 
 
 def fingerprint_schema(urls: bool) -> pa.Schema:
-    """Of fingerprints, with the hash of the URL where ``urls`` count."""
+    """The schema of fingerprints, with the hash of the URL where ``urls`` are compared."""
     return FINGERPRINT_SCHEMA.append(URL_FIELD) if urls else FINGERPRINT_SCHEMA
 
 
-def fingerprint_table(documents: pa.Table, rows: UInt32s, signed: Signed, sketches: Integers) -> pa.Table:
+def fingerprint_table(documents: pa.Table, rows: UInt32s, signed: SignedTexts, sketches: Int64s) -> pa.Table:
     """The fingerprints (``fingerprint_schema``) of the signed documents.
 
-    ``documents`` has the columns ``id``, ``source``, ``date`` and, where one ranks, ``quality`` and, where URLs count,
-    ``url_hash`` of the n documents that were signed; ``rows`` are their rows in the documents file, ``sketches`` the
-    number of values in each one's sketch.
+    ``documents`` has the columns ``id``, ``source``, ``date``, optionally ``quality``, and ``url_hash`` if URLs are
+    compared; ``rows`` are the rows in the document file, ``sketches`` the number of values in each sketch.
     """
     quality = documents["quality"] if "quality" in documents.column_names else pa.nulls(len(rows), pa.float32())
     columns = {
@@ -86,71 +86,72 @@ def fingerprint_table(documents: pa.Table, rows: UInt32s, signed: Signed, sketch
     return pa.table(columns).cast(fingerprint_schema(urls))
 
 
-def partition_tables(rows: UInt32s, bands: UInt64s, partitions: int) -> list[pa.Table]:
-    """One table (``BAND_SCHEMA``) a partition, to be written as one row group each, empty ones too.
+def band_tables(rows: UInt32s, bands: UInt64s, partitions: int) -> list[pa.Table]:
+    """One table (``BAND_SCHEMA``) for each partition, also for empty ones, to be written as one row group each.
 
     ``rows`` uint32 and ``bands`` uint64 are parallel; ``partitions`` is a power of two. Sorted by (band, row).
     """
     order = np.lexsort((rows, bands))
     band, row = bands[order], rows[order]
-    return partitioned(pa.table([band, row], schema=BAND_SCHEMA), partitions)
+    return split_partitions(pa.table([band, row], schema=BAND_SCHEMA), partitions)
 
 
 class BandRows(NamedTuple):
-    """Some partitions of one bands file: how many there are in it, and the band hashes and rows of these."""
+    """Some partitions of one bands file: the number of partitions in the file, and the band hashes and rows read."""
 
     partitions: int
     band: UInt64s
     row: UInt32s
 
 
-def band_rows(file: pq.ParquetFile, partitions: range) -> BandRows:
+def read_band_rows(file: pq.ParquetFile, partitions: range) -> BandRows:
+    """Read some partitions of a bands file."""
     table = file.read_row_groups(list(partitions))
     return BandRows(file.num_row_groups, table["band"].to_numpy(), table["row"].to_numpy())
 
 
-def join_partitions(files: Sequence[BandRows]) -> tuple[UInt64s, UInt64s]:
-    """(band hashes, nodes) of the same partitions of every bands file; a file's number is its place in ``files``.
+def join_band_rows(files: Sequence[BandRows]) -> tuple[UInt64s, UInt64s]:
+    """(band hashes, nodes) of the same partitions of all bands files; a file's number is its place in ``files``.
 
-    Raises ValueError where a file has another number of partitions than the first.
+    Raises ValueError if the files differ in their number of partitions.
     """
     for number, file in enumerate(files):
         if file.partitions != files[0].partitions:
             raise ValueError(
-                f"signature file {number} has {file.partitions} partitions and the first has {files[0].partitions}; "
+                f"signature file {number} has {file.partitions} partitions but file 0 has {files[0].partitions}; "
                 "sign both with the same `dedup.partitions`"
             )
     bands = [np.empty(0, np.uint64), *(file.band for file in files)]
-    nodes = [np.empty(0, np.uint64), *(node(number, file.row) for number, file in enumerate(files))]
+    nodes = [np.empty(0, np.uint64), *(node_ids(number, file.row) for number, file in enumerate(files))]
     return np.concatenate(bands), np.concatenate(nodes)
 
 
 def read_fingerprints(url: str, rows: UInt32s) -> pa.Table:
-    """The fingerprints of ascending ``rows``; reads only the row groups that hold any."""
+    """Read the fingerprints of ascending ``rows``, and only the row groups that hold any of them."""
     with open_table(url) as file:
-        spans = [file.metadata.row_group(group).column(0).statistics for group in range(file.num_row_groups)]
-        firsts = np.array([span.min for span in spans if span is not None], np.uint32)
+        statistics = [file.metadata.row_group(group).column(0).statistics for group in range(file.num_row_groups)]
+        firsts = np.array([column.min for column in statistics if column is not None], np.uint32)
         groups = np.unique(np.searchsorted(firsts, rows, side="right") - 1)
-        filled = [group for group, span in enumerate(spans) if span is not None]
+        filled = [group for group, column in enumerate(statistics) if column is not None]
         table = file.read_row_groups([filled[group] for group in groups.tolist()])
     return table.take(pa.array(np.searchsorted(table["row"].to_numpy(), rows)))
 
 
-def read_sketches(url: str, starts: Integers, lengths: Integers) -> UInt32s:
-    """Sketches of ascending ``starts``, in values, one after another. What is not far apart is read at once."""
+def read_sketches(url: str, starts: Int64s, lengths: Int64s) -> UInt32s:
+    """Read the sketches at ascending ``starts``, concatenated. Sketches close to each other are read in one request."""
     ends = starts + lengths
-    cuts = np.flatnonzero(starts[1:] - ends[:-1] > _FAR) + 1
+    cuts = np.flatnonzero(starts[1:] - ends[:-1] > _MAX_GAP) + 1
     parts = [np.empty(0, np.uint32)]
     with storage.open_input(url) as file:
         for first, last in pairwise([0, *cuts.tolist(), len(starts)]):
             file.seek(4 * int(starts[first]))
             values = np.frombuffer(file.read(4 * int(ends[last - 1] - starts[first])), "<u4")
-            parts.append(runs(values, starts[first:last] - starts[first], lengths[first:last]))
+            parts.append(take_runs(values, starts[first:last] - starts[first], lengths[first:last]))
     return np.concatenate(parts)
 
 
-def runs(values: UInt32s, starts: Integers, lengths: Integers) -> UInt32s:
-    """The runs of ``values`` that begin at ``starts``, one after another."""
+def take_runs(values: UInt32s, starts: Int64s, lengths: Int64s) -> UInt32s:
+    """The runs ``values[start : start + length]``, concatenated."""
     begins = lengths.cumsum() - lengths
-    found: UInt32s = values[np.repeat(starts - begins, lengths) + np.arange(lengths.sum())]
-    return found
+    taken: UInt32s = values[np.repeat(starts - begins, lengths) + np.arange(lengths.sum())]
+    return taken

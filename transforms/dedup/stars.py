@@ -1,151 +1,156 @@
-"""Connected components of more edges than one machine holds, by stars.
+"""Connected components of more edges than one machine holds, by alternating small-stars and large-stars.
 
-The alternation of Kiveris, Lattanzi, Mirrokni, Rastogi and Vassilvitskii, "Connected Components in MapReduce and
-Beyond" (SoCC 2014), over edges that are spread by node: in a small-star every node links itself and its smaller
-neighbours to the smallest of them, in a large-star it links its larger neighbours to the smallest. Neither adds edges
-or changes what is connected; in O(log² n) turns, mostly far fewer, every component is a star around its smallest node.
+The algorithm of Kiveris, Lattanzi, Mirrokni, Rastogi and Vassilvitskii, "Connected Components in MapReduce and Beyond"
+(SoCC 2014). Edges are distributed by node. In a *small-star*, every node links itself and its smaller neighbours to the
+smallest of them; in a *large-star*, it links its larger neighbours to the smallest. Neither adds edges nor changes
+which nodes are connected. After O(log² n) turns, usually far fewer, every component is a star around its smallest node.
+See ``docs/how-deduplication-works.md`` for an example.
 
-A component that is a star is *settled* at once and leaves the rounds: a small-star marks the edges of *leaves*, nodes
-with no other edge. All edges that touch a leaf v with parent m after the small-star were made by v itself, since a
-small-star at m reaches only nodes below m; so the mark still holds in the large-star, where a node below all its
-neighbours, all of them leaves, knows that there is nothing else in its component.
+A component that is a star is *finished* and takes no part in later turns. To detect this, a small-star marks the edges
+of *leaves*, nodes without any other edge. All edges that touch a leaf v with parent m after a small-star were created
+by v itself, since the small-star of m reaches only nodes below m. So the mark still holds in the large-star: a node
+that is smaller than all its neighbours, all of them leaves, knows that its component holds nothing else.
 
-A task holds all neighbours of one node at least. So a component of n documents, once a star, takes one task about 100 n
-bytes; deciding over it, which is done in one place however it was found, takes several times that.
+A task holds at least all neighbours of one node. So a component of n documents, once a star, takes about 100 n bytes in
+one task; deciding it, which happens in one place anyway, takes several times that.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gristmill.transforms.dedup.buckets import Members
-from gristmill.transforms.dedup.components import components
-from gristmill.transforms.dedup.shingles import Integers, UInt64s
-
-Flags: TypeAlias = NDArray[np.bool_]
+from gristmill.corpus.arrays import Bools, Int64s, UInt64s
+from gristmill.transforms.dedup.buckets import BucketMembers
+from gristmill.transforms.dedup.components import connected_components
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
 
 
 class Edges(NamedTuple):
-    """Edges from nodes to smaller ones; arrays of one length."""
+    """Edges from nodes to smaller nodes; arrays of one length. ``leaf``: the node has no other edge."""
 
     node: UInt64s
     parent: UInt64s
-    leaf: Flags
-    """The node has no other edge."""
+    leaf: Bools
 
 
-class Arcs(NamedTuple):
-    """All edges of some nodes, as these see them: ascending by (own, other), each once."""
+class Neighbourhoods(NamedTuple):
+    """All edges of some nodes, seen from these: each once, sorted by (node, neighbour).
 
-    own: UInt64s
-    other: UInt64s
-    leaf: Flags
-    """``other`` has no other edge."""
+    ``leaf``: the neighbour has no other edge.
+    """
+
+    node: UInt64s
+    neighbour: UInt64s
+    leaf: Bools
 
 
-class Settled(NamedTuple):
-    """Nodes whose component is known, and its smallest node."""
+class LabelledNodes(NamedTuple):
+    """Nodes whose component is known; the label is the smallest node of the component."""
 
     node: UInt64s
     label: UInt64s
 
 
-def parts_of(nodes: UInt64s, parts: int) -> Integers:
-    """Which of ``parts`` each node belongs to, int64 below ``parts``: by a hash, which spreads neighbouring rows."""
+def assign_parts(nodes: UInt64s, parts: int) -> Int64s:
+    """The part, int64 below ``parts``, of each node: by a hash, which distributes neighbouring rows."""
     high = (nodes * _GOLDEN) >> _HALF
     return (high * np.uint64(parts) >> _HALF).astype(np.int64)
 
 
-def forest(members: Members) -> Edges:
-    """The components of some buckets as stars around their smallest nodes: they join what the buckets join."""
-    return _unmarked(*_rooted(members))
+def bucket_stars(members: BucketMembers) -> Edges:
+    """The components of some buckets, as stars around their smallest nodes."""
+    return _unmarked_edges(*_label_nodes(members))
 
 
-def joined(edges: Edges) -> Settled:
-    """All components of all edges, in one place. Edges may be given twice, and then take 230 bytes each."""
+def join_components(edges: Edges) -> LabelledNodes:
+    """The components of all edges, in one place. Edges may be given twice, and then take 230 bytes each."""
     parents = np.unique(edges.parent)
     bucket, node = np.concatenate([parents, edges.parent]), np.concatenate([parents, edges.node])
     order = np.argsort(bucket, kind="stable")
-    return Settled(*_rooted(Members(bucket[order], node[order])))
+    return LabelledNodes(*_label_nodes(BucketMembers(bucket[order], node[order])))
 
 
-def neighbourhoods(edges: Edges, part: int, parts: int) -> Arcs:
-    """The arcs of the nodes of ``part``, of edges that may be given twice."""
-    down, up = (parts_of(ends, parts) == part for ends in (edges.node, edges.parent))
-    own = np.concatenate([edges.node[down], edges.parent[up]])
-    other = np.concatenate([edges.parent[down], edges.node[up]])
+def neighbourhoods(edges: Edges, part: int, parts: int) -> Neighbourhoods:
+    """The neighbourhoods of the nodes of ``part``. Edges may be given twice."""
+    down, up = (assign_parts(ends, parts) == part for ends in (edges.node, edges.parent))
+    node = np.concatenate([edges.node[down], edges.parent[up]])
+    neighbour = np.concatenate([edges.parent[down], edges.node[up]])
     leaf = np.concatenate([np.zeros(np.count_nonzero(down), np.bool_), edges.leaf[up]])
-    order = _distinct(own, other)
-    return Arcs(own[order], other[order], leaf[order])
+    order = _distinct_pairs(node, neighbour)
+    return Neighbourhoods(node[order], neighbour[order], leaf[order])
 
 
-def small_star(arcs: Arcs) -> Edges:
-    """Link every node and its smaller neighbours to the smallest of these; marks leaves."""
-    starts, group = _groups(arcs.own)
-    smallest = arcs.other[starts]  # arcs ascend
-    centres = np.flatnonzero(smallest < arcs.own[starts])
-    alone = np.diff(starts, append=len(arcs.own))[centres] == 1
-    passed = (arcs.other < arcs.own) & (arcs.other > smallest[group])
-    linked = _unmarked(arcs.other[passed], smallest[group[passed]])
-    own = arcs.own[starts][centres]
+def small_star(near: Neighbourhoods) -> Edges:
+    """Link every node and its smaller neighbours to the smallest of these, and mark leaves."""
+    starts, group = _group_by_node(near.node)
+    smallest = near.neighbour[starts]  # neighbours ascend
+    centres = np.flatnonzero(smallest < near.node[starts])
+    is_leaf = np.diff(starts, append=len(near.node))[centres] == 1
+    relinked = (near.neighbour < near.node) & (near.neighbour > smallest[group])
+    linked = _unmarked_edges(near.neighbour[relinked], smallest[group[relinked]])
+    node = near.node[starts][centres]
     return Edges(
-        np.concatenate([own, linked.node]),
+        np.concatenate([node, linked.node]),
         np.concatenate([smallest[centres], linked.parent]),
-        np.concatenate([alone, linked.leaf]),
+        np.concatenate([is_leaf, linked.leaf]),
     )
 
 
-def large_star(arcs: Arcs) -> tuple[Edges, Settled]:
-    """Link every node's larger neighbours to the smallest of it and its neighbours, but for what is settled by now."""
-    starts, group = _groups(arcs.own)
-    own = arcs.own[starts]
-    smallest = np.minimum(own, arcs.other[starts])
-    done = (smallest == own) & (np.logical_and.reduceat(arcs.leaf, starts) if len(starts) else False)
-    settled = done[group]
-    larger = (arcs.other > arcs.own) & ~settled
+def large_star(near: Neighbourhoods) -> tuple[Edges, LabelledNodes]:
+    """Link every node's larger neighbours to the smallest of it and its neighbours.
+
+    Returns the edges that remain, and the nodes of components that are finished.
+    """
+    starts, group = _group_by_node(near.node)
+    node = near.node[starts]
+    smallest = np.minimum(node, near.neighbour[starts])
+    is_star = (smallest == node) & (np.logical_and.reduceat(near.leaf, starts) if len(starts) else False)
+    finished = is_star[group]
+    larger = (near.neighbour > near.node) & ~finished
     return (
-        _unmarked(arcs.other[larger], smallest[group[larger]]),
-        Settled(np.concatenate([own[done], arcs.other[settled]]), np.concatenate([own[done], arcs.own[settled]])),
+        _unmarked_edges(near.neighbour[larger], smallest[group[larger]]),
+        LabelledNodes(
+            np.concatenate([node[is_star], near.neighbour[finished]]),
+            np.concatenate([node[is_star], near.node[finished]]),
+        ),
     )
 
 
-def copies(edges: Edges, parts: int) -> tuple[Integers, Integers]:
-    """Where edges are sent: (index of the edge, part), to its parent's part and, unless it is a leaf, its node's."""
-    down, up = parts_of(edges.node, parts), parts_of(edges.parent, parts)
+def route_edges(edges: Edges, parts: int) -> tuple[Int64s, Int64s]:
+    """(index of the edge, part): an edge goes to its parent's part and, unless it is a leaf's, to its node's part."""
+    down, up = assign_parts(edges.node, parts), assign_parts(edges.parent, parts)
     twice = np.flatnonzero(~edges.leaf & (down != up))
     return np.concatenate([np.arange(len(up)), twice]), np.concatenate([up, down[twice]])
 
 
-def _rooted(members: Members) -> tuple[UInt64s, UInt64s]:
-    """Nodes of some buckets and the smallest node of each one's component."""
-    found = components(members)
-    _, first = np.unique(found.label, return_index=True)
-    return found.node, found.node[first][found.label]
+def _label_nodes(members: BucketMembers) -> tuple[UInt64s, UInt64s]:
+    """The nodes of some buckets, and the smallest node of each one's component."""
+    components = connected_components(members)
+    _, first = np.unique(components.label, return_index=True)
+    return components.node, components.node[first][components.label]
 
 
-def _unmarked(node: UInt64s, parent: UInt64s) -> Edges:
-    """Distinct edges, no leaf known; what leads to itself is none."""
-    order = _distinct(node, parent)
+def _unmarked_edges(node: UInt64s, parent: UInt64s) -> Edges:
+    """Distinct edges without self-loops, none marked as a leaf's."""
+    order = _distinct_pairs(node, parent)
     order = order[node[order] != parent[order]]
     return Edges(node[order], parent[order], np.zeros(len(order), np.bool_))
 
 
-def _distinct(first: UInt64s, second: UInt64s) -> Integers:
+def _distinct_pairs(first: UInt64s, second: UInt64s) -> Int64s:
     """Indices of the distinct pairs, in ascending order of pairs."""
     order = np.lexsort((second, first))
     first, second = first[order], second[order]
-    fresh = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
-    distinct: Integers = order[np.insert(fresh, 0, True)[: len(order)]]
+    differs = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    distinct: Int64s = order[np.insert(differs, 0, True)[: len(order)]]
     return distinct
 
 
-def _groups(own: UInt64s) -> tuple[Integers, Integers]:
-    """Where each node's arcs start, and the group of each arc."""
-    fresh = np.insert(own[1:] != own[:-1], 0, True)[: len(own)]
-    return np.flatnonzero(fresh), np.cumsum(fresh) - 1
+def _group_by_node(node: UInt64s) -> tuple[Int64s, Int64s]:
+    """Where each node's neighbours start, and the group number of each row."""
+    starts = np.insert(node[1:] != node[:-1], 0, True)[: len(node)]
+    return np.flatnonzero(starts), np.cumsum(starts) - 1

@@ -18,19 +18,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gristmill.corpus.arrays import UInt32s, UInt64s
 from gristmill.corpus.record import UnitSummary
-from gristmill.corpus.words import UInt64s
 from gristmill.errors import RunError
 from gristmill.store import storage
+from gristmill.store.attempts import Attempt
 from gristmill.store.counts import RecordCounts
-from gristmill.store.stage_directory import Attempt, StageDirectory, open_table
-from gristmill.transforms.core.exchange import UInt32s, by_file, partition_ranges
-from gristmill.transforms.core.row_blocks import group_rows, keep, write_in_groups
+from gristmill.store.stage_directory import StageDirectory, open_table
+from gristmill.transforms.core.core_beam import MapItems, WriteUnits
+from gristmill.transforms.core.exchange import partitions_per_task, split_by_file
+from gristmill.transforms.core.row_blocks import filter_rows, row_group_sizes, write_row_groups
 from gristmill.transforms.core.side_files import SideFile
-from gristmill.transforms.core.units import MapItems, Task, WriteUnits
-from gristmill.transforms.line_dedup.copies import copies_to_cut
-from gristmill.transforms.line_dedup.cuts import ENTITIES, REPEATS_SCHEMA, Ranges, cuts_table, disjoint
-from gristmill.transforms.line_dedup.groups import spans_of_units
+from gristmill.transforms.core.tasks import Task
+from gristmill.transforms.line_dedup.cut_ranges import ENTITIES, REPEATS_SCHEMA, Ranges, cuts_table, disjoint
+from gristmill.transforms.line_dedup.line_dedup_unit import RepeatsUnit, left, taking_part, texts_left
+from gristmill.transforms.line_dedup.passage_copies import copies_to_cut
 from gristmill.transforms.line_dedup.passage_file import (
     PASSAGES_SCHEMA,
     PLACES_SCHEMA,
@@ -39,9 +41,9 @@ from gristmill.transforms.line_dedup.passage_file import (
     partition_tables,
     places_table,
 )
-from gristmill.transforms.line_dedup.passages import Integers, find_passages, kinds_of
+from gristmill.transforms.line_dedup.passage_hashes import Integers, find_passages, kinds_of
 from gristmill.transforms.line_dedup.repeats_section import RepeatsSection
-from gristmill.transforms.line_dedup.units import RepeatsUnit, left, taking_part, texts_left
+from gristmill.transforms.line_dedup.span_groups import spans_of_units
 
 _TASK_ROWS = 2**21  # passages: 200 MB
 
@@ -112,7 +114,7 @@ class CutRepeats(beam.PTransform):  # type: ignore[misc]
         stage: StageDirectory,
     ) -> None:
         super().__init__()
-        self.ranges = partition_ranges(sum(unit.hashed for unit in units), section.partitions, _TASK_ROWS)
+        self.ranges = partitions_per_task(sum(unit.hashed for unit in units), section.partitions, _TASK_ROWS)
         self.section = section
         self.priority = priority
         self.units = parcel
@@ -142,7 +144,7 @@ class Gone(NamedTuple):
 
 def _hashed(section: RepeatsSection, block: pa.Table) -> HashedBlock:
     chosen = taking_part(block, section)
-    documents = keep(block, chosen)
+    documents = filter_rows(block, chosen)
     fewest = {kind: rule.min_words for kind, rule in section.passage_rules.items()}
     found = find_passages(texts_left(documents), fewest)
     places = places_table(found, np.flatnonzero(chosen.to_numpy()))
@@ -160,12 +162,12 @@ def _copies(
         with open_table(unit.passages) as file:
             return file.read_row_groups(list(partitions))
 
-    tables = storage.threaded(read, hashed)
+    tables = storage.map_in_threads(read, hashed)
     copies = join_partitions(tables, [unit.priority(priority) for unit in hashed])
     hashes, nodes = copies_to_cut(copies, section.passage_rules)
     order = np.argsort(nodes)
     kinds, at = kinds_of(hashes[order]), 0
-    for unit, numbers in by_file(nodes[order]):
+    for unit, numbers in split_by_file(nodes[order]):
         own = slice(at, at := at + len(numbers))
         yield hashed[unit].group, Gone(hashed[unit].unit, numbers, kinds[own])
 
@@ -210,10 +212,10 @@ def _write(stage: StageDirectory, task: Task, found: Ranges) -> None:
     """Write what goes in a unit, row-aligned with its documents, and its receipt."""
     work: RepeatsUnit = task.work
     cut = disjoint(found)
-    groups = group_rows(work.documents.files[0].url)
+    groups = row_group_sizes(work.documents.files[0].url)
     rows = sum(groups)
     with stage.attempt(task.unit) as attempt:
-        write_in_groups(attempt.table("repeats", REPEATS_SCHEMA), cuts_table(cut, rows), groups)
+        write_row_groups(attempt.table("repeats", REPEATS_SCHEMA), cuts_table(cut, rows), groups)
         summary = {
             "cut": _by_entity(found.kind, np.ones(len(found.kind), np.int64)),
             "characters": _by_entity(cut.kind, cut.end - cut.start),

@@ -16,10 +16,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from gristmill.corpus.arrays import UInt64s
 from gristmill.corpus.document import ID_BYTES
-from gristmill.corpus.words import UInt64s
-from gristmill.transforms.core.exchange import node, partitioned
-from gristmill.transforms.line_dedup.passages import Integers, Passages
+from gristmill.transforms.core.exchange import node_ids, split_partitions
+from gristmill.transforms.line_dedup.passage_hashes import Integers, Passages
 
 PASSAGES_SCHEMA = pa.schema(
     [
@@ -55,7 +55,7 @@ def partition_tables(hashes: UInt64s, order: UInt64s, partitions: int) -> list[p
     """``PASSAGES_SCHEMA``, one table a partition; ``hashes`` and ``order`` are of all passages, by their number."""
     number = np.argsort(hashes, kind="stable")
     table = pa.table([hashes[number], order[number], number.astype(np.uint32)], schema=PASSAGES_SCHEMA)
-    return partitioned(table, partitions)
+    return split_partitions(table, partitions)
 
 
 class Copies(NamedTuple):
@@ -69,7 +69,7 @@ class Copies(NamedTuple):
 
 def join_partitions(tables: Sequence[pa.Table], priorities: Sequence[int]) -> Copies:
     """The same partitions of the files of all units, of which each has a priority."""
-    nodes = [node(unit, table["number"].to_numpy()) for unit, table in enumerate(tables)]
+    nodes = [node_ids(unit, table["number"].to_numpy()) for unit, table in enumerate(tables)]
     sizes = [table.num_rows for table in tables]
     joined = pa.concat_tables([PASSAGES_SCHEMA.empty_table(), *tables])
     return Copies(

@@ -1,4 +1,4 @@
-"""Signing many texts at once gives what each gives alone, compiled or not; similar texts get similar sketches."""
+"""Signing many texts at once equals signing each alone, compiled or not."""
 
 from __future__ import annotations
 
@@ -17,35 +17,38 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gristmill.corpus import hashed_words, words
-from gristmill.corpus.words import hashes_of_texts, normalise, word_hashes
+from gristmill.corpus.arrays import Int64s
+from gristmill.corpus.character_tables import AS_MARK, MARK, fold_table, kind_table
+from gristmill.corpus.multilinear_hash import usual_multipliers
+from gristmill.corpus.words import hashes_of_texts, normalize, word_hashes
 from gristmill.transforms.core import text_runs
-from gristmill.transforms.dedup import passing
+from gristmill.transforms.dedup import greedy_pass
+from gristmill.transforms.dedup.candidate_lists import LIST_LEVELS
 from gristmill.transforms.dedup.dedup_section import Comparison, Verify
-from gristmill.transforms.dedup.greedy import LEVELS
 from gristmill.transforms.dedup.minhash import MinHasher
-from gristmill.transforms.dedup.shingles import Integers, shingle_sets
-from gristmill.transforms.dedup.sign import sign, sketch_lengths, text_hash
+from gristmill.transforms.dedup.shingles import shingle_sets
+from gristmill.transforms.dedup.sign import sign_texts, sketch_lengths, text_hash
 from tests.transforms.dedup.dedup_reference import as_sets, column, shingle_set
 
 HASHER = MinHasher(4, 2, seed=1)
 TEXTS = ["the cat sat on the mat", "", "The cat, sat on the mat!", "a quite different text of seven words", "one"]
-ODD = (
+SPECIAL = (
     "aZ9 .,-'\n\0\x7f\u00e9\u00ad\u00b2\u0130\u017f\u01c5\u0301\u05b0\u0627\u0e01\u0e33\u1100\u1161"
     "\u3042\u3099\u4e2d\u6587\uac00\ufb01\uff21\U0001f600\U00020000"
 )
-"""Letters, digits, marks, scripts without spaces, what folds, expands, composes or is invisible; one to four bytes."""
+"""Letters, digits, marks, scripts without spaces, and characters that fold, expand, compose or are invisible."""
 
 ANY_TEXTS = st.lists(
-    st.one_of(st.text(ODD, max_size=40), st.text(st.characters(exclude_categories=["Cs"]), max_size=12)), max_size=8
+    st.one_of(st.text(SPECIAL, max_size=40), st.text(st.characters(exclude_categories=["Cs"]), max_size=12)), max_size=8
 )
 
 needs_compiler = pytest.mark.skipif(
-    not hashed_words.COMPILED, reason="NOTHING COMPILED: no C compiler at installation; install anew to run this test"
+    not hashed_words.COMPILED, reason="not compiled: install again with a C compiler to run this test"
 )
 
 
 def _plain(module: ModuleType) -> ModuleType:
-    """A compiled module as plain Python."""
+    """The source of a compiled module, loaded as plain Python."""
     assert module.__file__ is not None
     source = Path(module.__file__).parent / f"{module.__name__.rpartition('.')[2]}.py"
     spec = importlib.util.spec_from_file_location(f"plain_{source.stem}", source)
@@ -66,7 +69,7 @@ def _utf8(texts: list[str]) -> tuple[np.ndarray, list[int]]:
 @given(ANY_TEXTS)
 @example(["a" * 5000, "b " * 9])
 @example(["\ufdfa" * 9, "x"])
-def test_words_of_utf8_are_those_of_the_text(texts: list[str]) -> None:
+def test_hashing_utf8_equals_hashing_text(texts: list[str]) -> None:
     found, counts = hashes_of_texts(*_utf8(texts))
     expected = [word_hashes(text) for text in texts]
     assert counts.tolist() == [len(own) for own in expected]
@@ -75,72 +78,72 @@ def test_words_of_utf8_are_those_of_the_text(texts: list[str]) -> None:
 
 @needs_compiler
 @settings(max_examples=60)
-@given(st.text(ODD, max_size=40))
-def test_words_are_the_same_without_a_compiler(text: str) -> None:
-    tables = [words._fold_table(), words._kind_table(), words._AS_MARK, words._usual_multipliers()[:20]]
+@given(st.text(SPECIAL, max_size=40))
+def test_word_hashes_are_equal_without_a_compiler(text: str) -> None:
+    tables = [fold_table(), kind_table(), AS_MARK, usual_multipliers()[:20]]
     data, (_, end) = _utf8([text])
     out = np.zeros(len(data) + 2, np.uint64)
-    count = _hasher(hashed_words, tables).put(data, 0, end, out, 1)
+    count = _hasher(hashed_words, tables).hash_text(data, 0, end, out, 1)
     plain = [0] * len(out)
-    assert _hasher(_plain(hashed_words), _lists()).put(data.tobytes(), 0, end, plain, 1) == count
+    assert _hasher(_plain(hashed_words), _lists()).hash_text(data.tobytes(), 0, end, plain, 1) == count
     assert plain == out.tolist()
 
 
 @needs_compiler
 @settings(max_examples=60)
 @given(ANY_TEXTS, st.integers(0, 3))
-def test_many_texts_are_hashed_alike_without_a_compiler(texts: list[str], first: int) -> None:
-    tables = [words._fold_table(), words._kind_table(), words._AS_MARK, words._usual_multipliers()[:20]]
+def test_hashes_of_many_texts_are_equal_without_a_compiler(texts: list[str], first: int) -> None:
+    tables = [fold_table(), kind_table(), AS_MARK, usual_multipliers()[:20]]
     data, ends = _utf8(texts)
     first = min(first, len(texts))
     out, counts = np.zeros(len(data) + len(ends), np.uint64), np.zeros(len(texts), np.int64)
-    text = _hasher(hashed_words, tables).put_texts(data, np.array(ends), first, out, 1, counts)
+    text = _hasher(hashed_words, tables).hash_texts(data, np.array(ends), first, out, 1, counts)
     plain, plainly = [0] * len(out), [0] * len(texts)
-    assert _hasher(_plain(hashed_words), _lists()).put_texts(data.tobytes(), ends, first, plain, 1, plainly) == text
+    assert _hasher(_plain(hashed_words), _lists()).hash_texts(data.tobytes(), ends, first, plain, 1, plainly) == text
     assert plain[: 1 + sum(plainly)] == out[: 1 + counts.sum()].tolist()
     assert plainly == counts.tolist()
-    assert text == len(texts) or _hasher(hashed_words, tables).put(data, *ends[text : text + 2], out, 0) < 0
+    assert text == len(texts) or _hasher(hashed_words, tables).hash_text(data, *ends[text : text + 2], out, 0) < 0
 
 
 def _hasher(module: ModuleType, tables: list[Any]) -> Any:
     folds, kinds, as_mark, multipliers = tables
-    return module.WordHasher(folds, kinds, as_mark, words.MARK, multipliers)
+    return module.WordHasher(folds, kinds, as_mark, MARK, multipliers)
 
 
 @cache
 def _lists() -> list[list[int]]:
-    tables = (words._fold_table(), words._kind_table(), words._AS_MARK, words._usual_multipliers()[:20])
+    tables = (fold_table(), kind_table(), AS_MARK, usual_multipliers()[:20])
     return [table.tolist() for table in tables]
 
 
 @pytest.mark.parametrize("characters", [4096, 4097])
-def test_a_word_longer_than_the_multipliers_is_left_to_numpy(characters: int) -> None:
+def test_a_word_longer_than_the_multipliers_is_hashed_by_numpy(characters: int) -> None:
     data, (_, end) = _utf8(["x" * characters])
-    found = words.word_hasher().put(data, 0, end, np.zeros(characters, np.uint64), 0)
+    found = words.word_hasher().hash_text(data, 0, end, np.zeros(characters, np.uint64), 0)
     assert found == (1 if characters == 4096 else -1)
 
 
-def _scores(
+def _run_pass(
     module: ModuleType,
     values: list[list[int]],
     comparison: Comparison,
     threshold: float,
     urls: Sequence[int] = (),
-    within: bool = True,
+    within_run: bool = True,
 ) -> list[list[int]]:
-    """All in one bucket of room for three, the first settled; equal values are equal texts."""
+    """Decide documents in one bucket with a list of three, the first of the index; equal values are equal texts."""
     count = len(values)
-    lengths: Integers = np.array([len(own) for own in values], np.int64)
-    paths = np.full((count, LEVELS), -1)
+    lengths: Int64s = np.array([len(own) for own in values], np.int64)
+    paths = np.full((count, LIST_LEVELS), -1)
     paths[:, 0] = 0
-    settled = (np.arange(count) < 1).astype(np.uint8)
+    from_index = (np.arange(count) < 1).astype(np.uint8)
     texts = np.array([values.index(own) for own in values], np.int64)
     url = np.array([*urls, *[-1] * count][:count], np.int64)
-    where = (settled, np.arange(count + 1), paths, np.array([0, 3]))
-    state = module.GreedyPass(*where, texts, url, threshold, comparison, within)
+    where = (from_index, np.arange(count + 1), paths, np.array([0, 3]))
+    state = module.GreedyPass(*where, texts, url, threshold, comparison, within_run)
     flat = np.array([value for own in values for value in own], np.uint32)
     state.run(0, count, flat, lengths.cumsum() - lengths, lengths)
-    return [getattr(state, name).tolist() for name in ("match", "alike", "why", "listed", "capped")]
+    return [getattr(state, name).tolist() for name in ("match", "similarity", "reason", "listed", "capped")]
 
 
 @needs_compiler
@@ -154,18 +157,20 @@ def _scores(
     st.lists(st.integers(-1, 2), max_size=7),
     st.booleans(),
 )
-def test_the_pass_is_the_same_without_a_compiler(
-    values: list[list[int]], verify: Verify, threshold: float, urls: list[int], within: bool
+def test_the_pass_is_equal_without_a_compiler(
+    values: list[list[int]], verify: Verify, threshold: float, urls: list[int], within_run: bool
 ) -> None:
-    given = (values, verify, threshold, urls, within)
-    assert _scores(passing, *given) == _scores(_plain(passing), *given)
+    arguments = (values, verify, threshold, urls, within_run)
+    assert _run_pass(greedy_pass, *arguments) == _run_pass(_plain(greedy_pass), *arguments)
 
 
 @needs_compiler
 @settings(max_examples=30)
 @given(st.lists(st.lists(st.integers(0, 3), min_size=8, max_size=8), max_size=6), st.sampled_from([0.25, 0.375]))
-def test_estimates_are_the_same_without_a_compiler(values: list[list[int]], threshold: float) -> None:
-    assert _scores(passing, values, "estimate", threshold) == _scores(_plain(passing), values, "estimate", threshold)
+def test_estimates_are_equal_without_a_compiler(values: list[list[int]], threshold: float) -> None:
+    assert _run_pass(greedy_pass, values, "estimate", threshold) == _run_pass(
+        _plain(greedy_pass), values, "estimate", threshold
+    )
 
 
 @needs_compiler
@@ -174,14 +179,14 @@ def test_estimates_are_the_same_without_a_compiler(values: list[list[int]], thre
     st.lists(st.lists(st.sampled_from([0, 1, 3, 2**31, 2**32 - 1]), min_size=2, max_size=2), max_size=6),
     st.integers(0, 34),
 )
-def test_distances_are_the_same_without_a_compiler(values: list[list[int]], distance: int) -> None:
-    given = (values, "hamming", distance)
-    assert _scores(passing, *given) == _scores(_plain(passing), *given)
+def test_distances_are_equal_without_a_compiler(values: list[list[int]], distance: int) -> None:
+    arguments = (values, "hamming", distance)
+    assert _run_pass(greedy_pass, *arguments) == _run_pass(_plain(greedy_pass), *arguments)
 
 
 @settings(max_examples=100)
 @given(st.lists(st.lists(st.integers(0, 6), max_size=9), max_size=6), st.integers(1, 5))
-def test_shingle_sets_are_those_of_each_document(documents: list[list[int]], ngram: int) -> None:
+def test_shingle_sets_equal_those_of_single_documents(documents: list[list[int]], ngram: int) -> None:
     letters = "abcdefg"
     texts = [" ".join(letters[word] for word in document) for document in documents]
     hashes = [word_hashes(text) for text in texts]
@@ -194,19 +199,19 @@ def test_shingle_sets_are_those_of_each_document(documents: list[list[int]], ngr
 
 @pytest.mark.parametrize("run_bytes", [1, 30, 2**20])
 @pytest.mark.parametrize("verify", ["exact", "estimate", "none"])
-def test_signing_in_runs_gives_what_signing_one_by_one_gives(
+def test_signing_in_runs_equals_signing_one_by_one(
     run_bytes: int, verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(text_runs, "_RUN_BYTES", run_bytes)
-    whole = column(["left out", *TEXTS]).slice(1)  # buffers begin elsewhere than texts
-    signed = sign(pa.chunked_array([whole.chunk(0)[:2], whole.chunk(0)[2:]]), HASHER, 3, verify)
+    whole = column(["sliced off", *TEXTS]).slice(1)  # the buffers begin before the texts
+    signed = sign_texts(pa.chunked_array([whole.chunk(0)[:2], whole.chunk(0)[2:]]), HASHER, 3, verify)
     assert signed.words.tolist() == [6, 0, 6, 7, 1]
     assert signed.shingles.tolist() == [4, 0, 4, 5, 1] == [len(shingle_set(text, 3)) for text in TEXTS]
     assert signed.bands.shape == (5, 4)
     lengths = sketch_lengths(signed.shingles.astype(np.int64), HASHER, verify)
     sketches = np.split(signed.sketches, lengths.cumsum())
     for index, text in enumerate(TEXTS):
-        alone = sign(column([text]), HASHER, 3, verify)
+        alone = sign_texts(column([text]), HASHER, 3, verify)
         assert alone.bands.tolist() == signed.bands[index : index + 1].tolist()
         assert alone.text_hash == signed.text_hash[index : index + 1]
         assert alone.sketches.tolist() == sketches[index].tolist()
@@ -216,24 +221,24 @@ def test_signing_in_runs_gives_what_signing_one_by_one_gives(
 
 @given(st.lists(st.text("ab é漢1.\n", max_size=30), max_size=5), st.integers(1, 6))
 @example(["Straße  12", "strasse 12", "..."], 4)
-def test_shingles_of_characters_are_those_of_the_normalised_text(texts: list[str], ngram: int) -> None:
-    forms = [normalise(text) for text in texts]
+def test_character_shingles_are_those_of_the_normalised_text(texts: list[str], ngram: int) -> None:
+    forms = [normalize(text) for text in texts]
     expected = [{form[at : at + ngram] for at in range(max(len(form) - ngram, 0) + 1)} - {""} for form in forms]
-    signed = sign(column(texts), HASHER, ngram, "exact", "characters")
+    signed = sign_texts(column(texts), HASHER, ngram, "exact", "characters")
     assert signed.shingles.tolist() == [len(one) for one in expected]
     sketches = np.split(signed.sketches, signed.shingles.astype(np.int64).cumsum())
     for (one, left), (other, right) in combinations(zip(expected, sketches, strict=False), 2):
         assert len(np.intersect1d(left, right)) == len(one & other)
-    assert signed.text_hash == sign(column(texts), HASHER, ngram).text_hash
+    assert signed.text_hash == sign_texts(column(texts), HASHER, ngram).text_hash
 
 
-def test_signing_nothing() -> None:
-    signed = sign(column([]), HASHER, 3)
+def test_signing_no_texts() -> None:
+    signed = sign_texts(column([]), HASHER, 3)
     assert len(signed.words) == len(signed.text_hash) == len(signed.sketches) == 0
     assert signed.bands.shape == (0, 4)
 
 
-def test_text_hash_is_of_words_in_order() -> None:
+def test_text_hash_depends_on_words_and_their_order() -> None:
     some = np.array([1, 2, 3], np.uint64)
     assert text_hash(some) == text_hash(some.copy())
     assert len({text_hash(w) for w in (some, some[::-1], some[:2], some[:0])}) == 4

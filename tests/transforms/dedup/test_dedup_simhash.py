@@ -1,4 +1,4 @@
-"""SimHash: fingerprints bit by bit, tables that miss nothing, and the whole path against all pairs."""
+"""SimHash: fingerprints bit by bit, tables that miss no pair, and all steps against comparing all pairs."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.corpus.words import mix
-from gristmill.transforms.dedup.buckets import shared
+from gristmill.corpus.arrays import UInt32s, UInt64s
+from gristmill.corpus.multilinear_hash import mix64
+from gristmill.transforms.dedup.buckets import shared_buckets
 from gristmill.transforms.dedup.dedup_section import DedupSection, SimHashSection
-from gristmill.transforms.dedup.greedy import Rule, greedy
+from gristmill.transforms.dedup.greedy_pass import EXACT, NEAR, NOT_COMPARED, WHOLE
 from gristmill.transforms.dedup.minhash import BAND_MASK, URL_BAND
-from gristmill.transforms.dedup.passing import EXACT, NEAR, NOT_COMPARED, WHOLE
-from gristmill.transforms.dedup.rank import Ranked
-from gristmill.transforms.dedup.shingles import UInt32s, UInt64s
-from gristmill.transforms.dedup.sign import hasher_of, sign, sketch_lengths
-from gristmill.transforms.dedup.simhash import SimHasher, fingerprints
+from gristmill.transforms.dedup.rank import RankedDocuments
+from gristmill.transforms.dedup.removals import MatchRule, find_removals
+from gristmill.transforms.dedup.sign import create_hasher, sign_texts, sketch_lengths
+from gristmill.transforms.dedup.simhash import SimHasher, simhash_fingerprints
 from tests.transforms.dedup.dedup_reference import as_sets, column
 
 PRINTS = st.integers(0, 2**64 - 1)
 
 
 def _fingerprint(shingles: list[int]) -> int:
-    """By the definition: for each bit, more shingles that have it than shingles that have not."""
-    hashes = mix(np.array(shingles, np.uint64)).tolist()
+    """By the definition: a bit is 1 if more shingles have it than have not."""
+    hashes = mix64(np.array(shingles, np.uint64)).tolist()
     return sum(1 << bit for bit in range(64) if sum(1 if h >> bit & 1 else -1 for h in hashes) > 0)
 
 
@@ -42,35 +42,35 @@ def _halves(prints: list[int]) -> UInt32s:
 @given(st.lists(st.sets(st.integers(0, 2**32 - 1), max_size=9).map(sorted), max_size=6))
 def test_fingerprints_are_majorities_of_bits(sets: list[list[int]]) -> None:
     flat = as_sets([np.array(one, np.uint32) for one in sets])
-    assert fingerprints(flat).tolist() == [_fingerprint(one) for one in sets]
+    assert simhash_fingerprints(flat).tolist() == [_fingerprint(one) for one in sets]
     assert SimHasher(3).signatures(flat).tolist() == _halves([_fingerprint(one) for one in sets]).tolist()
 
 
 @pytest.mark.parametrize("size", [254, 255, 256, 510, 511, 2000])
-def test_lanes_do_not_run_over(size: int) -> None:
+def test_lanes_do_not_overflow(size: int) -> None:
     sets = [list(range(size)), [7], list(range(5, 5 + size))]
     flat = as_sets([np.array(one, np.uint32) for one in sets])
-    assert fingerprints(flat).tolist() == [_fingerprint(one) for one in sets]
+    assert simhash_fingerprints(flat).tolist() == [_fingerprint(one) for one in sets]
 
 
 def test_a_lane_counts_to_255() -> None:
-    """255 hashes that all have a bit, and 256: lanes hold one byte."""
+    """255 and 256 equal hashes; a lane holds one byte."""
     for size in (255, 256):
         same = as_sets([np.full(size, 3, np.uint32)])
-        assert fingerprints(same).tolist() == [_fingerprint([3])]
+        assert simhash_fingerprints(same).tolist() == [_fingerprint([3])]
 
 
 @settings(max_examples=200)
 @given(PRINTS, st.integers(0, 6), st.data())
-def test_whatever_is_within_the_distance_shares_a_table(print_: int, distance: int, data: st.DataObject) -> None:
+def test_fingerprints_within_the_distance_share_a_bucket(print_: int, distance: int, data: st.DataObject) -> None:
     bits = data.draw(st.sets(st.integers(0, 63), max_size=distance))
     other = print_ ^ sum(1 << bit for bit in bits)
     left, right = SimHasher(distance).band_hashes(_halves([print_, other]))
     assert (left == right).any()
 
 
-def test_every_three_bits_leave_a_table() -> None:
-    """All 41,664 ways in which three bits differ, of 64."""
+def test_any_three_differing_bits_leave_a_shared_bucket() -> None:
+    """All 41,664 choices of three of 64 bits."""
     places = list(combinations(range(64), 3))
     found = SimHasher(3).band_hashes(_halves([0, *(1 << a | 1 << b | 1 << c for a, b, c in places)]))
     assert (found[1:] == found[0]).any(axis=1).all()
@@ -79,7 +79,7 @@ def test_every_three_bits_leave_a_table() -> None:
 @pytest.mark.parametrize(
     ("distance", "tables", "bits"), [(0, 1, {64}), (1, 4, {48}), (3, 20, {31, 32, 33}), (6, 84, {21, 22})]
 )
-def test_tables_look_at_three_blocks(distance: int, tables: int, bits: set[int]) -> None:
+def test_tables_compare_three_blocks(distance: int, tables: int, bits: set[int]) -> None:
     hasher = SimHasher(distance)
     assert hasher.bands == tables == SimHashSection(distance=distance).tables == comb(distance + 3, 3)
     assert {int(mask).bit_count() for mask in hasher._masks} == bits
@@ -89,27 +89,27 @@ def test_tables_look_at_three_blocks(distance: int, tables: int, bits: set[int])
 
 
 @pytest.mark.parametrize(("distance", "goes"), [(2, []), (3, [1]), (4, [1, 2])])
-def test_at_the_distance_and_beside_it(distance: int, goes: list[int]) -> None:
-    """3 and 4 bits from the first, on both halves, 7 from each other; then a copy of the first."""
+def test_fingerprints_at_the_distance_match(distance: int, goes: list[int]) -> None:
+    """3 and 4 bits from the first, in both halves, 7 from each other; then a copy of the first."""
     prints = [0, 0b11 | 1 << 40, 1 << 5 | 1 << 6 | 1 << 41 | 1 << 42, 0]
-    assert _gone(prints, distance) == {**dict.fromkeys(goes, (0, NEAR, NOT_COMPARED)), 3: (0, EXACT, WHOLE)}
+    assert _removed(prints, distance) == {**dict.fromkeys(goes, (0, NEAR, NOT_COMPARED)), 3: (0, EXACT, WHOLE)}
 
 
-def _gone(prints: list[int], distance: int) -> dict[int, tuple[int, int, int]]:
-    """Who goes, for whom, why and how alike; equal fingerprints are equal texts."""
+def _removed(prints: list[int], distance: int) -> dict[int, tuple[int, int, int]]:
+    """Removed document to (match, reason, similarity); equal fingerprints are equal texts."""
     section = DedupSection(simhash=SimHashSection(distance=distance))
     halves = _halves(prints)
     nodes = np.arange(len(prints), dtype=np.uint64)
     texts = np.array([prints.index(one) for one in prints], np.int64)
-    ranking = Ranked(nodes, texts, np.full(len(prints), 2), np.zeros(len(prints), bool))
-    bands = hasher_of(section).band_hashes(halves)
-    members = shared(bands.ravel(), np.repeat(nodes, bands.shape[1]))
+    ranking = RankedDocuments(nodes, texts, np.full(len(prints), 2), np.zeros(len(prints), bool))
+    bands = create_hasher(section).band_hashes(halves)
+    members = shared_buckets(bands.ravel(), np.repeat(nodes, bands.shape[1]))
 
     def sketches(asked: UInt64s) -> UInt32s:
         return halves[asked.astype(np.int64)].ravel()
 
-    found = greedy(ranking, members, sketches, Rule.of(section))
-    rows = zip(found.node.tolist(), found.kept.tolist(), found.why.tolist(), found.similarity.tolist(), strict=True)
+    found = find_removals(ranking, members, sketches, MatchRule.from_section(section))
+    rows = zip(found.node.tolist(), found.match.tolist(), found.reason.tolist(), found.similarity.tolist(), strict=True)
     return {node: (kept, why, alike) for node, kept, why, alike in rows}
 
 
@@ -133,19 +133,19 @@ NEIGHBOURS = st.lists(PRINTS, min_size=1, max_size=3).flatmap(
 
 @settings(max_examples=200)
 @given(NEIGHBOURS, st.integers(0, 6))
-def test_who_goes_is_who_goes_by_all_pairs(prints: list[int], distance: int) -> None:
-    found = _gone(prints, distance)
+def test_removals_equal_those_of_comparing_all_pairs(prints: list[int], distance: int) -> None:
+    found = _removed(prints, distance)
     assert found.keys() == _all_pairs(prints, distance)
     assert not found.keys() & {kept for kept, _, _ in found.values()}
     assert all((prints[node] ^ prints[kept]).bit_count() <= distance for node, (kept, _, _) in found.items())
 
 
-def test_a_signature_is_its_sketch() -> None:
+def test_the_sketch_is_the_signature() -> None:
     section = DedupSection(simhash=SimHashSection())
     assert section.comparison == "hamming"
     texts = ["a few words of a text", "", "another text of a few words and more", "A few words; of a text!"]
-    signed = sign(column(texts), hasher_of(section), section.ngram, section.comparison)
-    lengths = sketch_lengths(signed.shingles.astype(np.int64), hasher_of(section), section.comparison)
+    signed = sign_texts(column(texts), create_hasher(section), section.ngram, section.comparison)
+    lengths = sketch_lengths(signed.shingles.astype(np.int64), create_hasher(section), section.comparison)
     assert lengths.tolist() == [2] * 4
     halves = signed.sketches.reshape(-1, 2)
     assert halves[0].tolist() == halves[3].tolist() != halves[2].tolist()
@@ -153,12 +153,12 @@ def test_a_signature_is_its_sketch() -> None:
     assert signed.bands[0].tolist() == signed.bands[3].tolist()
 
 
-def test_every_near_pair_of_real_pages_shares_a_bucket(shared_data: Path) -> None:
-    """Of 4,000 templated pages: each pair within three bits by brute force, and who goes by the pass over all pairs."""
+def test_every_near_duplicate_pair_of_real_pages_shares_a_bucket(shared_data: Path) -> None:
+    """For 4,000 templated pages: all pairs within three bits by brute force, and removals by comparing all pairs."""
     with gzip.open(shared_data / "text" / "win32-docs-en.jsonl.gz", "rt", encoding="utf-8") as lines:
         texts = [json.loads(line)["text"] for line in islice(lines, 34000, 38000)]
     section = DedupSection(simhash=SimHashSection())
-    signed = sign(column(texts), hasher_of(section), section.ngram, section.comparison)
+    signed = sign_texts(column(texts), create_hasher(section), section.ngram, section.comparison)
     halves = signed.sketches.reshape(-1, 2).astype(np.uint64)
     prints = halves[:, 0] | halves[:, 1] << np.uint64(32)
     pairs = 0
@@ -167,6 +167,6 @@ def test_every_near_pair_of_real_pages_shares_a_bucket(shared_data: Path) -> Non
         assert (signed.bands[near] == signed.bands[place]).any(axis=1).all()
         pairs += len(near)
     assert pairs > 500
-    found, expected = _gone(prints.tolist(), 3), _all_pairs(prints.tolist(), 3)
+    found, expected = _removed(prints.tolist(), 3), _all_pairs(prints.tolist(), 3)
     assert len(expected) > 100
     assert found.keys() == expected

@@ -1,4 +1,4 @@
-"""Stars, turn by turn over edges that lie in parts, against a plain union-find and scipy."""
+"""Small-stars and large-stars over edges distributed to parts, against union-find and scipy."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.transforms.dedup.buckets import Members, shared
-from gristmill.transforms.dedup.components import components
-from gristmill.transforms.dedup.shingles import UInt64s
+from gristmill.corpus.arrays import UInt64s
+from gristmill.transforms.dedup.buckets import BucketMembers, shared_buckets
+from gristmill.transforms.dedup.components import connected_components
 from gristmill.transforms.dedup.stars import (
-    Arcs,
     Edges,
-    Settled,
-    copies,
-    forest,
-    joined,
+    LabelledNodes,
+    Neighbourhoods,
+    assign_parts,
+    bucket_stars,
+    join_components,
     large_star,
     neighbourhoods,
-    parts_of,
+    route_edges,
     small_star,
 )
 
@@ -32,7 +32,7 @@ PAIRS = st.lists(st.tuples(NODES, NODES).filter(lambda pair: pair[0] != pair[1])
 
 
 class Contracted(NamedTuple):
-    """Labels by node, and the edges that were left after each turn."""
+    """Labels by node, and the number of edges after each turn."""
 
     labels: dict[int, int]
     left: list[int]
@@ -44,27 +44,27 @@ def _edges(pairs: Pairs) -> Edges:
 
 
 def _contracted(edges: Edges, parts: int) -> Contracted:
-    """Turns until nothing is left, with edges carried from part to part as the rounds carry them."""
+    """Take turns until no edges remain, distributing edges to parts as rounds do."""
     labels: dict[int, int] = {}
     left: list[int] = []
     while len(edges.node):
-        row, part = copies(edges, parts)
+        row, part = route_edges(edges, parts)
         made: list[Edges] = []
         for number in range(parts):
-            arcs = neighbourhoods(Edges(*(column[row[part == number]] for column in edges)), number, parts)
-            star, settled = _turn(len(left), arcs)
-            again = labels.keys() & settled.node.tolist()
-            assert not again, "a node is settled once"
-            labels.update(zip(settled.node.tolist(), settled.label.tolist(), strict=True))
+            near = neighbourhoods(Edges(*(column[row[part == number]] for column in edges)), number, parts)
+            star, labelled = _turn(len(left), near)
+            again = labels.keys() & labelled.node.tolist()
+            assert not again, "a node is labelled only once"
+            labels.update(zip(labelled.node.tolist(), labelled.label.tolist(), strict=True))
             made.append(star)
         edges = Edges(*map(np.concatenate, zip(*made, strict=True)))
         left.append(len(edges.node))
     return Contracted(labels, left)
 
 
-def _turn(number: int, arcs: Arcs) -> tuple[Edges, Settled]:
+def _turn(number: int, near: Neighbourhoods) -> tuple[Edges, LabelledNodes]:
     nothing = np.empty(0, np.uint64)
-    return large_star(arcs) if number % 2 else (small_star(arcs), Settled(nothing, nothing))
+    return large_star(near) if number % 2 else (small_star(near), LabelledNodes(nothing, nothing))
 
 
 def _union_find(pairs: Pairs) -> dict[int, int]:
@@ -83,40 +83,40 @@ def _union_find(pairs: Pairs) -> dict[int, int]:
 
 @settings(max_examples=150, deadline=None)
 @given(PAIRS, st.integers(1, 7))
-def test_labels_are_those_of_union_find(pairs: Pairs, parts: int) -> None:
+def test_labels_equal_those_of_union_find(pairs: Pairs, parts: int) -> None:
     expected = _union_find(pairs)
     found = _contracted(_edges(pairs), parts)
     assert found.labels == expected
-    whole = joined(_edges(pairs + pairs[:3]))
+    whole = join_components(_edges(pairs + pairs[:3]))
     assert dict(zip(whole.node.tolist(), whole.label.tolist(), strict=True)) == expected
 
 
 @settings(max_examples=150, deadline=None)
 @given(PAIRS, st.integers(1, 7))
-def test_edges_never_grow_in_number(pairs: Pairs, parts: int) -> None:
+def test_the_number_of_edges_never_grows(pairs: Pairs, parts: int) -> None:
     left = _contracted(_edges(sorted({tuple(sorted(pair)) for pair in pairs})), parts).left
     assert all(after <= before for before, after in zip([len(set(map(frozenset, pairs))), *left], left, strict=False))
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 12)), max_size=50))
-def test_the_forest_of_buckets_has_their_components(rows: Pairs) -> None:
+def test_bucket_stars_have_the_components_of_the_buckets(rows: Pairs) -> None:
     band, node = np.array(sorted(set(rows), key=lambda row: row[1]), np.uint64).reshape(-1, 2).T
-    members = shared(band, node)
-    edges = forest(members)
+    members = shared_buckets(band, node)
+    edges = bucket_stars(members)
     assert (edges.node > edges.parent).all()
     assert len(set(edges.node.tolist())) == len(edges.node)
     assert _contracted(edges, 3).labels == _labels(members)
 
 
-def _labels(members: Members) -> dict[int, int]:
-    found = components(members)
+def _labels(members: BucketMembers) -> dict[int, int]:
+    found = connected_components(members)
     _, first = np.unique(found.label, return_index=True)
     return dict(zip(found.node.tolist(), found.node[first][found.label].tolist(), strict=True))
 
 
 def _same(nodes: UInt64s, edges: Edges, parts: int, turns: int) -> None:
-    found, whole = _contracted(edges, parts), joined(edges)
+    found, whole = _contracted(edges, parts), join_components(edges)
     assert set(found.labels) == set(nodes.tolist())
     assert dict(zip(whole.node.tolist(), whole.label.tolist(), strict=True)) == found.labels
     assert len(found.left) <= turns
@@ -131,7 +131,7 @@ def test_a_chain_of_ten_thousand(shuffled: bool) -> None:
 
 @pytest.mark.parametrize("centre", [0, 100_000, 199_999])
 def test_a_star_of_two_hundred_thousand(centre: int) -> None:
-    """However large its centre is, it stands around the smallest after a turn or two."""
+    """Whatever its centre is, it is a star around the smallest node after a turn or two."""
     nodes = np.arange(200_000, dtype=np.uint64)
     others = np.delete(nodes, centre)
     middle = np.full(len(others), centre, np.uint64)
@@ -140,22 +140,22 @@ def test_a_star_of_two_hundred_thousand(centre: int) -> None:
 
 
 def test_a_graph_of_a_hundred_thousand_edges() -> None:
-    """About as many edges as nodes: one component of three fifths of them, and small ones of every size."""
+    """About as many edges as nodes: one component with three fifths of them, and small ones of all sizes."""
     ends = np.random.default_rng(2).integers(0, 100_000, (100_000, 2), np.uint64)
     ends = np.unique(np.sort(ends[ends[:, 0] != ends[:, 1]], axis=1), axis=0)
     edges = Edges(ends[:, 1], ends[:, 0], np.zeros(len(ends), np.bool_))
     _same(np.unique(ends), edges, 5, 14)
 
 
-def test_of_nothing_nothing_is_left() -> None:
+def test_no_edges_have_no_components() -> None:
     assert _contracted(_edges([]), 3) == Contracted({}, [])
-    assert len(joined(_edges([])).node) == 0
+    assert len(join_components(_edges([])).node) == 0
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 1000])
-def test_parts_are_about_equal_and_neighbouring_rows_are_spread(parts: int) -> None:
+def test_parts_are_about_equal_and_neighbouring_rows_are_distributed(parts: int) -> None:
     nodes = np.concatenate([np.arange(50_000, dtype=np.uint64) | np.uint64(file << 32) for file in range(4)])
-    counts = np.bincount(parts_of(nodes, parts), minlength=parts)
+    counts = np.bincount(assign_parts(nodes, parts), minlength=parts)
     assert len(counts) == parts
     assert counts.min() > 0.5 * len(nodes) / parts
     assert counts.max() < 1.5 * len(nodes) / parts

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gristmill.transforms.line_dedup.passages import LINE, PARAGRAPH
+from gristmill.transforms.line_dedup.passage_hashes import LINE, PARAGRAPH
 from gristmill.transforms.line_dedup.repeats_section import PassageRule, RepeatsSection, SpanRule
 
 

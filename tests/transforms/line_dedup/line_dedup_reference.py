@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from gristmill.corpus.words import normalise
-from gristmill.transforms.line_dedup.passages import LINE, PARAGRAPH
+from gristmill.corpus.words import normalize
+from gristmill.transforms.line_dedup.passage_hashes import LINE, PARAGRAPH
 from gristmill.transforms.line_dedup.repeats_section import PassageRule
 
 Key = tuple[int, str]
@@ -39,8 +39,8 @@ def passages(text: str, min_words: Mapping[int, int]) -> list[Passage]:
         while end < starts[number + 1]:  # the blank lines behind it
             end = next(piece[1] for piece in pieces if piece[0] == end)
         for start, stop, line in paragraph:
-            found[LINE].append(Passage((LINE, normalise(line)), start, end if len(paragraph) == 1 else stop))
-        words = normalise("".join(line for _, _, line in paragraph))
+            found[LINE].append(Passage((LINE, normalize(line)), start, end if len(paragraph) == 1 else stop))
+        words = normalize("".join(line for _, _, line in paragraph))
         found[PARAGRAPH].append(Passage((PARAGRAPH, words), paragraph[0][0], end))
     return [one for kind in min_words for one in found[kind] if len(one.key[1].split()) >= min_words[kind]]
 

@@ -1,4 +1,4 @@
-"""Canonical URLs: each rule, at the place where it begins and just beside it."""
+"""Canonical URLs: cases that each rule changes, and similar ones that it does not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.transforms.dedup.urls import SESSION_NAMES, TRACKING_NAMES, canonical_url
+from gristmill.transforms.dedup.canonical_urls import SESSION_NAMES, TRACKING_NAMES, canonical_url
 
 HEX = "0123456789abcdef" * 2
 ASP = "(S(abcdefghijklmnopqrstuvwx))"
@@ -36,6 +36,9 @@ SAME = {
     "never raw": ("http://example.org/a%7Cb?c=%5E%5C", "http://example.org/a|b?c=^\\"),
     "session in the path": ("http://example.org/a", f"http://example.org/a;jsessionid={HEX}", "http://example.org/a;JSessionID=1.b!2"),
     "session at the root": ("http://example.org/", "http://example.org/;jsessionid=1"),
+    "session after a session": ("http://example.org/", "http://example.org/;jsessionid=1.;jsessionid=1"),
+    "address after dots": ("http://0.0.0.1/", "http://1../", "http://1.../"),
+    "default port of http": ("http://example.org/", "https://example.org:80/"),
     "session of ASP.NET": ("http://example.org/a/b.aspx", f"http://example.org/a/{ASP}/b.aspx"),
     "session in the query": (
         *("http://example.org/a?b=1", "http://example.org/a?b=1&PHPSESSID=x", "http://example.org/a?jsessionid=x&b=1"),
@@ -69,24 +72,24 @@ APART = {
 NONE = (
     *("", " ", "example.org/a", "//example.org/a", "/a", "http://", "http://./", "http://a b/", "http://example.org:99999/"),
     *("ftp://example.org/a", "file:///a", "mailto:a@example.org", "urn:a:b", "javascript:1", "http://[::1", "\ud800"),
-    "http://example.org/\udfff",
+    *("http://example.org/\udfff", f"http://example.org/{';jsessionid=1.' * 50}"),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("rule", SAME)
-def test_these_are_one_page(rule: str) -> None:
+def test_equal_urls_have_one_canonical_form(rule: str) -> None:
     found = {url: canonical_url(url) for url in SAME[rule]}
     assert len(set(found.values())) == 1, found
     assert None not in found.values()
 
 
 @pytest.mark.parametrize("rule", APART)
-def test_these_are_pages_of_their_own(rule: str) -> None:
+def test_different_urls_have_different_canonical_forms(rule: str) -> None:
     assert len({canonical_url(url) for url in APART[rule]}) == len(APART[rule])
 
 
 @pytest.mark.parametrize("url", NONE)
-def test_what_is_no_web_address_has_no_canonical_form(url: str) -> None:
+def test_urls_that_are_not_http_have_no_canonical_form(url: str) -> None:
     assert canonical_url(url) is None
 
 
@@ -103,7 +106,7 @@ def test_canonical_form(url: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(TRACKING_NAMES | SESSION_NAMES))
-def test_each_name_of_the_lists_goes_in_any_case(name: str) -> None:
+def test_listed_parameters_are_removed_in_any_case(name: str) -> None:
     assert name == name.lower()
     assert canonical_url(f"http://example.org/?{name.upper()}=1&a=2") == "example.org?a=2"
 
@@ -120,7 +123,7 @@ PIECES = st.lists(
 
 
 @given(st.sampled_from(["http://", "https://www.", "http://example.org/", "http://example.org?", ""]), PIECES)
-def test_a_canonical_url_is_its_own(start: str, rest: str) -> None:
+def test_canonical_urls_are_idempotent(start: str, rest: str) -> None:
     found = canonical_url(start + rest)
     if found is not None:
         assert canonical_url(f"http://{found}") == found
@@ -128,7 +131,7 @@ def test_a_canonical_url_is_its_own(start: str, rest: str) -> None:
 
 
 @given(st.text())
-def test_nothing_raises(text: str) -> None:
+def test_no_text_raises(text: str) -> None:
     for url in (text, f"http://{text}", f"http://example.org/{text}"):
         assert canonical_url(url) is None or canonical_url(url)
 

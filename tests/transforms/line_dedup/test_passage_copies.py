@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.corpus.document import document_id
-from gristmill.corpus.words import normalise
-from gristmill.transforms.core.exchange import by_file
-from gristmill.transforms.line_dedup.copies import copies_to_cut
+from gristmill.corpus.words import normalize
+from gristmill.transforms.core.exchange import split_by_file
+from gristmill.transforms.line_dedup.passage_copies import copies_to_cut
 from gristmill.transforms.line_dedup.passage_file import join_partitions, order_of, partition_tables
-from gristmill.transforms.line_dedup.passages import LINE, PARAGRAPH, find_passages
+from gristmill.transforms.line_dedup.passage_hashes import LINE, PARAGRAPH, find_passages
 from gristmill.transforms.line_dedup.repeats_section import PassageRule
-from tests.transforms.line_dedup.repeats_reference import Text, gone, passages
+from tests.transforms.line_dedup.line_dedup_reference import Text, gone, passages
 
 Place = tuple[bytes, int, int]
 
@@ -40,7 +40,7 @@ def cut(units: Sequence[Sequence[Text]], rules: dict[int, PassageRule], partitio
         joined = join_partitions([table[part] for table in tables], [unit[0].priority for unit in units])
         hashes, nodes = copies_to_cut(joined, rules)
         assert len(hashes) == len(nodes)
-        for number, rows in by_file(np.sort(nodes)):
+        for number, rows in split_by_file(np.sort(nodes)):
             own, unit = found[number], units[number]
             places += [
                 (unit[int(own.document[row])].id, int(own.start[row]), int(own.end[row])) for row in rows.tolist()
@@ -140,5 +140,5 @@ def test_no_word_leaves_the_corpus(rows: list[str], lines: int, paragraphs: int)
     left = {text.id: list(text.text) for text in given}
     for document, start, end in cut([given], {LINE: rule(min_count=lines), PARAGRAPH: rule(min_count=paragraphs)}):
         left[document][start:end] = " " * (end - start)
-    before, after = (set(normalise(" ".join(all_)).split()) for all_ in (rows, map("".join, left.values())))
+    before, after = (set(normalize(" ".join(all_)).split()) for all_ in (rows, map("".join, left.values())))
     assert before == after

@@ -13,10 +13,11 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-Bytes: TypeAlias = NDArray[np.uint8]
-Integers: TypeAlias = NDArray[np.int64]
+from gristmill.corpus.arrays import Bools, Int64s, UInt8s
+
+Bytes: TypeAlias = UInt8s
+Integers: TypeAlias = Int64s
 
 SPANS_TYPE = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64())]))
 
@@ -67,7 +68,7 @@ class _Spans(NamedTuple):
     end: Integers
 
 
-def _repeating(corpus: _Corpus, size: int) -> NDArray[np.bool_]:
+def _repeating(corpus: _Corpus, size: int) -> Bools:
     """At which places a window of ``size`` bytes begins that repeats an earlier one."""
     from pydivsufsort import divsufsort, kasai  # here, for few have a use for it
 
@@ -91,7 +92,7 @@ def _repeating(corpus: _Corpus, size: int) -> NDArray[np.bool_]:
     return repeats
 
 
-def _covered(repeats: NDArray[np.bool_], size: int) -> _Spans:
+def _covered(repeats: Bools, size: int) -> _Spans:
     """The ranges that windows of ``size`` bytes cover, those that touch as one; two documents' never touch."""
     turns = np.flatnonzero(np.diff(repeats, prepend=False, append=False))
     begins, ends = turns[::2], turns[1::2] + size - 1

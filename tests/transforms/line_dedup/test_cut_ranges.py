@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.transforms.line_dedup.cuts import SPAN, Ranges, cuts_table, disjoint
-from gristmill.transforms.line_dedup.passages import LINE, PARAGRAPH
+from gristmill.transforms.line_dedup.cut_ranges import SPAN, Ranges, cuts_table, disjoint
+from gristmill.transforms.line_dedup.passage_hashes import LINE, PARAGRAPH
 
 Range = tuple[int, int, int, int]
 

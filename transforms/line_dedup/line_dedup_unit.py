@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gristmill.transforms.core.edits import cut_out, spans_of
+from gristmill.transforms.core.edits import remove_spans, spans_from_rows
 from gristmill.transforms.core.row_blocks import AlignedFiles
 from gristmill.transforms.line_dedup.repeats_section import RepeatsSection
 
@@ -50,4 +50,4 @@ def texts_left(block: pa.Table) -> pa.ChunkedArray:
     if not pc.any(pc.greater(pc.list_value_length(block["cuts"]), 0)).as_py():
         return texts
     rows = zip(texts.to_pylist(), block["cuts"].to_pylist(), strict=True)
-    return pa.chunked_array([pa.array([cut_out(text, spans_of(cuts, "rule")) for text, cuts in rows], texts.type)])
+    return pa.chunked_array([pa.array([remove_spans(text, spans_from_rows(cuts, "rule")) for text, cuts in rows], texts.type)])

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gristmill.corpus.words import BREAK, begins_word, code_points, kinds_of
-from gristmill.transforms.line_dedup.passages import Integers
+from gristmill.corpus.character_tables import BREAK, begins_word, code_points, kinds_of
+from gristmill.transforms.line_dedup.passage_hashes import Integers
 
 _LOOK = 64
 """Characters of a word at most: what has more is none, and is cut apart."""

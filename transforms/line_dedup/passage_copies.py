@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gristmill.corpus.words import UInt64s
+from gristmill.corpus.arrays import UInt64s
 from gristmill.transforms.line_dedup.passage_file import Copies
-from gristmill.transforms.line_dedup.passages import kinds_of
+from gristmill.transforms.line_dedup.passage_hashes import kinds_of
 from gristmill.transforms.line_dedup.repeats_section import PassageRule
 
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from gristmill.corpus.arrays import Int64s
 from gristmill.transforms.core.edits import EDIT_TYPE
-from gristmill.transforms.line_dedup.passages import LINE, PARAGRAPH, Integers
+from gristmill.transforms.line_dedup.passage_hashes import LINE, PARAGRAPH, Integers
 
 SPAN = 2
 ENTITIES = {LINE: "repeated_line", PARAGRAPH: "repeated_paragraph", SPAN: "repeated_span"}
@@ -27,7 +27,7 @@ class Ranges(NamedTuple):
     row: Integers
     start: Integers
     end: Integers
-    kind: NDArray[np.int64]
+    kind: Int64s
 
     @classmethod
     def together(cls, parts: list[Ranges]) -> Ranges:

@@ -10,16 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gristmill.corpus.arrays import UInt64s
 from gristmill.corpus.record import UnitSummary
-from gristmill.corpus.words import UInt64s
-from gristmill.transforms.core.row_blocks import keep, read_blocks
-from gristmill.transforms.line_dedup.cuts import SPAN, Ranges
+from gristmill.transforms.core.row_blocks import filter_rows, read_blocks
+from gristmill.transforms.line_dedup.cut_ranges import SPAN, Ranges
+from gristmill.transforms.line_dedup.line_dedup_unit import RepeatsUnit, taking_part, texts_left
 from gristmill.transforms.line_dedup.passage_file import order_of
-from gristmill.transforms.line_dedup.passages import Integers
+from gristmill.transforms.line_dedup.passage_hashes import Integers
+from gristmill.transforms.line_dedup.repeated_spans import repeated_spans
 from gristmill.transforms.line_dedup.repeats_section import RepeatsSection, SpanRule
-from gristmill.transforms.line_dedup.spans import repeated_spans
-from gristmill.transforms.line_dedup.trim import trimmed
-from gristmill.transforms.line_dedup.units import RepeatsUnit, taking_part, texts_left
+from gristmill.transforms.line_dedup.trim_spans import trimmed
 
 
 class _Piece(NamedTuple):
@@ -69,7 +69,7 @@ def _pieces(unit: RepeatsUnit, cut: Ranges, section: RepeatsSection, priority: S
         if isinstance(block, UnitSummary):
             return
         chosen = taking_part(block, section)
-        documents = keep(block, chosen)
+        documents = filter_rows(block, chosen)
         row = np.flatnonzero(chosen.to_numpy()) + seen
         seen += block.num_rows
         if len(row):

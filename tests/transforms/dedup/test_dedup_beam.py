@@ -1,12 +1,12 @@
-"""Signing blocks: what goes into the exchange."""
+"""Signing blocks of documents."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
+from gristmill.transforms.dedup.dedup_beam import SignDocuments
 from gristmill.transforms.dedup.dedup_section import DedupSection
 from gristmill.transforms.dedup.minhash import BAND_MASK, URL_BAND
-from gristmill.transforms.dedup.sign_beam import SignDocuments
 from gristmill.transforms.dedup.signature_file import FINGERPRINT_SCHEMA
 
 IDS = [bytes([number] * 16) for number in range(4)]
@@ -25,7 +25,7 @@ def _block(urls: list[str | None]) -> pa.Table:
     )
 
 
-def test_documents_without_words_and_those_that_were_dropped_meet_nobody() -> None:
+def test_documents_without_words_and_dropped_documents_are_in_no_bucket() -> None:
     section = DedupSection()
     signed = SignDocuments(section).load()(_block([None] * 4))
     assert signed.fingerprints.schema == FINGERPRINT_SCHEMA
@@ -37,7 +37,7 @@ def test_documents_without_words_and_those_that_were_dropped_meet_nobody() -> No
     assert signed.block_rows == 4
 
 
-def test_documents_of_one_url_meet_in_a_bucket_of_its_own() -> None:
+def test_documents_with_one_url_share_a_bucket_of_their_own() -> None:
     urls = ["http://www.example.org/", "https://example.org", "ftp://example.org", "https://example.org"]
     plain = SignDocuments(DedupSection()).load()(_block([*urls]))
     signed = SignDocuments(DedupSection(urls=True)).load()(_block([*urls]))

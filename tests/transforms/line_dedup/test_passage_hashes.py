@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.transforms.core import text_runs
-from gristmill.transforms.line_dedup.passages import LINE, PARAGRAPH, Passages, find_passages, kinds_of
-from tests.transforms.line_dedup.repeats_reference import passages
+from gristmill.transforms.line_dedup.passage_hashes import LINE, PARAGRAPH, Passages, find_passages, kinds_of
+from tests.transforms.line_dedup.line_dedup_reference import passages
 
 BOTH = {LINE: 1, PARAGRAPH: 1}
 

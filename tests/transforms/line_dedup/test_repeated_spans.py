@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gristmill.transforms.line_dedup.spans import repeated_spans
+from gristmill.transforms.line_dedup.repeated_spans import repeated_spans
 
 
 def found(texts: list[str], size: int) -> list[list[tuple[int, int]]]:

@@ -13,13 +13,14 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from gristmill.corpus.words import UInt64s, hashes_of_texts, sequence_hashes
+from gristmill.corpus.arrays import Bools, Int64s, UInt8s, UInt64s
+from gristmill.corpus.multilinear_hash import sequence_hashes
+from gristmill.corpus.words import hashes_of_texts
 from gristmill.transforms.core.text_runs import TextRun, text_runs
 
-Integers: TypeAlias = NDArray[np.int64]
-Bools: TypeAlias = NDArray[np.bool_]
+Integers: TypeAlias = Int64s
+Bools: TypeAlias = Bools
 
 LINE, PARAGRAPH = 0, 1
 """The kind of a passage: the lowest bit of its hash."""
@@ -48,7 +49,7 @@ def find_passages(texts: pa.ChunkedArray, min_words: Mapping[int, int]) -> Passa
     for run in (run for chunk in texts.chunks for run in text_runs(chunk)):
         found = _of_run(run, min_words)
         parts.append(found._replace(document=found.document + before))
-        before += len(run.ends) - 1
+        before += len(run.offsets) - 1
     return _joined(parts)
 
 
@@ -117,7 +118,7 @@ def _long(
 
 
 def _lines(run: TextRun) -> _Lines:
-    data, edges = run.data, run.ends
+    data, edges = run.data, run.offsets
     opens = np.zeros(len(data) + 1, np.bool_)
     opens[1:] = data == _LINE_FEED
     opens[edges] = True
@@ -137,7 +138,7 @@ def _lines(run: TextRun) -> _Lines:
     return _Lines(document, start - base, places[held + 1] - base, after - base, begins, words, counts)
 
 
-def _characters(data: NDArray[np.uint8], firsts: Integers) -> Integers:
+def _characters(data: UInt8s, firsts: Integers) -> Integers:
     """How many characters of UTF-8 begin before each of ``firsts``, and in all: int64 [firsts + 1]."""
     ends = np.append(firsts, len(data))
     if not len(firsts) or data.max() < 0x80:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.transforms.line_dedup.cuts import Ranges
-from gristmill.transforms.line_dedup.groups import _fragments, unit_groups
-from gristmill.transforms.line_dedup.passages import LINE
+from gristmill.transforms.line_dedup.cut_ranges import Ranges
+from gristmill.transforms.line_dedup.passage_hashes import LINE
+from gristmill.transforms.line_dedup.span_groups import _fragments, unit_groups
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.corpus.words import words
-from gristmill.transforms.line_dedup.spans import SPANS_TYPE
-from gristmill.transforms.line_dedup.trim import trimmed
+from gristmill.transforms.line_dedup.repeated_spans import SPANS_TYPE
+from gristmill.transforms.line_dedup.trim_spans import trimmed
 
 
 def trim(text: str, *spans: tuple[int, int]) -> list[str]:
