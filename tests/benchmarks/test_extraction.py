@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from gold import GoldPage
 
-import extraction
-from extraction import BARE, DEFAULT, figures, read_all
-from gristmill.extraction.engines.engine import Engine, Refused
+from benchmarks.harness.gold_pages import GoldPage
+from benchmarks.quality import extraction
+from benchmarks.quality.extraction import BARE, DEFAULT, figures, read_all
+from gristmill.extraction.engines.extraction_engine import Engine, PageRefused
 
 
 def page(number: int, html: str, held_out: bool) -> GoldPage:
@@ -18,7 +18,7 @@ PAGES = [page(1, "one two", True), page(2, "one two", False), page(3, "three", T
 
 
 def refuse(html: str, url: str | None) -> str:
-    raise Refused("too_deep", "far too deep")
+    raise PageRefused("too_deep", "far too deep")
 
 
 def fail(html: str, url: str | None) -> str:

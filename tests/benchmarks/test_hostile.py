@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-import hostile
 import pytest
-from hostile_pages import PAGES
 
-from gristmill.extraction.engines.registry import KINDS
-from gristmill.extraction.extract_record import Tools
+from benchmarks.harness.hostile_pages import PAGES
+from benchmarks.robustness import hostile
+from gristmill.extraction.engines.engine_table import ENGINES
+from gristmill.extraction.extract_record import ExtractionTools
 
 LIMITS = {
     "depth 256, at the limit": "kept",
@@ -33,7 +33,7 @@ LIMITS = {
     "bodies, 140,000": "too_many_nodes",
     "nothing": "dropped: no_text",
 }
-"""What becomes of a page in every engine, but for ``OWN``. The rest are told by ``benchmarks/hostile.py``."""
+"""What becomes of a page in every engine, but for ``OWN``. The rest are told by ``benchmarks/robustness/hostile.py``."""
 
 
 KEPT_BY_OWN = (
@@ -48,24 +48,24 @@ OWN = {**LIMITS, **dict.fromkeys(KEPT_BY_OWN, "kept")}
 """In Gristmill's own engine, which counts no ``<html>`` for depth, and goes through a page once whatever is in it."""
 
 
-@pytest.fixture(scope="module", params=list(KINDS))
-def engine(request: pytest.FixtureRequest) -> Iterator[tuple[str, Tools]]:
+@pytest.fixture(scope="module", params=list(ENGINES))
+def engine(request: pytest.FixtureRequest) -> Iterator[tuple[str, ExtractionTools]]:
     name = request.param
     if name == "rs-trafilatura" and find_spec("rs_trafilatura") is None:
         pytest.skip("ENGINE MISSING: install the extra rs-trafilatura to run this test")
-    tools = Tools.load(hostile.section_of(name))
+    tools = ExtractionTools.load(hostile.section_of(name))
     yield name, tools
     tools.engine.close()
 
 
 @pytest.mark.parametrize("page", LIMITS)
-def test_the_fate_of_a_page(engine: tuple[str, Tools], page: str) -> None:
+def test_the_fate_of_a_page(engine: tuple[str, ExtractionTools], page: str) -> None:
     name, tools = engine
     assert hostile.met(page, hostile.section_of(name), tools).fate == (OWN if name == "gristmill" else LIMITS)[page]
 
 
 @pytest.mark.parametrize("page", ["an entity bomb in XHTML", "an external entity"])
-def test_entities_of_a_document_are_not_expanded(engine: tuple[str, Tools], page: str) -> None:
+def test_entities_of_a_document_are_not_expanded(engine: tuple[str, ExtractionTools], page: str) -> None:
     _, tools = engine
     text = tools.engine(str(PAGES[page]()))
     assert "quick brown fox" in text

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import shortcuts
-from shortcuts import Chain, Page, measure
 
+from benchmarks.quality import shortcuts
+from benchmarks.quality.shortcuts import Chain, Page, measure
 from gristmill.classifiers import language
 from gristmill.classifiers.language import LanguageIdentifier
 

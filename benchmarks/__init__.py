@@ -1,0 +1,1 @@
+"""Benchmarks of Gristmill. ``python -m benchmarks`` lists them; ``README.md`` says what each one shows."""

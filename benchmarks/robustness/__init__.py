@@ -1,0 +1,1 @@
+"""Whether Gristmill survives interruptions, broken archives and hostile pages."""
