@@ -1,4 +1,4 @@
-"""One step on loose input: the pure core without Beam, for a page or a text at hand. Every function gives JSON rows."""
+"""Single steps applied to files or standard input, without Beam. Every function yields rows for JSON lines."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from gristmill.extraction.extract_section import ExtractSection
 from gristmill.pipelines.recipe import parse_section
 from gristmill.transforms.quality.apply_rules import explain
 from gristmill.transforms.quality.judge_section import JudgeSection
-from gristmill.transforms.quality.measure_signals import signals
-from gristmill.transforms.quality.score_rules import percentiles_of
-from gristmill.transforms.quality.score_section import Kenlm, OneScorer
-from gristmill.transforms.quality.scorers import open_scorer, require
+from gristmill.transforms.quality.measure_signals import measure_text
+from gristmill.transforms.quality.score_rules import reference_percentiles
+from gristmill.transforms.quality.scorers import AdhocScoreSection, Kenlm
 from gristmill.transforms.read.text_files import decode_text
-from gristmill.transforms.redaction.redactor import Redactor
 from gristmill.transforms.redaction.redact_section import RedactSection
+from gristmill.transforms.redaction.redactor import Redactor
 
 
 def extract_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -41,13 +40,13 @@ def extract_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[di
 
 
 def judge_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Every rule's verdict, value and threshold. Language is identified where a row does not name it as ``lang``."""
+    """Every rule's verdict, value and threshold. The language is identified unless a row has ``lang``."""
     section = parse_section(JudgeSection, overrides)
     identifier = LanguageIdentifier.load()
     for row in _texts(names, lang=str, lang_score=float, source=str):
         lang, score = (row["lang"], row.get("lang_score")) if row.get("lang") else identifier.identify(row["text"])
         source = row.get("source") or ""
-        values = signals(row["text"], lang, source, section) | {"lang_score": math.nan if score is None else score}
+        values = measure_text(row["text"], lang, source, section) | {"lang_score": math.nan if score is None else score}
         checks = explain(values, lang, source, section)
         failed = [check.rule for check in checks if not check.passed]
         yield _rest(row, "text") | {
@@ -61,26 +60,26 @@ def judge_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict
 
 
 def score_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Each text's score; where the card of a KenLM model has a reference, in which part of it the text is.
+    """The score of each text, and its part (head, middle, tail) if the card of a KenLM model has a reference.
 
-    Language is identified where a row does not name it as ``lang``.
+    The language is identified unless a row has ``lang``.
     """
-    given = ("scorer.name=score", "scorer.kind=fasttext", *(f"scorer.{one}" for one in overrides))
-    scorer = parse_section(OneScorer, given).scorer
-    require(scorer)
-    model, points = open_scorer(scorer), percentiles_of(scorer)
+    assignments = ("scorer.name=score", "scorer.kind=fasttext", *(f"scorer.{override}" for override in overrides))
+    scorer = parse_section(AdhocScoreSection, assignments).scorer
+    scorer.check()
+    model, points = scorer.open(), reference_percentiles(scorer)
     identifier = LanguageIdentifier.load()
     for row in _texts(names, lang=str):
         lang = row.get("lang") or identifier.identify(row["text"])[0]
         score = float(model.scores([row["text"]], [lang])[0])
-        told = {"lang": lang, "score": None if math.isnan(score) else round(score, 4)}
+        result = {"lang": lang, "score": None if math.isnan(score) else round(score, 4)}
         if points and isinstance(scorer, Kenlm):
-            told["part"] = None if math.isnan(score) else part(score, points)
-        yield _rest(row, "text") | told
+            result["part"] = None if math.isnan(score) else part(score, points)
+        yield _rest(row, "text") | result
 
 
 def redact_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The redacted text, and what was found where in the original."""
+    """The redacted text, and the ranges of the original that were replaced."""
     redactor = Redactor(parse_section(RedactSection, overrides))
     for row in _texts(names):
         spans = redactor.find(row["text"])
@@ -107,25 +106,25 @@ def _lines(lines: Iterable[bytes], name: str, wanted: str, **optional: type) -> 
         try:
             row = json.loads(line)
         except ValueError:
-            raise InputError(f"{name}, line {number}: not JSON; give one JSON object a line") from None
+            raise InputError(f"{name}, line {number}: not valid JSON; give one JSON object per line") from None
         if not isinstance(row, dict) or not isinstance(row.get(wanted), str):
-            raise InputError(f"{name}, line {number}: no string {wanted!r}; give JSON objects with that key")
+            raise InputError(f"{name}, line {number}: the object has no string {wanted!r}; add it")
         for key, kind in optional.items():
             value = row.get(key)
             if value is not None and not isinstance(value, (int, float) if kind is float else kind):
-                raise InputError(f"{name}, line {number}: {key!r} is no {_KINDS[kind]}; mend it or leave it out")
+                raise InputError(f"{name}, line {number}: {key!r} is not a {_TYPE_NAMES[kind]}; correct or remove it")
         yield row
 
 
-_KINDS = {str: "string", float: "number"}
+_TYPE_NAMES = {str: "string", float: "number"}
 
 
 def _text(name: str) -> str:
     text = decode_text(_read(name))
     if text is None:
         raise InputError(
-            f"{name} is no text: it is neither UTF-8, UTF-16 with a byte order mark nor Latin-1; "
-            "give text, or JSONL with the ending .jsonl"
+            f"{name} is not a text file: it is not UTF-8, UTF-16 with a byte order mark, or Latin-1; "
+            "give a text file, or JSONL with the extension .jsonl"
         )
     return text
 
@@ -136,7 +135,7 @@ def _read(name: str) -> bytes:
     except FileNotFoundError:
         raise InputError(f"no file {name}") from None
     except IsADirectoryError:
-        raise InputError(f"{name} is a folder; give files") from None
+        raise InputError(f"{name} is a folder; give a file") from None
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror or error}") from None
 

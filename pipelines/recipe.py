@@ -1,7 +1,7 @@
-"""A recipe: what to mill, and how. YAML on disk, checked by pydantic, the sections owned by the rooms they steer.
+"""Recipes: what a corpus is built from, and how. YAML, validated by pydantic; each package defines its own section.
 
-Strings may hold ``${NAME}`` or ``${NAME:-default}`` from the environment. Relative paths are relative to the recipe's
-folder.
+Strings may contain ``${NAME}`` or ``${NAME:-default}`` from the environment. Relative paths are relative to the folder
+of the recipe.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from gristmill.corpus.recipe_section import ByteSize, Section
-from gristmill.corpus.validation_errors import fault_sentence
-from gristmill.corpus.yaml_files import override, read_mapping
+from gristmill.corpus.validation_errors import describe_error
+from gristmill.corpus.yaml_files import apply_override, read_mapping
 from gristmill.errors import InputError
 from gristmill.extraction.extract_section import ExtractSection
 from gristmill.mixing.mix_section import MixSection
@@ -25,7 +25,7 @@ from gristmill.training.train_section import TrainSection
 from gristmill.transforms.dedup.dedup_section import DedupSection
 from gristmill.transforms.line_dedup.repeats_section import RepeatsSection
 from gristmill.transforms.quality.judge_section import JudgeSection
-from gristmill.transforms.quality.score_section import ScorerChoice
+from gristmill.transforms.quality.scorers import ScorerChoice
 from gristmill.transforms.read.source_section import SourceSection, crawl_source
 from gristmill.transforms.refine.refine_section import RefineSection
 
@@ -35,19 +35,19 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 class Recipe(Section):
-    """Everything that shapes a corpus. Nothing in it says where or with how many workers it is milled."""
+    """Everything that determines the content of a corpus, and nothing about where or with how many workers it runs."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the corpus.")
-    unit_size: ByteSize = Field(256 * 2**20, ge=2**16, description="Input bytes of one unit of work.")
-    sources: list[SourceSection] = Field(min_length=1, description="Where documents come from.")
+    unit_size: ByteSize = Field(256 * 2**20, ge=2**16, description="Size of one unit of work, in bytes of input.")
+    sources: list[SourceSection] = Field(min_length=1, description="The inputs of the corpus.")
     extract: ExtractSection = ExtractSection()
     scores: tuple[ScorerChoice, ...] = Field(
-        default=(), description="Scorers: fastText classifiers, KenLM, word lists, transformers; and what they decide."
+        default=(), description="Scorers (fastText classifiers, KenLM, word lists, transformers) and their thresholds."
     )
     judge: JudgeSection = JudgeSection()
     dedup: DedupSection = DedupSection()
     repeats: RepeatsSection | None = Field(
-        default=None, description="Cut lines, paragraphs and long spans that documents share; null to leave them."
+        default=None, description="Cut lines, paragraphs and long spans that documents share; null to keep them."
     )
     refine: RefineSection = RefineSection()
     tokenizer: TokenizerSection = TokenizerSection()
@@ -59,7 +59,7 @@ class Recipe(Section):
     def _distinct_sources(self) -> Recipe:
         names = [source.name for source in self.sources]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two sources are named {twice[0]!r}; names must differ")
+            raise ValueError(f"two sources are named {twice[0]!r}; source names must be unique")
         return self
 
     @model_validator(mode="after")
@@ -74,14 +74,14 @@ class Recipe(Section):
         }
         for key, used in named.items():
             if unknown := sorted(set(used) - set(names)):
-                raise ValueError(f"{key} names source {unknown[0]!r}, but the sources are {', '.join(names)}")
+                raise ValueError(f"{key} names an unknown source {unknown[0]!r}; the sources are {', '.join(names)}")
         return self
 
     @model_validator(mode="after")
     def _distinct_scores(self) -> Recipe:
         names = [scorer.name for scorer in self.scores]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two scores are named {twice[0]!r}; names must differ")
+            raise ValueError(f"two scores are named {twice[0]!r}; score names must be unique")
         return self
 
     def source(self, name: str) -> SourceSection:
@@ -91,20 +91,20 @@ class Recipe(Section):
 def load_recipe(
     url: str | None, overrides: Iterable[str] = (), crawls: Iterable[str] = (), sample: int | None = None
 ) -> Recipe:
-    """The recipe at ``url`` with ``crawls`` as sources and then ``key=value`` overrides; without ``url``, crawls alone.
+    """Load the recipe at ``url``, add ``crawls`` as sources, then apply ``key=value`` overrides.
 
-    Raises InputError with a sentence for each fault.
+    Without ``url``, the crawls are the only sources. Raises InputError with one sentence per problem.
     """
     crawled = [crawl_source(crawl, sample) for crawl in crawls]
     if not crawled and sample is not None:
-        raise InputError("--sample is of the files of a crawl: name one with --crawl")
+        raise InputError("--sample needs a crawl to sample from: add --crawl CC-MAIN-YYYY-WW")
     if url is None and not crawled:
-        raise InputError("name what to mill: a recipe, or a crawl with --crawl CC-MAIN-YYYY-WW")
+        raise InputError("nothing to run: give a recipe, or a crawl with --crawl CC-MAIN-YYYY-WW")
     data = read_mapping(url, "recipe", "a mapping with at least `name` and `sources`") if url is not None else {}
     if crawled:
         _add_sources(data, crawled)
     for one in overrides:
-        override(data, one, "--set")
+        apply_override(data, one, "--set")
     if url is None:
         return parse_recipe(data, os.getcwd(), "--crawl")
     base = os.path.dirname(url) if "://" in url else os.path.dirname(os.path.abspath(url))
@@ -112,29 +112,29 @@ def load_recipe(
 
 
 def parse_recipe(data: Mapping[str, Any], base: str | None = None, name: str = "recipe") -> Recipe:
-    """Validate a recipe; relative paths lie below ``base``. Raises InputError."""
+    """Validate a recipe; relative paths are relative to ``base``. Raises InputError."""
     return _validated(Recipe, _expanded(data, name), name, base)
 
 
 def parse_section(kind: type[AnySection], assignments: Iterable[str]) -> AnySection:
-    """One section alone, from ``key=value`` assignments. Raises InputError."""
+    """Build a single section from ``key=value`` assignments. Raises InputError."""
     data: dict[str, Any] = {}
     for assignment in assignments:
-        override(data, assignment, "--set")
+        apply_override(data, assignment, "--set")
     return _validated(kind, data, "--set", None)
 
 
 def dump_recipe(recipe: Recipe) -> str:
-    """The recipe as validated, defaults filled in."""
+    """The validated recipe as YAML, including defaults."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def _add_sources(data: dict[str, Any], sources: list[dict[str, Any]]) -> None:
-    """Put ``sources`` behind those of the recipe, in place of its own of the same names."""
+    """Append ``sources`` to those of the recipe; they replace sources of the same name."""
     names = [source["name"] for source in sources]
-    standing = data.get("sources") or []
-    if isinstance(standing, list):  # else the recipe is wrong, and is told so
-        others = [one for one in standing if not (isinstance(one, dict) and one.get("name") in names)]
+    present = data.get("sources") or []
+    if isinstance(present, list):  # otherwise validation reports the error
+        others = [source for source in present if not (isinstance(source, dict) and source.get("name") in names)]
         data["sources"] = [*others, *sources]
     data.setdefault("name", names[0])
 
@@ -143,7 +143,7 @@ def _validated(kind: type[AnySection], data: Any, name: str, base: str | None) -
     try:
         return kind.model_validate(data, context={"base": base})
     except ValidationError as error:
-        faults = "; ".join(fault_sentence(fault, data, kind) for fault in error.errors())
+        faults = "; ".join(describe_error(fault, data, kind) for fault in error.errors())
         raise InputError(f"{name}: {faults}") from None
 
 

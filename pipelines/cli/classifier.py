@@ -1,4 +1,4 @@
-"""``gristmill classifier …``: train what scores documents, tell how good it is, try it on texts at hand."""
+"""``gristmill classifier …``: train, evaluate and apply the models that score documents."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ import click
 from gristmill.pipelines.cli.console import STDERR, STDOUT, handle_errors, print_lines
 
 _positive = click.option(
-    "--positive", "positives", multiple=True, required=True, metavar="FILE", help="JSONL or Parquet of good texts."
+    "--positive", "positives", multiple=True, required=True, metavar="FILE", help="JSONL or Parquet with good texts."
 )
 _negative = click.option(
-    "--negative", "negatives", multiple=True, required=True, metavar="FILE", help="JSONL or Parquet of bad texts."
+    "--negative", "negatives", multiple=True, required=True, metavar="FILE", help="JSONL or Parquet with bad texts."
 )
 _reference = click.option(
     "--reference",
     "references",
     multiple=True,
     metavar="FILE",
-    help="Texts as they will be scored: a keep-share is turned into a threshold by these.",
+    help="Typical texts to score; they turn `keep`, a share, into a threshold.",
 )
-_out = click.option("--out", required=True, metavar="FILE", help="The model; its card goes to FILE.json.")
+_out = click.option(
+    "--out", required=True, metavar="FILE", help="The model file to write; its card is written to FILE.json."
+)
 
 
 @click.group()
 def classifier() -> None:
-    """Train, evaluate and try what scores documents."""
+    """Train, evaluate and apply models that score documents."""
 
 
 @classifier.command()
@@ -34,9 +36,16 @@ def classifier() -> None:
 @_negative
 @_reference
 @_out
-@click.option("--held-out", default=0.2, show_default=True, type=click.FloatRange(0.02, 0.5), help="Share held out.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the split and of training.")
-@click.option("--quantise", metavar="N", type=click.IntRange(256), help="Shrink to the N weightiest words and n-grams.")
+@click.option(
+    "--held-out", default=0.2, show_default=True, type=click.FloatRange(0.02, 0.5), help="Share of examples held out."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the split and of training.")
+@click.option(
+    "--quantise",
+    metavar="N",
+    type=click.IntRange(256),
+    help="Reduce the model to the N most important words and n-grams.",
+)
 @handle_errors
 def train(
     positives: tuple[str, ...],
@@ -47,10 +56,10 @@ def train(
     seed: int,
     quantise: int | None,
 ) -> None:
-    """Train a fastText classifier (quality, toxicity …): a row has `text`, and may have `source` and `group`.
+    """Train a fastText classifier (quality, toxicity, …). Rows have `text`, and optionally `source` and `group`.
 
-    Settings are chosen from a fixed list on one half of what is held out, and told by the other. One thread: the same
-    files give the same bytes.
+    Settings are chosen from a fixed list on one half of the held-out examples and evaluated on the other half. Training
+    uses one thread: the same files give the same bytes.
     """
     from gristmill.classifiers.card import write_card
     from gristmill.classifiers.examples import read_examples
@@ -69,12 +78,14 @@ def train(
 @click.argument("texts", nargs=-1, required=True, metavar="FILE…")
 @_reference
 @_out
-@click.option("--order", default=5, show_default=True, type=click.IntRange(2, 6), help="Words of the longest n-gram.")
+@click.option(
+    "--order", default=5, show_default=True, type=click.IntRange(2, 6), help="Number of words in the longest n-grams."
+)
 @handle_errors
 def perplexity(texts: tuple[str, ...], references: tuple[str, ...], out: str, order: int) -> None:
-    """Train a language model on the texts of FILEs (JSONL or Parquet with `text`); writes an ARPA file for KenLM.
+    """Train a language model on the texts of FILEs (JSONL or Parquet with `text`) and write an ARPA file for KenLM.
 
-    With --reference, the card has the percentiles by which documents are split into head, middle and tail.
+    With --reference, the card contains the percentiles that split documents into head, middle and tail.
     """
     from gristmill.classifiers.card import write_card
     from gristmill.classifiers.perplexity import PerplexityScorer, calibrated, train
@@ -92,13 +103,17 @@ def perplexity(texts: tuple[str, ...], references: tuple[str, ...], out: str, or
 @click.argument("model")
 @_positive
 @_negative
-@click.option("--label", default="positive", show_default=True, help="The label that is good.")
-@click.option("--threshold", type=float, help="Of what is taken for positive; without it that of the model's card.")
+@click.option("--label", default="positive", show_default=True, help="The label of good texts.")
+@click.option(
+    "--threshold",
+    type=float,
+    help="Lowest score that counts as positive; by default the threshold in the model's card.",
+)
 @handle_errors
 def evaluate(
     model: str, positives: tuple[str, ...], negatives: tuple[str, ...], label: str, threshold: float | None
 ) -> None:
-    """Precision, recall, F1, the precision-recall curve and the share kept of each source. Prints JSON."""
+    """Print precision, recall, F1, the precision-recall curve and the share kept per source as JSON."""
     from gristmill.classifiers.card import read_card
     from gristmill.classifiers.examples import read_examples
     from gristmill.classifiers.text_model import TextClassifier
@@ -111,13 +126,14 @@ def evaluate(
 
 @classifier.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A key of the scorer, as in a recipe.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a key of the scorer, as in a recipe.")
 @handle_errors
 def score(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
-    """Score text files or JSONL with `text`; `-` reads JSONL. Without --set, by the English model that ships.
+    """Score text files or JSONL with `text`; `-` reads JSONL. By default with the bundled English model.
 
-    Any scorer of a recipe: --set kind=kenlm --set model=en.arpa, or --set kind=words --set lists.en=words.txt. Prints
-    JSONL with `score`, and `part` (head, middle, tail) where a KenLM model's card has a reference.
+    Any scorer of a recipe can be set: --set kind=kenlm --set model=en.arpa, or --set kind=words --set
+    lists.en=words.txt. Prints JSONL with `score`, and `part` (head, middle, tail) if a KenLM model's card has a
+    reference.
     """
     from gristmill.pipelines.adhoc import score_files
 
@@ -131,5 +147,5 @@ def _texts(urls: tuple[str, ...]) -> list[str]:
 
 
 def _short(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Without the curve, which is for the card."""
+    """The metrics without the curve, which only the card contains."""
     return {name: value for name, value in metrics.items() if name != "curve"}

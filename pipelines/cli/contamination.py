@@ -1,4 +1,4 @@
-"""``gristmill contamination``: which items of which test sets a corpus had, and in which documents they stood."""
+"""``gristmill contamination``: the test items that a corpus contained, and the documents that contained them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from gristmill.pipelines.work_directory import current
 from gristmill.store import storage
 from gristmill.store.stage_directory import StageDirectory
 
-_NAMED = 5
+_SHOWN_DOCUMENTS = 5
 
 
 class FoundItem(NamedTuple):
-    """An item that documents have: in how many, how many of these stay, and the document that has most of it.
+    """A test item found in ``documents`` documents, of which ``kept`` are kept.
 
-    ``share``: of the item's n-grams, or of its question's, in that document. ``first``: ids of the first documents.
+    ``share`` is the largest share of the item's n-grams, or of its question's, in one document, and ``ngrams`` their
+    number. ``first`` are the ids of the first documents.
     """
 
     benchmark: str
@@ -37,10 +38,10 @@ class FoundItem(NamedTuple):
 
 
 def found_items(work: str) -> list[FoundItem]:
-    """The test items found in a work directory's documents, by test set in the recipe's order, and number.
+    """The test items found in the documents of a work directory, in the order of the recipe's test sets.
 
-    A document counts as it came to ``refine``: ``kept`` tells how many were left, cut or labelled.
-    Raises InputError where ``refine`` has not searched for test items.
+    Documents count as ``refine`` read them; those that it cut or labelled count as kept. Raises InputError if
+    ``refine`` did not search for test items.
     """
     found: dict[tuple[str, int], FoundItem] = {}
     for document, row in _contaminated(work):
@@ -53,17 +54,17 @@ def found_items(work: str) -> list[FoundItem]:
                 kept=one.kept + row["kept"],
                 share=most[0],
                 ngrams=most[1],
-                first=[*one.first, document][:_NAMED],
+                first=[*one.first, document][:_SHOWN_DOCUMENTS],
             )
     order = {counts["name"]: place for place, counts in enumerate(_benchmarks(work))}
     return sorted(found.values(), key=lambda one: (order[one.benchmark], one.item))
 
 
 def summary_table(benchmarks: Iterable[Mapping[str, Any]], found: Iterable[FoundItem]) -> Table:
-    """Items of each test set: all, those that cannot be looked for, those found."""
+    """One row per test set: its items, those that cannot be searched for, and those found."""
     counts = Counter(one.benchmark for one in found)
     table = Table(title="test items in the corpus", box=box.SIMPLE_HEAD, title_justify="left")
-    for column in ("test set", "items", "not looked for", "found", "share"):
+    for column in ("test set", "items", "not searched", "found", "share"):
         table.add_column(column, justify="left" if column == "test set" else "right")
     for one in benchmarks:
         there = counts[one["name"]]
@@ -74,8 +75,8 @@ def summary_table(benchmarks: Iterable[Mapping[str, Any]], found: Iterable[Found
 
 
 def items_table(found: Iterable[FoundItem], count: int) -> Table:
-    """The ``count`` items that most documents have."""
-    table = Table(title="in most documents", box=box.SIMPLE_HEAD, title_justify="left")
+    """The ``count`` items found in most documents."""
+    table = Table(title="items in most documents", box=box.SIMPLE_HEAD, title_justify="left")
     for column in ("item", "documents", "kept", "n-grams", "share", "first"):
         table.add_column(column, justify="left" if column in ("item", "first") else "right")
     for one in sorted(found, key=lambda one: (-one.documents, -one.share))[:count]:
@@ -86,11 +87,13 @@ def items_table(found: Iterable[FoundItem], count: int) -> Table:
 
 @click.command()
 @click.argument("work", metavar="DIR")
-@click.option("-n", "count", default=20, show_default=True, type=click.IntRange(1), help="How many items to show.")
-@click.option("--json", "as_json", is_flag=True, help="Print every item found, one JSON object a line.")
+@click.option(
+    "-n", "count", default=20, show_default=True, type=click.IntRange(1), help="Maximum number of items to show."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print every item found, one JSON object per line.")
 @handle_errors
 def contamination(work: str, count: int, as_json: bool) -> None:
-    """Which test items the corpus had: how much of each, in how many documents, and in which."""
+    """Show the test items that the corpus contained, how much of each, and in which documents."""
     found = found_items(work)
     if as_json:
         print_lines(one._asdict() for one in found)
@@ -101,7 +104,7 @@ def contamination(work: str, count: int, as_json: bool) -> None:
 
 
 def _contaminated(work: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Id and sidecar row of each document with hits, in the order of the units."""
+    """Yield the id and the sidecar row of each document with hits, in the order of the units."""
     directories = current(work)
     extracted = {receipt.unit: receipt for receipt in directories["extract"].read_manifest().receipts}
     for receipt in _refine(work).read_manifest().receipts:
@@ -116,7 +119,9 @@ def _contaminated(work: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _refine(work: str) -> StageDirectory:
     directory = current(work).get("refine")
     if directory is None or "benchmarks" not in directory.read_manifest().summary:
-        raise InputError(f"{work} was not searched for test items: name some under refine.decontaminate, and run again")
+        raise InputError(
+            f"{work} was not searched for test items: add test sets under refine.decontaminate and run again"
+        )
     return directory
 
 

@@ -176,7 +176,7 @@ def ledger(work: str, as_json: bool) -> None:
 @click.option("--url", help="Only documents whose URL contains this.")
 @click.option("--reason", help="Only records dropped or failed for this reason, at any stage.")
 @click.option("-n", "count", default=5, show_default=True, type=click.IntRange(1), help="Maximum number of documents.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @handle_errors
 def inspect(work: str, source: str | None, url: str | None, reason: str | None, count: int, as_json: bool) -> None:
     """Show documents and every decision that was made about them."""

@@ -1,7 +1,7 @@
-"""Writes the bundled sample to a folder, ready to be milled: two WARC files, code, prose, a test set and lists.
+"""Write the bundled sample to a folder, ready to run: two WARC files, code, prose, a test set and lists.
 
-Everything but the code and the prose, which come from the running Python's library, is the same on every machine up to
-zlib's version; and everything is the same each time on one machine.
+The web files are the same on every machine with the same zlib. Code and prose come from the library of the running
+Python, so they are the same on every machine with the same Python.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def build(target: Path) -> None:
 
 
 def _exchanges_by_crawl() -> list[list[Exchange]]:
-    """What each crawl met, in the order in which it met it."""
+    """The exchanges of each crawl, in the order of their times."""
     pages, phrases = read_pages(), read_phrases()
     met: list[Page | Answer] = sorted([*pages, *read_answers()], key=lambda item: (item.date, item.url))
     crawls: list[list[Exchange]] = [[] for _ in range(CRAWLS)]
@@ -44,7 +44,7 @@ def _exchanges_by_crawl() -> list[list[Exchange]]:
 
 
 def _page_exchange(page: Page, time: str, phrases: Phrases, pages: Sequence[Page]) -> Exchange:
-    """A page as its server sends it: drawn, in its charset and in its encoding."""
+    """A page as its server sends it: rendered, in its charset and content encoding."""
     related = [other for other in pages if other.site == page.site and other.title != page.title][:RELATED]
     html = render(page, phrases, related).encode(page.charset)
     charset = "" if page.declares == "meta" else f"; charset={page.charset}"
@@ -61,7 +61,7 @@ def _page_exchange(page: Page, time: str, phrases: Phrases, pages: Sequence[Page
 
 
 def _answer_exchange(answer: Answer, time: str) -> Exchange:
-    """An answer that is no page, as its server sends it."""
+    """A response that is not a page, as its server sends it."""
     body = answer.body.encode()
     headers = [("Server", "sample"), ("Content-Type", answer.type), ("Content-Length", str(len(body)))]
     if answer.location:
@@ -76,5 +76,5 @@ def _exchange(item: Page | Answer, time: str, phrases: Mapping[str, Phrases], pa
 
 
 def _time(date: str, place: int) -> str:
-    """The time of the fetch: a minute for each exchange of the crawl, from six in the morning."""
+    """The time of the fetch: one minute per exchange of the crawl, from 06:00."""
     return f"{date}T{6 + place // 60:02}:{place % 60:02}:00Z"

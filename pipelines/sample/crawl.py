@@ -1,6 +1,6 @@
-"""Packs HTTP exchanges as WARC 1.0, laid out as Common Crawl does: warcinfo, then request, response, metadata of each.
+"""Write HTTP exchanges as WARC 1.0 in Common Crawl's layout: warcinfo, then request, response and metadata of each.
 
-Every record is a gzip member of its own. Dates are those of the pages and ids are derived from the URLs, so the same
+Every record is a separate gzip member. Dates are those of the pages and ids are derived from the URLs, so the same
 content gives the same bytes with the same zlib.
 """
 
@@ -20,12 +20,12 @@ from warcio.warcwriter import WARCWriter
 AGENT = "gristmill-sample/1.0 (+https://crawler.example/)"
 CHUNK = 1000
 DAMAGE = bytes(64)
-"""What is written over the second half of a damaged gzip member: its WARC header can still be read, its end cannot."""
+"""Overwrites the second half of a damaged gzip member: its WARC header is readable, its end is not."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """An answer of a server, with its body as it went over the wire. ``time`` is RFC 3339 in UTC."""
+    """A response of a server, with its body as transferred. ``time`` is RFC 3339 in UTC."""
 
     url: str
     time: str
@@ -48,7 +48,7 @@ def write_crawl(path: Path, exchanges: Iterable[Exchange]) -> None:
 
 
 def gzipped(body: bytes) -> bytes:
-    """A gzip file without a time in it."""
+    """``body`` compressed by gzip, without a timestamp."""
     return gzip.compress(body, mtime=0)
 
 
@@ -78,7 +78,7 @@ def _write_request(writer: WARCWriter, exchange: Exchange) -> None:
 
 
 def _response(exchange: Exchange) -> bytes:
-    """The gzip member of the response, damaged where the exchange says so."""
+    """The gzip member of the response, damaged if the exchange says so."""
     member = BytesIO()
     http = StatusAndHeaders(exchange.status, list(exchange.headers), protocol="HTTP/1.1")
     headers = {
@@ -120,7 +120,7 @@ def _write(
 
 
 def _record_id(kind: str, name: str) -> str:
-    """The WARC-Record-ID of the record of ``kind`` for a URL (or a file's name): always the same."""
+    """The WARC-Record-ID of the record of ``kind`` for a URL (or a file name), derived from both."""
     return f"<urn:uuid:{uuid5(NAMESPACE_URL, f'{kind} {name}')}>"
 
 

@@ -1,6 +1,6 @@
 """Python's standard library as a source of code, and its docstrings as a source of prose.
 
-Nothing of it is bundled: it is taken from the interpreter that runs, so the bytes depend on the version of Python.
+It is not bundled but copied from the running interpreter, so the bytes depend on the version of Python.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ CODE = (
     *("queue", "random", "re", "sched", "shutil", "socketserver", "statistics", "string", "tempfile", "textwrap"),
     *("threading", "tokenize", "traceback", "typing", "urllib", "uuid", "zipfile"),
 )
-"""Modules and packages whose source is copied: about 3 MB. One that a version of Python lacks is left out."""
+"""Modules and packages whose source is copied: about 3 MB. Modules that a version of Python lacks are skipped."""
 
 NO_PROSE = frozenset({"distutils", "encodings", "idlelib", "lib2to3", "pydoc_data", "this", "turtledemo"})
-"""Modules and packages that are not asked for docstrings: they are tables, tools or on their way out."""
+"""Modules and packages whose docstrings are not used: tables, tools, and deprecated modules."""
 
 LEAST_WORDS = 40
-"""Words of docstrings below which a module gives no document."""
+"""Minimum number of words of a module's docstrings; modules with fewer give no document."""
 
 _TESTS = frozenset({"test", "tests", "idle_test"})
 
 
 def copy_code(target: Path) -> None:
-    """Copy the modules of ``CODE`` to ``target``, at the paths that they have in the library."""
+    """Copy the modules of ``CODE`` to ``target``, with their paths in the library."""
     library = _library()
     for path in _sources(library, CODE):
         copy = target / path.relative_to(library)
@@ -44,7 +44,7 @@ def copy_code(target: Path) -> None:
 
 
 def write_docstrings(target: Path) -> None:
-    """Write a gzipped JSON line ``{"id", "text"}`` for each public module with docstrings worth reading."""
+    """Write a gzipped JSON line ``{"id", "text"}`` for each public module with enough docstrings."""
     library = _library()
     public = (name for name in sys.stdlib_module_names - NO_PROSE if not name.startswith("_"))
     with target.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as lines:
@@ -56,7 +56,7 @@ def write_docstrings(target: Path) -> None:
 
 
 def docstrings(source: bytes) -> str:
-    """The docstrings of a module, its classes and functions, in the order of the source; each one once."""
+    """The docstrings of a module, its classes and functions, in source order, without repeats."""
     found = (
         (node.lineno if hasattr(node, "lineno") else 0, ast.get_docstring(node))
         for node in ast.walk(ast.parse(source))
@@ -66,7 +66,7 @@ def docstrings(source: bytes) -> str:
 
 
 def _sources(library: Path, names: Iterable[str]) -> Iterator[Path]:
-    """The files of the modules and packages ``names``, sorted; tests among them are left out."""
+    """The files of the modules and packages ``names``, sorted, without tests."""
     for name in sorted(names):
         for path in sorted([library / f"{name}.py", *(library / name).rglob("*.py")]):
             if path.is_file() and _TESTS.isdisjoint(path.relative_to(library).parts):

@@ -1,8 +1,8 @@
-"""A little markup for the sample's texts: a subset of Markdown, and posts for forum threads.
+"""Markup of the sample's texts: a subset of Markdown, and posts of forum threads.
 
-Blocks are parted by blank lines: ``## heading``, ``- item``, ``1. item``, ``> quotation``, ``| table |`` with its
-first row as head, code between fences of three backticks, else a paragraph. Inside a line, code stands between single
-backticks. A line ``@ name, time`` opens a post.
+Blocks are separated by blank lines: ``## heading``, ``- item``, ``1. item``, ``> quotation``, ``| table |`` with its
+first row as header, code between fences of three backticks, or else a paragraph. Inside a line, code is between single
+backticks. A line ``@ name, time`` starts a post.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _NUMBER = re.compile(r"\d+\. ")
 
 
 class Post(NamedTuple):
-    """A post of a forum thread: who wrote it and when, and its HTML."""
+    """A post of a forum thread: its author and time, and its HTML."""
 
     byline: str
     html: str
 
 
 def to_html(text: str) -> str:
-    """The HTML of ``text``, a block a line."""
+    """The HTML of ``text``, one block per line."""
     return "\n".join(map(_block, _blocks(text)))
 
 
@@ -36,7 +36,7 @@ def posts(text: str) -> list[Post]:
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """The blocks of ``text``; blank lines inside a fence do not part it."""
+    """The blocks of ``text``; blank lines inside a fence do not separate blocks."""
     for number, part in enumerate(text.split("```")):
         if number % 2:
             yield f"```{part}"

@@ -1,8 +1,7 @@
-"""The sample's content as it lies in ``web/``: sites, pages, and answers that are no page.
+"""The sample's content in ``web/``: sites, pages, and responses that are not pages.
 
-A page is a text file: YAML down to a line ``---``, then the body in the little language of ``markup``.
-A page with ``copy_of`` takes over the body of another one, with ``edits`` applied: so the planted duplicates cannot
-drift apart from their originals.
+A page is a text file: YAML up to a line ``---``, then the body in the language of ``markup``. A page with ``copy_of``
+has the body of another page with ``edits`` applied, so that planted duplicates always match their originals.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ WEB = Path(__file__).parent / "web"
 
 @dataclass(frozen=True)
 class Site:
-    """What the pages of one site have in common."""
+    """The properties that the pages of a site share."""
 
     name: str
     slogan: str
@@ -33,7 +32,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Comment:
-    """What a reader wrote below a page."""
+    """A reader's comment below a page."""
 
     by: str
     text: str
@@ -64,7 +63,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer that is no page of a site."""
+    """An HTTP response that is not a page of a site."""
 
     url: str
     date: str
@@ -83,12 +82,12 @@ def read_pages() -> list[Page]:
 
 
 def read_answers() -> list[Answer]:
-    """All answers that are no page, as they stand in the file."""
+    """All responses that are not pages, in the order of the file."""
     return [Answer(**{**entry, "date": str(entry["date"])}) for entry in _load(WEB / "responses.yaml")]
 
 
 def read_phrases() -> Mapping[str, Mapping[str, str]]:
-    """What the templates say around a text: language → name → phrase."""
+    """The texts of the templates: language → name → phrase."""
     phrases: Mapping[str, Mapping[str, str]] = _load(WEB / "phrases.yaml")
     return phrases
 

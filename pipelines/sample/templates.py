@@ -1,6 +1,6 @@
-"""The HTML of a page as its site would send it: the text, and everything around it that is not the text.
+"""The HTML of a page as its site would send it: the text, and the navigation, banners and footers around it.
 
-Each template has its own way of naming things, as real sites do: semantic elements here, nested ``div``s there. All
+Templates name things in different ways, as real sites do: some use semantic elements, some nested ``div``s. All
 functions are pure.
 """
 
@@ -16,7 +16,7 @@ from gristmill.pipelines.sample.pages import Page
 
 Phrases = Mapping[str, str]
 Draw = Callable[[Page, Phrases, str], str]
-"""From a page, the phrases of its language and the list of related links to what stands between header and footer."""
+"""From a page, the phrases of its language and its related links to the HTML between header and footer."""
 
 
 def render(page: Page, phrases: Phrases, related: Sequence[Page]) -> str:
@@ -169,7 +169,7 @@ def _byline(page: Page) -> str:
 
 
 def _with_advert(page: Page, phrases: Phrases) -> str:
-    """The text, with an advertisement after its second block where the site has them."""
+    """The text, with an advertisement after its second block if the site has adverts."""
     blocks = markup.to_html(page.body).split("\n")
     if page.site.adverts and not page.body.startswith("- "):
         advert = (

@@ -72,9 +72,9 @@ class Extract(BeamStage):
 
     def finalize(self, directory: StageDirectory, manifest: Manifest) -> None:
         """Write ``quarantine.jsonl`` if pages crashed their extraction engine."""
-        struck = [receipt.file("rejects") for receipt in manifest.receipts if CAUSES & receipt.counts.failed.keys()]
-        rows = (row for entry in struck for row in open_table(directory.file_url(entry)).read().to_pylist())
-        if struck:
+        crashed = [receipt.file("rejects") for receipt in manifest.receipts if CAUSES & receipt.counts.failed.keys()]
+        rows = (row for entry in crashed for row in open_table(directory.file_url(entry)).read().to_pylist())
+        if crashed:
             storage.replace(storage.join(directory.url, "quarantine.jsonl"), quarantine_lines(rows))
 
 

@@ -13,8 +13,7 @@ from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.core_beam import ReadDocuments
 from gristmill.transforms.core.tasks import Task
-from gristmill.transforms.quality.judge_beam import JudgeSignals, WriteVerdicts
-from gristmill.transforms.quality.quality_beam import JudgeScores
+from gristmill.transforms.quality.quality_beam import JudgeDocuments, WriteVerdicts
 from gristmill.transforms.quality.score_rules import score_rules
 from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS
 
@@ -48,5 +47,4 @@ class Judge(BeamStage):
     ) -> Any:
         recipe = context.recipe
         rules = score_rules(recipe.scores)
-        judged = JudgeScores(recipe.judge, rules) if rules else JudgeSignals(recipe.judge)
-        return tasks | ReadDocuments() | judged | WriteVerdicts(directory)
+        return tasks | ReadDocuments() | JudgeDocuments(recipe.judge, rules) | WriteVerdicts(directory)

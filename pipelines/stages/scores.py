@@ -16,10 +16,10 @@ from gristmill.store.receipts import FileEntry, Manifest
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.row_blocks import FileColumns
 from gristmill.transforms.core.tasks import Task
-from gristmill.transforms.quality.quality_beam import SCORERS, ReadScoreWork, ScoreDocuments, ScoreWork, WriteScores
+from gristmill.transforms.quality.quality_beam import ReadScoreWork, ScoreDocuments, WriteScores
 from gristmill.transforms.quality.score_rules import score_rules
-from gristmill.transforms.quality.score_section import AnyScorer
-from gristmill.transforms.quality.scorers import dear, require, scorer_key, slice_of
+from gristmill.transforms.quality.scorers import ScorerSection, expensive_scorers, scorer_key, scorers_key_config
+from gristmill.transforms.quality.scores_sidecar import SCORER_KEYS, ScoreWork
 from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS
 
 Known = dict[str, list[tuple[FileColumns, str]]]
@@ -39,20 +39,20 @@ class Scores(BeamStage):
 
     def key_config(self, recipe: Recipe) -> Any:
         """The rules that decide which documents an expensive scorer sees affect its column, so they are in the key."""
-        scorers = slice_of(recipe.scores)
-        if not dear(recipe.scores):
+        scorers = scorers_key_config(recipe.scores)
+        if not expensive_scorers(recipe.scores):
             return scorers
         return [scorers, key_config(recipe.judge), score_rules(_before_the_last(recipe.scores))]
 
     def check(self, context: RunContext) -> None:
         for scorer in context.recipe.scores:
-            require(scorer)
+            scorer.check()
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         inputs: dict[str, tuple[str, tuple[str, ...]]] = {
             "extract": ("documents", ("text", "source", "lang", "lang_score"))
         }
-        if dear(context.recipe.scores):
+        if expensive_scorers(context.recipe.scores):
             inputs["signals"] = ("signals", RULE_COLUMNS)
         keys = {scorer_key(scorer) for scorer in context.recipe.scores}
         known = _known(context.work, directory, keys)
@@ -69,9 +69,9 @@ class Scores(BeamStage):
         return scored | WriteScores(directory, recipe.scores)
 
 
-def _before_the_last(scorers: tuple[AnyScorer, ...]) -> list[AnyScorer]:
+def _before_the_last(scorers: tuple[ScorerSection, ...]) -> list[ScorerSection]:
     """The scorers whose rules decide what an expensive scorer sees: all but the last expensive one."""
-    last = dear(scorers)[-1]
+    last = expensive_scorers(scorers)[-1]
     return [one for one in scorers if one is not last]
 
 
@@ -87,7 +87,7 @@ def _known(work: str, current: StageDirectory, keys: set[str]) -> Known:
 def _collect(directory: StageDirectory, manifest: Manifest, keys: set[str], found: Known) -> None:
     for receipt in manifest.receipts:
         entry: FileEntry = receipt.file("scores")
-        for column, key in receipt.summary[SCORERS].items():
+        for column, key in receipt.summary[SCORER_KEYS].items():
             if key in keys:
                 about = found.setdefault(receipt.input["sha256"]["extract"], [])
                 about.append((FileColumns(directory.file_url(entry), (column,)), key))

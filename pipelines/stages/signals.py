@@ -14,8 +14,8 @@ from gristmill.store.keys import library_versions
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.core_beam import ReadDocuments
 from gristmill.transforms.core.tasks import Task
-from gristmill.transforms.quality.judge_beam import MeasureSignals, WriteSignals
-from gristmill.transforms.quality.rule_table import Variant
+from gristmill.transforms.quality.quality_beam import MeasureSignals, WriteSignals
+from gristmill.transforms.quality.signal_table import Variant
 
 LIBRARIES: dict[Variant, tuple[str, ...]] = {"datatrove": ("spacy",), "dclm": ("regex",)}
 """Distributions that split text into words for a variant."""
@@ -33,7 +33,7 @@ class Signals(BeamStage):
     sidecar = "signals"
 
     def key_config(self, recipe: Recipe) -> Any:
-        sliced = {"unicode": UNICODE_VERSION, **recipe.judge.measures()}
+        sliced = {"unicode": UNICODE_VERSION, **recipe.judge.signals_key_config()}
         libraries = LIBRARIES.get(recipe.judge.variant, ())
         return sliced | {"libraries": library_versions(libraries)} if libraries else sliced
 

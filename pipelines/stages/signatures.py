@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import apache_beam as beam
-from gristmill.transforms.dedup.dedup_beam import SignDocuments, WriteSignatures
 
 from gristmill.corpus.character_tables import UNICODE_VERSION
 from gristmill.corpus.recipe_section import key_config
@@ -17,6 +16,7 @@ from gristmill.store.keys import library_versions
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.core_beam import ReadDocuments
 from gristmill.transforms.core.tasks import Task
+from gristmill.transforms.dedup.dedup_beam import SignDocuments, WriteSignatures
 from gristmill.transforms.quality.signal_table import SIGNALS
 
 
