@@ -1,19 +1,19 @@
-"""Jobs on a Flink cluster, by its REST interface: what a killed launcher left is ended by its successor."""
+"""Jobs on a Flink cluster, through its REST API: a new run cancels the jobs that a killed run left."""
 
 from __future__ import annotations
 
 import json
 import urllib.request
 
-_ENDED = {"FINISHED", "CANCELED", "FAILED"}
-_SECONDS = 10.0
+_TERMINAL_STATES = {"FINISHED", "CANCELED", "FAILED"}
+_TIMEOUT_SECONDS = 10.0
 
 
-def cancel(master: str, prefix: str) -> None:
-    """Cancel the jobs under way whose names begin with ``prefix``."""
-    with urllib.request.urlopen(f"http://{master}/jobs/overview", timeout=_SECONDS) as answer:
-        jobs = json.load(answer)["jobs"]
-    left = [job["jid"] for job in jobs if job["name"].startswith(prefix) and job["state"] not in _ENDED]
-    for job in left:
+def cancel_jobs(master: str, prefix: str) -> None:
+    """Cancel the unfinished jobs whose names begin with ``prefix``."""
+    with urllib.request.urlopen(f"http://{master}/jobs/overview", timeout=_TIMEOUT_SECONDS) as response:
+        jobs = json.load(response)["jobs"]
+    running = [job["jid"] for job in jobs if job["name"].startswith(prefix) and job["state"] not in _TERMINAL_STATES]
+    for job in running:
         request = urllib.request.Request(f"http://{master}/jobs/{job}?mode=cancel", method="PATCH")
-        urllib.request.urlopen(request, timeout=_SECONDS).close()
+        urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS).close()

@@ -1,8 +1,8 @@
-"""A process that has imported what workers need, and from which they are forked: a start takes 20 ms, not seconds.
+"""A process that imports everything that workers need and then forks them: a fork takes 20 ms, an import seconds.
 
-Workers are forked from it, never from the launcher, which has threads. It is started with the engine, so that it
-imports Beam while the launcher does, and ends with the launcher, however that ends: at the end of its input. Its other
-side is ``embedded_worker``.
+Workers are forked from it and never from the launcher, which has threads. It is started together with the runner, so
+that it imports Beam while the launcher does, and exits with the launcher, however that ends: at the end of its input.
+``fork_server_process`` is the code that runs in it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 from gristmill.errors import RunError
 
-REQUEST_BYTES = 1 << 16
-READY = b"."
-"""The answer to a request; and what a worker says when it ends because it was told to."""
+MAX_REQUEST_BYTES = 1 << 16
+ACKNOWLEDGEMENT = b"."
+"""The reply to a request; and what a worker writes when it exits because it was asked to."""
 
 
-class Order(NamedTuple):
-    """A worker that is asked for: its name, whom it is to work for, and the file that it lives by and writes to."""
+class WorkerRequest(NamedTuple):
+    """A request for a worker: its name, the address of the runner, and its log. It exits when the log is deleted."""
 
     worker: str
     control_address: str
@@ -30,20 +30,20 @@ class Order(NamedTuple):
 
 
 class ForkServer:
-    """The process, from when it is made until ``close``."""
+    """The process, running from construction until ``close``."""
 
     def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair()
-        with theirs:
+        self._socket, child_socket = socket.socketpair()
+        with child_socket:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gristmill.runners.embedded_worker", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-m", "gristmill.runners.fork_server_process", str(child_socket.fileno())],
+                pass_fds=[child_socket.fileno()],
                 stdin=subprocess.DEVNULL,
             )
 
     @property
     def handle(self) -> int:
-        """The descriptor of this side's socket, for ``ask``."""
+        """The file descriptor of this end of the socket, for ``fork_worker``."""
         return self._socket.fileno()
 
     def close(self) -> None:
@@ -51,20 +51,20 @@ class ForkServer:
         self._process.wait()
 
 
-def ask(handle: int, order: Order) -> int:
-    """Have a worker forked; a descriptor on which ``READY`` comes once it ends as it should, and then the end.
+def fork_worker(handle: int, request: WorkerRequest) -> int:
+    """Fork a worker and return a pipe to read from: ``ACKNOWLEDGEMENT`` before its end means a regular exit.
 
-    Raises RunError where there is no nursery any more.
+    Raises RunError if the fork server is no longer running.
     """
-    ours, theirs = os.pipe()
+    read_end, write_end = os.pipe()
     try:
-        with socket.socket(fileno=os.dup(handle)) as nursery:
-            socket.send_fds(nursery, [json.dumps(order).encode()], [theirs])
-            if nursery.recv(1) == READY:
-                return ours
+        with socket.socket(fileno=os.dup(handle)) as server:
+            socket.send_fds(server, [json.dumps(request).encode()], [write_end])
+            if server.recv(1) == ACKNOWLEDGEMENT:
+                return read_end
     except OSError:
         pass
     finally:
-        os.close(theirs)
-    os.close(ours)
-    raise RunError("the process that starts workers is gone: see what it said above, or run with --workers 1")
+        os.close(write_end)
+    os.close(read_end)
+    raise RunError("the process that starts workers has exited: see its output above, or run with --workers 1")

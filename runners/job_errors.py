@@ -1,4 +1,4 @@
-"""From what comes out of a pipeline that failed to one sentence."""
+"""Turns the exception of a failed pipeline into an InputError or RunError with one sentence."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ import re
 
 from gristmill.errors import InputError, RunError
 
-GOES_ON = "once that is mended, the same command goes on from here"
+RETRY_HINT = "run the same command again to resume"
+RESUME_HINT = f"fix this, then {RETRY_HINT}"
 
 _RAISED = re.compile(r"^(?:[\w.]*\.)?(\w+(?:Error|Exception|Interrupt)|Arrow\w+): (.+)$", re.MULTILINE)
 _NOISE = re.compile(r"\s*\[(?:while running|ptransform).*|\[errno \d+\] ", re.DOTALL | re.IGNORECASE)
 
 
-def fault(error: BaseException, said: str = "") -> InputError | RunError:
-    """What to raise for an error that came out of a pipeline, followed by ``said``."""
-    kind, message = cause(error)
+def job_error(error: BaseException, suffix: str = "") -> InputError | RunError:
+    """Return the exception to raise for ``error``, which a pipeline raised; ``suffix`` is appended to a RunError."""
+    kind, message = root_cause(error)
     if kind == "InputError":
         return InputError(message)
     if kind == "RunError":
-        return RunError(message + said)
+        return RunError(message + suffix)
     if issubclass(getattr(builtins, kind, Exception), OSError):
-        return RunError(f"{message}; {GOES_ON}{said}")
-    return RunError(f"{kind}: {message}{said}")
+        return RunError(f"{message}; {RESUME_HINT}{suffix}")
+    return RunError(f"{kind}: {message}{suffix}")
 
 
-def cause(error: BaseException) -> tuple[str, str]:
-    """The innermost reason of what a pipeline raised: the name of the exception, and what it says.
+def root_cause(error: BaseException) -> tuple[str, str]:
+    """Return the class name and the message of the innermost exception of a failed pipeline.
 
-    From another process Beam hands over a worker's traceback as one long text; in this one, the error itself, with the
-    name of the step put behind its message.
+    From another process, Beam passes on the worker's traceback as text; in this process it raises the error itself,
+    with the name of the step appended to the message.
     """
     kind, message = type(error).__name__, str(error)
     while found := _RAISED.findall(message):
