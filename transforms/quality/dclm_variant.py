@@ -1,12 +1,13 @@
-"""Signals as DCLM counts them (Li et al. 2024; ``baselines/mappers`` of its code), so that its verdicts follow.
+"""The variant ``dclm``: signals as DCLM counts them (Li et al. 2024; ``baselines/mappers`` in its code), to reproduce
+its verdicts.
 
-Other than in ``paper``: words of the quality rules are runs between white space, and count as words where they begin
-with a letter or digit; number signs and ellipses are one sum, which both rules see; every stop word counts as often as
-it occurs, English ones alone; bullets are ``●``, ``•``, ``*`` and ``-``, and ``. . .`` is an ellipsis too. Lines and
-paragraphs that occur more than once count with their first occurrence, and a single one never repeats. N-grams are of
-words as Unicode cuts them (UAX 29), in their own case; of equally frequent ones the longest counts, overlaps twice.
-``cut_words`` is the share of words that the line rules of RefinedWeb take out, as DCLM has them. Signals of other
-families, and all cuts, are those of ``paper``.
+Differences from ``paper``: tokens of the quality rules are separated by white space, and count as words if they start
+with a letter or digit; number signs and ellipses are added up, and both rules see the sum; stop words are English only,
+and every occurrence counts; bullets are ``●``, ``•``, ``*`` and ``-``, and ``. . .`` is an ellipsis, too. Of lines and
+paragraphs that occur more than once, the first occurrence counts as well. N-grams consist of words as Unicode segments
+them (UAX 29), case-sensitive; among equally frequent ones the longest counts, and overlaps count twice. ``cut_words``
+is the share of words removed by RefinedWeb's line rules as DCLM implements them. All other signals, and all cuts, are
+those of ``paper``.
 """
 
 from __future__ import annotations
@@ -17,51 +18,59 @@ from collections.abc import Sequence
 
 import numpy as np
 import regex
-from numpy.typing import NDArray
 
-from gristmill.corpus.words import mix
+from gristmill.corpus.arrays import Float64s
+from gristmill.corpus.multilinear_hash import mix64
 from gristmill.transforms.quality import paper_variant
-from gristmill.transforms.quality.judge_section import LineRules
 from gristmill.transforms.quality.line_rules import Cut
-from gristmill.transforms.quality.ngram_repetition import TOP_N, Tokens, covered_characters, most_frequent, repeats
+from gristmill.transforms.quality.line_rules_section import LineRules
+from gristmill.transforms.quality.repeated_ngrams import (
+    TOP_N,
+    Tokens,
+    covered_characters,
+    find_repeated_ngrams,
+    most_frequent_ngrams,
+)
+from gristmill.transforms.quality.stop_words import GOPHER_STOP_WORDS
+from gristmill.transforms.quality.text_batch import ratio
 
-Values = NDArray[np.float64]
-
-STOP_WORDS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
+STOP_WORDS = frozenset(GOPHER_STOP_WORDS)
 BULLETS = ("●", "•", "*", "-")
 ELLIPSES = ("...", ". . .", "…")
 
-_BOUNDARY = regex.compile(r"(?V1w)\b")
+_WORD_BOUNDARY = regex.compile(r"(?V1w)\b")
 _COUNTER = re.compile(
     r"^\W*\d(?:,|\.|\d)*(?:K|k|M|m|B|b)?\s+(?:likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes"
     r"|downloads|views|followers)\W*$"
 )
-_ROTE = tuple(
+_BOILERPLATE = tuple(
     re.compile(pattern, re.IGNORECASE) for pattern in (r"\s?items in cart", r"\s?read more...$", r"^sign-in\s?")
 )
-_ROTE_WORDS = 10
+_MAX_BOILERPLATE_WORDS = 10
 
 
 def measure_batch(
     texts: Sequence[str], langs: Sequence[str | None], section: LineRules
-) -> tuple[dict[str, Values], Cut]:
-    """Every signal of each text, and what the line rules cut."""
-    values, cut = paper_variant.measure_batch(texts, langs, section)
-    quality = [_quality(text) for text in texts]
-    own = {name: np.array([one[name] for one in quality], float) for name in (quality[0] if quality else ())}
-    return values | own | _ngrams(_tokens(texts)), cut
+) -> tuple[dict[str, Float64s], Cut]:
+    """Return every signal of each text, and what the line rules cut."""
+    paper_signals, cut = paper_variant.measure_batch(texts, langs, section)
+    per_text = [_text_signals(text) for text in texts]
+    dclm_signals = {
+        name: np.array([row[name] for row in per_text], float) for name in (per_text[0] if per_text else ())
+    }
+    return paper_signals | dclm_signals | _ngram_signals(_tokenize(texts)), cut
 
 
-def _quality(text: str) -> dict[str, float]:
-    """What DCLM's filters compare, but for n-grams."""
+def _text_signals(text: str) -> dict[str, float]:
+    """Return the signals of DCLM's filters, except those of n-grams."""
     runs = text.split()
     lines = [line for line in map(str.strip, text.split("\n")) if line]
     paragraphs = [part for part in map(str.strip, text.split("\n\n")) if part]
     symbols = sum(map(text.count, ("#", *ELLIPSES))) / max(len(runs), 1)
-    duplicate_lines, duplicate_line_chars = _repeated(lines)
-    duplicate_paragraphs, duplicate_paragraph_chars = _repeated(paragraphs)
+    duplicate_lines, duplicate_line_chars = _duplicates(lines)
+    duplicate_paragraphs, duplicate_paragraph_chars = _duplicates(paragraphs)
     return {
-        "words": _words(text),
+        "words": _count_words(text),
         "word_length": sum(map(len, runs)) / max(len(runs), 1),
         "hash_ratio": symbols,
         "ellipsis_ratio": symbols,
@@ -77,13 +86,13 @@ def _quality(text: str) -> dict[str, float]:
     }
 
 
-def _words(text: str) -> int:
-    """Runs that begin with a letter or digit."""
+def _count_words(text: str) -> int:
+    """Return the number of whitespace-separated tokens that start with a letter or digit."""
     return sum(run[0].isalnum() for run in text.split())
 
 
-def _repeated(parts: Sequence[str]) -> tuple[float, float]:
-    """Share of parts that occur more than once, and of the characters in them."""
+def _duplicates(parts: Sequence[str]) -> tuple[float, float]:
+    """Return the share of parts that occur more than once, and the share of characters in them."""
     repeated = {part: count for part, count in Counter(parts).items() if count > 1}
     if not repeated:
         return 0.0, 0.0
@@ -92,12 +101,13 @@ def _repeated(parts: Sequence[str]) -> tuple[float, float]:
 
 
 def _cut_words(text: str) -> float:
-    """Share of the words that DCLM's corrections of lines take out of a text."""
-    left = [line for line in text.split("\n") if not _goes(line)]
-    return (_words(text) - _words("\n".join(map(_corrected, left)))) / max(_words(text), 1)
+    """Return the share of words that DCLM's line-wise corrections remove from a text."""
+    kept = [line for line in text.split("\n") if not _is_cut(line)]
+    words = _count_words(text)
+    return (words - _count_words("\n".join(map(_cut_boilerplate, kept)))) / max(words, 1)
 
 
-def _goes(line: str) -> bool:
+def _is_cut(line: str) -> bool:
     return bool(line) and (
         sum(map(str.isupper, line)) / len(line) > 0.5
         or sum(map(str.isdigit, line)) / len(line) > 0.999999
@@ -106,34 +116,34 @@ def _goes(line: str) -> bool:
     )
 
 
-def _corrected(line: str) -> str:
-    for pattern in _ROTE:
-        if len(line.split()) <= _ROTE_WORDS:
+def _cut_boilerplate(line: str) -> str:
+    for pattern in _BOILERPLATE:
+        if len(line.split()) <= _MAX_BOILERPLATE_WORDS:
             line = pattern.sub("", line)
     return line
 
 
-def _tokens(texts: Sequence[str]) -> Tokens:
-    """Words as Unicode cuts them, those that begin with a letter or digit."""
-    documents = [[word for word in _BOUNDARY.split(text) if word and word[0].isalnum()] for text in texts]
+def _tokenize(texts: Sequence[str]) -> Tokens:
+    """Return the words as Unicode segments them, those that start with a letter or digit."""
+    documents = [[word for word in _WORD_BOUNDARY.split(text) if word and word[0].isalnum()] for text in texts]
     numbers: dict[str, int] = {}
     flat = [numbers.setdefault(word, len(numbers)) for words in documents for word in words]
     lengths = np.array(list(map(len, numbers)), np.int64)
-    edges = np.concatenate([[0], np.cumsum([len(words) for words in documents])]).astype(np.int64)
-    return Tokens.of(mix(np.array(flat, np.uint64) + np.uint64(1)), lengths[np.array(flat, np.int64)], edges)
+    offsets = np.concatenate([[0], np.cumsum([len(words) for words in documents])]).astype(np.int64)
+    return Tokens.of(mix64(np.array(flat, np.uint64) + np.uint64(1)), lengths[np.array(flat, np.int64)], offsets)
 
 
-def _ngrams(tokens: Tokens) -> dict[str, Values]:
-    whole = tokens.characters()
-    values = {}
-    for found in repeats(tokens):
-        if found.n in TOP_N:
-            characters = np.zeros_like(whole)
-            top = most_frequent(tokens, found, longest=True)
-            lengths = tokens.totals[top.firsts + found.n] - tokens.totals[top.firsts]
+def _ngram_signals(tokens: Tokens) -> dict[str, Float64s]:
+    total = tokens.characters()
+    signals = {}
+    for repeated in find_repeated_ngrams(tokens):
+        if repeated.n in TOP_N:
+            characters = np.zeros_like(total)
+            top = most_frequent_ngrams(tokens, repeated, prefer_longest=True)
+            lengths = tokens.totals[top.positions + repeated.n] - tokens.totals[top.positions]
             characters[top.documents] = lengths * top.counts
-            values[f"top_{found.n}_gram"] = paper_variant.ratio(characters, whole)
+            signals[f"top_{repeated.n}_gram"] = ratio(characters, total)
         else:
-            characters = covered_characters(tokens, found.positions, found.n)
-            values[f"duplicate_{found.n}_grams"] = paper_variant.ratio(characters, whole)
-    return values
+            characters = covered_characters(tokens, repeated.positions, repeated.n)
+            signals[f"duplicate_{repeated.n}_grams"] = ratio(characters, total)
+    return signals

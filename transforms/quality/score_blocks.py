@@ -1,47 +1,71 @@
-"""One scorer on one block of documents."""
+"""Applies scorers to blocks of documents."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from gristmill.classifiers.score import Scorer
-from gristmill.transforms.quality.score_section import AnyScorer
-from gristmill.transforms.quality.scorers import scorer_key
-from gristmill.transforms.quality.signal_columns import floats
+from gristmill.corpus.arrays import Bools, Float32s
+from gristmill.transforms.core.row_blocks import set_columns
+from gristmill.transforms.quality.judge_section import JudgeSection
+from gristmill.transforms.quality.score_rules import failed_score_rules, score_rules
+from gristmill.transforms.quality.scorers import ScorerSection, cheap_scorers, expensive_scorers, scorer_key
+from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS, float_array, judge_table
 
-LET_THROUGH = "let_through"
-"""Whether dearer scorers see a document: a column while a block is on its way."""
+PASSES_SO_FAR = "passes_so_far"
+"""Column of blocks in flight: whether the document passes every rule so far, and expensive scorers are to score it."""
 
-EARLIER = "earlier:"
-"""Before a scorer's key, the name of the column with what earlier runs said."""
+EARLIER_PREFIX = "earlier:"
+"""Columns of blocks in flight: this prefix and a scorer's key name the column with the scores of earlier runs."""
 
 
-def score_block(
-    block: pa.Table, scorer: AnyScorer, model: Scorer, seen: NDArray[np.bool_] | None = None
-) -> NDArray[np.float32]:
-    """The scorer's numbers for the documents of its languages that are ``seen`` [documents], NaN for others.
+def score_block(block: pa.Table, scorer: ScorerSection, model: Scorer, to_score: Bools | None = None) -> Float32s:
+    """Return the scores of the documents ``to_score`` [documents] in the scorer's languages, NaN for other documents.
 
-    Numbers of an earlier run are taken as they are.
+    Scores of earlier runs are reused.
     """
-    found = np.full(len(block), np.nan, np.float32)
-    wanted = _of_languages(block, scorer) if seen is None else seen & _of_languages(block, scorer)
-    name = EARLIER + scorer_key(scorer)
+    scores = np.full(len(block), np.nan, np.float32)
+    selected = _in_languages(block, scorer) if to_score is None else to_score & _in_languages(block, scorer)
+    name = EARLIER_PREFIX + scorer_key(scorer)
     if name in block.column_names:
-        found = np.where(wanted, floats(block[name]), found)
-    missing = np.flatnonzero(wanted & np.isnan(found))
+        scores = np.where(selected, float_array(block[name]), scores)
+    missing = np.flatnonzero(selected & np.isnan(scores))
     rows = block.select(["text", "lang"]).take(pa.array(missing))
-    found[missing] = model.scores(rows["text"].to_pylist(), rows["lang"].to_pylist())
-    return found
+    scores[missing] = model.scores(rows["text"].to_pylist(), rows["lang"].to_pylist())
+    return scores
 
 
-def score_column(values: NDArray[np.float32]) -> pa.Array:
-    """Scores as a column, null for NaN."""
-    return pa.array(values, pa.float32(), from_pandas=True)
+def score_column(scores: Float32s) -> pa.Array:
+    """Return scores as a column, with null for NaN."""
+    return pa.array(scores, pa.float32(), from_pandas=True)
 
 
-def _of_languages(block: pa.Table, scorer: AnyScorer) -> NDArray[np.bool_]:
+def _in_languages(block: pa.Table, scorer: ScorerSection) -> Bools:
     if scorer.languages is None:
         return np.ones(len(block), bool)
     return np.isin(np.array(block["lang"].to_pylist(), object), scorer.languages)
+
+
+class CheapScorers:
+    """Adds the columns of the cheap scorers to blocks. If there are expensive ones, adds ``PASSES_SO_FAR``, too."""
+
+    def __init__(self, scorers: Sequence[ScorerSection], section: JudgeSection) -> None:
+        self.models = [(scorer, scorer.open()) for scorer in cheap_scorers(scorers)]
+        self.rules = score_rules(cheap_scorers(scorers))
+        self.section = section if expensive_scorers(scorers) else None
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        scores = {scorer.column: score_block(block, scorer, model) for scorer, model in self.models}
+        columns: dict[str, Any] = {name: score_column(values) for name, values in scores.items()}
+        if self.section is not None:
+            columns[PASSES_SO_FAR] = pa.array(self._passes(block, scores, self.section))
+        return set_columns(block, columns)
+
+    def _passes(self, block: pa.Table, scores: Mapping[str, Float32s], section: JudgeSection) -> Bools:
+        documents = block.select(["source", "lang", "lang_score"])
+        kept: Bools = judge_table(block.select(RULE_COLUMNS), documents, section)["kept"].to_numpy()
+        return kept & ~failed_score_rules(scores, self.rules).any(axis=1) if self.rules else kept

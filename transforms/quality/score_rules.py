@@ -1,7 +1,7 @@
-"""Rules over scores: pure arithmetic on columns, and their verdicts put behind those of the rules over signals.
+"""Rules on scores: pure arithmetic on columns, whose failures are appended to the verdicts on signals.
 
-Limits come from the recipe, or from the percentiles in a model's card; never from the corpus that is judged, so that a
-document's verdict hangs on nothing but itself. Scores and limits are compared as float32 columns hold them.
+Thresholds come from the recipe or from the percentiles in a model's card, never from the corpus, so the verdict on a
+document depends on no other document. Scores and thresholds are compared as float32 columns store them.
 """
 
 from __future__ import annotations
@@ -12,56 +12,57 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from gristmill.classifiers.card import read_percentiles
 from gristmill.classifiers.metrics import threshold_for
 from gristmill.classifiers.score import rounded
+from gristmill.corpus.arrays import Bools, Float32s, Int64s
 from gristmill.errors import InputError
-from gristmill.transforms.quality.score_section import AnyScorer, FastText, Kenlm
-from gristmill.transforms.quality.scorers import model_url
-from gristmill.transforms.quality.signal_columns import FAILURE_TYPE, VERDICTS_SCHEMA, floats
+from gristmill.transforms.quality.scorers import CalibratedScorer, ScorerSection
+from gristmill.transforms.quality.verdicts_sidecar import FAILURE_TYPE, VERDICTS_SCHEMA, float_array
 
 
 class ScoreRule(NamedTuple):
-    """The score in ``column`` must be at least (``floor``) or at most (not ``floor``) ``threshold``."""
+    """The score in ``column`` must be at least (``is_minimum``) or at most (not ``is_minimum``) ``threshold``."""
 
     column: str
     threshold: float
-    floor: bool
+    is_minimum: bool
 
-    def fails(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Whether each of ``scores`` [documents] fails; what has none (NaN) passes."""
-        limit = rounded(self.threshold)
-        return scores < limit if self.floor else scores > limit
-
-
-def score_rules(scorers: Sequence[AnyScorer]) -> list[ScoreRule]:
-    """The rules of ``scorers``, in order. Raises InputError where a model has no card to take a keep-share from."""
-    return [rule for scorer in scorers for rule in _rules(scorer)]
+    def fails(self, scores: Float32s) -> Bools:
+        """Return whether each of ``scores`` [documents] fails; a document without a score (NaN) passes."""
+        threshold = rounded(self.threshold)
+        return scores < threshold if self.is_minimum else scores > threshold
 
 
-def failures(columns: Mapping[str, NDArray[np.float32]], rules: Sequence[ScoreRule]) -> NDArray[np.bool_]:
-    """Which document fails which rule: bool [documents, rules], of ``columns`` [documents] by name."""
+def score_rules(scorers: Sequence[ScorerSection]) -> list[ScoreRule]:
+    """Return the rules of ``scorers``, in order. Raises InputError if ``keep`` is set and the model's card has no
+    percentiles.
+    """
+    return [rule for scorer in scorers for rule in _rules_of(scorer)]
+
+
+def failed_score_rules(columns: Mapping[str, Float32s], rules: Sequence[ScoreRule]) -> Bools:
+    """Return which document fails which rule: bool [documents, rules]. ``columns`` are scores [documents] by name."""
     return np.stack([rule.fails(columns[rule.column]) for rule in rules], axis=1)
 
 
-def with_scores(verdicts: pa.Table, scores: pa.Table, rules: Sequence[ScoreRule]) -> pa.Table:
-    """``verdicts`` with what ``rules`` say of ``scores``, row by row; the schema is that of verdicts.
+def add_score_failures(verdicts: pa.Table, scores: pa.Table, rules: Sequence[ScoreRule]) -> pa.Table:
+    """Return ``verdicts`` updated with the failures of ``rules`` on ``scores``, row by row, with the same schema.
 
-    A document that was kept until here goes for the first rule that it fails; all other failures are named behind those
-    that stand there.
+    A document that was kept so far is dropped by the first rule that it fails. All other failures are appended to
+    ``also``.
     """
     if not rules:
         return verdicts
-    columns = {rule.column: floats(scores[rule.column]) for rule in rules}
-    rows, places = np.nonzero(failures(columns, rules))
+    columns = {rule.column: float_array(scores[rule.column]) for rule in rules}
+    rows, rule_indices = np.nonzero(failed_score_rules(columns, rules))
     kept = verdicts["kept"].to_numpy()
-    first = kept[rows] & np.append(True, rows[1:] != rows[:-1])[: len(rows)]
-    found = _failed(columns, rules, rows, places)
+    is_reason = kept[rows] & np.append(True, rows[1:] != rows[:-1])[: len(rows)]
+    failures = _failures(columns, rules, rows, rule_indices)
     changed = np.zeros(len(kept), bool)
-    changed[rows[first]] = True
-    reasons = found.filter(pa.array(first))
+    changed[rows[is_reason]] = True
+    reasons = failures.filter(pa.array(is_reason))
 
     def replaced(name: str, values: pa.Array) -> pa.Array:
         plain = verdicts[name].combine_chunks()
@@ -73,52 +74,49 @@ def with_scores(verdicts: pa.Table, scores: pa.Table, rules: Sequence[ScoreRule]
             replaced("reason", reasons.field("rule")).dictionary_encode().cast(VERDICTS_SCHEMA.field("reason").type),
             replaced("value", reasons.field("value")),
             replaced("threshold", reasons.field("threshold")),
-            _joined(verdicts["also"].combine_chunks(), found.filter(pa.array(~first)), rows[~first]),
+            _append(verdicts["also"].combine_chunks(), failures.filter(pa.array(~is_reason)), rows[~is_reason]),
         ],
         schema=VERDICTS_SCHEMA,
     )
 
 
-def percentiles_of(scorer: AnyScorer) -> Sequence[float] | None:
-    """The percentiles of the reference of a scorer's model, if it has a card with any."""
-    return read_percentiles(model_url(scorer)) if isinstance(scorer, FastText | Kenlm) else None
+def reference_percentiles(scorer: ScorerSection) -> Sequence[float] | None:
+    """Return the percentiles of the reference set in the card of the scorer's model, or None if there are none."""
+    return read_percentiles(scorer.model_url()) if isinstance(scorer, CalibratedScorer) else None
 
 
-def _rules(scorer: AnyScorer) -> list[ScoreRule]:
+def _rules_of(scorer: ScorerSection) -> list[ScoreRule]:
     rules = []
     if scorer.min is not None:
-        rules.append(ScoreRule(scorer.column, scorer.min, floor=True))
+        rules.append(ScoreRule(scorer.column, scorer.min, is_minimum=True))
     if scorer.max is not None:
-        rules.append(ScoreRule(scorer.column, scorer.max, floor=False))
-    if isinstance(scorer, FastText | Kenlm) and scorer.keep is not None:
-        higher = isinstance(scorer, FastText)
-        points = percentiles_of(scorer)
-        if points is None:
+        rules.append(ScoreRule(scorer.column, scorer.max, is_minimum=False))
+    if isinstance(scorer, CalibratedScorer) and scorer.keep is not None:
+        percentiles = reference_percentiles(scorer)
+        if percentiles is None:
             raise InputError(
-                f"scores.{scorer.name}.keep: the card of {model_url(scorer)} has no percentiles of a reference; "
-                "give `min` or `max`, or train the model with a reference"
+                f"scores.{scorer.name}.keep: the card of {scorer.model_url()} has no percentiles of a reference set; "
+                "set `min` or `max` instead, or train the model with a reference set"
             )
-        rules.append(ScoreRule(scorer.column, threshold_for(points, scorer.keep, highest=higher), floor=higher))
+        threshold = threshold_for(percentiles, scorer.keep, highest=scorer.higher_is_better)
+        rules.append(ScoreRule(scorer.column, threshold, is_minimum=scorer.higher_is_better))
     return rules
 
 
-def _failed(
-    columns: Mapping[str, NDArray[np.float32]],
-    rules: Sequence[ScoreRule],
-    rows: NDArray[np.int64],
-    places: NDArray[np.int64],
+def _failures(
+    columns: Mapping[str, Float32s], rules: Sequence[ScoreRule], rows: Int64s, rule_indices: Int64s
 ) -> pa.StructArray:
-    """The failures at ``rows`` and ``places`` with their numbers."""
-    values = np.stack([columns[rule.column] for rule in rules], axis=1)[rows, places]
-    limits = rounded([rule.threshold for rule in rules])[places]
-    names = pa.array([rule.column for rule in rules], pa.string()).take(pa.array(places))
-    return pa.StructArray.from_arrays([names, pa.array(values), pa.array(limits)], fields=list(FAILURE_TYPE))
+    """Return the failures of ``rules`` at ``rows`` with the values that were compared."""
+    values = np.stack([columns[rule.column] for rule in rules], axis=1)[rows, rule_indices]
+    thresholds = rounded([rule.threshold for rule in rules])[rule_indices]
+    names = pa.array([rule.column for rule in rules], pa.string()).take(pa.array(rule_indices))
+    return pa.StructArray.from_arrays([names, pa.array(values), pa.array(thresholds)], fields=list(FAILURE_TYPE))
 
 
-def _joined(lists: pa.ListArray, more: pa.StructArray, rows: NDArray[np.int64]) -> pa.ListArray:
-    """``lists`` with each of ``more`` put at the end of the list of its row."""
-    owners = np.concatenate([pc.list_parent_indices(lists).to_numpy(), rows])
-    order = np.argsort(owners, kind="stable")
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(lists)))])
-    values = pa.concat_arrays([lists.flatten(), more]).take(pa.array(order))
+def _append(lists: pa.ListArray, items: pa.StructArray, rows: Int64s) -> pa.ListArray:
+    """Return ``lists`` with each of ``items`` appended to the list of its row."""
+    list_rows = np.concatenate([pc.list_parent_indices(lists).to_numpy(), rows])
+    order = np.argsort(list_rows, kind="stable")
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(list_rows, minlength=len(lists)))])
+    values = pa.concat_arrays([lists.flatten(), items]).take(pa.array(order))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)

@@ -15,14 +15,14 @@ from gristmill.classifiers.card import write_card
 from gristmill.classifiers.score import rounded
 from gristmill.errors import InputError
 from gristmill.pipelines.recipe import parse_recipe
-from gristmill.transforms.quality.score_rules import ScoreRule, score_rules, with_scores
-from gristmill.transforms.quality.score_section import AnyScorer, FastText, Kenlm
-from gristmill.transforms.quality.signal_columns import VERDICTS_SCHEMA
+from gristmill.transforms.quality.score_rules import ScoreRule, add_score_failures, score_rules
+from gristmill.transforms.quality.scorers import FastText, Kenlm, ScorerSection
+from gristmill.transforms.quality.verdicts_sidecar import VERDICTS_SCHEMA
 
 SOURCE = {"name": "web", "format": "jsonl", "root": "/nowhere"}
 
 
-def scorers(*rows: dict[str, Any]) -> tuple[AnyScorer, ...]:
+def scorers(*rows: dict[str, Any]) -> tuple[ScorerSection, ...]:
     return parse_recipe({"name": "r", "sources": [SOURCE], "scores": list(rows)}).scores
 
 
@@ -77,10 +77,10 @@ def test_a_keep_share_needs_a_card(tmp_path: Path) -> None:
         ({"name": "Q", "kind": "fasttext"}, "scores.0.name"),
         ({"name": "q", "kind": "fastext"}, "did you mean 'fasttext'"),
         ({"name": "q"}, "scores.0.kind is missing"),
-        ({"name": "q", "kind": "fasttext", "keep": 0.1, "min": 0.2}, "leave out `min` and `max`, or `keep`"),
+        ({"name": "q", "kind": "fasttext", "keep": 0.1, "min": 0.2}, "remove `min` and `max`, or `keep`"),
         ({"name": "q", "kind": "fasttext", "keep": 0.105}, "scores.0.keep"),
         ({"name": "q", "kind": "fasttext", "keep": 1}, "scores.0.keep"),
-        ({"name": "q", "kind": "words", "lists": {"en": "a"}, "keep": 0.1}, "scores.0.keep: no such key"),
+        ({"name": "q", "kind": "words", "lists": {"en": "a"}, "keep": 0.1}, "scores.0.keep: unknown key"),
         ({"name": "q", "kind": "kenlm"}, "scores.0.model is missing"),
     ],
 )
@@ -140,7 +140,7 @@ def test_failures_of_scores_stand_behind_the_others(
     around = [[], [SHORT, HASHES], before, [SHORT], []]
     goods, bads = [0.9, 0.9, good, 0.9, 0.25], [0, 0, bad, 0, 0]
     scores = pa.table({"score:good": pa.array(goods, pa.float32()), "score:bad": pa.array(bads, pa.float32())})
-    found = with_scores(table([verdict(*one) for one in around]), scores, RULES)
+    found = add_score_failures(table([verdict(*one) for one in around]), scores, RULES)
     assert found.schema == VERDICTS_SCHEMA
     assert (
         found.to_pylist() == table([verdict(*one) for one in ([], [SHORT, HASHES], after, [SHORT], [LOW])]).to_pylist()
@@ -152,8 +152,8 @@ def test_no_rules_and_no_rows_change_nothing() -> None:
     scores = pa.table(
         {"score:good": pa.array([0.0, 0.0], pa.float32()), "score:bad": pa.array([9.0, 9.0], pa.float32())}
     )
-    assert with_scores(rows, scores, []) is rows
-    assert with_scores(rows.slice(0, 0), scores.slice(0, 0), RULES).num_rows == 0
+    assert add_score_failures(rows, scores, []) is rows
+    assert add_score_failures(rows.slice(0, 0), scores.slice(0, 0), RULES).num_rows == 0
 
 
 number = st.none() | st.floats(0, 4, width=32)
@@ -168,6 +168,8 @@ def test_row_by_row_it_is_the_same(rows: list[tuple[list[dict[str, Any]], float 
             "score:bad": pa.array([bad for _, _, bad in rows], pa.float32()),
         }
     )
-    together = with_scores(verdicts, scores, RULES).to_pylist()
-    apart = [with_scores(verdicts.slice(n, 1), scores.slice(n, 1), RULES).to_pylist()[0] for n in range(len(rows))]
+    together = add_score_failures(verdicts, scores, RULES).to_pylist()
+    apart = [
+        add_score_failures(verdicts.slice(n, 1), scores.slice(n, 1), RULES).to_pylist()[0] for n in range(len(rows))
+    ]
     assert together == apart

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gristmill.classifiers.score import DIGITS
 from gristmill.corpus.words import words
 from gristmill.transforms.quality.judge_section import JudgeSection
-from gristmill.transforms.quality.measure import measure_texts, signals
-from gristmill.transforms.quality.rule_names import PresetName, Variant
-from gristmill.transforms.quality.signals import DIGITS, SIGNALS
-from gristmill.transforms.quality.stopwords import STOP_WORDS, stop_word_hashes
-from gristmill.transforms.quality.text_batch import CHARACTERS, batches
+from gristmill.transforms.quality.measure_signals import measure_text, measure_texts
+from gristmill.transforms.quality.presets import PresetName
+from gristmill.transforms.quality.signal_table import SIGNALS, Variant
+from gristmill.transforms.quality.stop_words import STOP_WORDS, stop_word_hashes
+from gristmill.transforms.quality.text_batch import MAX_BATCH_CHARACTERS, batch_slices
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ from gristmill.transforms.quality.text_batch import CHARACTERS, batches
     ],
 )
 def test_signal(text: str, name: str, expected: float) -> None:
-    assert signals(text, "en")[name] == np.float32(round(expected, DIGITS))
+    assert measure_text(text, "en")[name] == np.float32(round(expected, DIGITS))
 
 
 @pytest.mark.parametrize(
@@ -105,12 +106,12 @@ def test_signal(text: str, name: str, expected: float) -> None:
     ],
 )
 def test_stop_words_by_language(lang: str, text: str, expected: int) -> None:
-    assert signals(text, lang)["stop_words"] == expected
+    assert measure_text(text, lang)["stop_words"] == expected
 
 
 @pytest.mark.parametrize("lang", ["th", "xx", None])
 def test_without_a_list_stop_words_are_not_measured(lang: str | None) -> None:
-    assert math.isnan(signals("the and of", lang)["stop_words"])
+    assert math.isnan(measure_text("the and of", lang)["stop_words"])
 
 
 @pytest.mark.parametrize("lang", sorted(STOP_WORDS))
@@ -155,7 +156,7 @@ PIECES = st.lists(
 
 @given(st.one_of(st.text(max_size=60), PIECES), st.sampled_from(["en", "zh", "xx"]))
 def test_signals_fit_their_columns(text: str, lang: str) -> None:
-    values = signals(text, lang, section=JudgeSection(preset="c4"))
+    values = measure_text(text, lang, section=JudgeSection(preset="c4"))
     assert list(values) == list(SIGNALS)
     for name, value in values.items():
         assert math.isnan(value) or value == np.float32(value)
@@ -173,7 +174,7 @@ def test_signals_fit_their_columns(text: str, lang: str) -> None:
 def test_nothing_divides_by_zero(variant: Variant, text: str) -> None:
     with np.errstate(all="raise"):
         for preset in ("fineweb", "refinedweb"):
-            values = signals(text, "en", section=JudgeSection(preset=preset, variant=variant))
+            values = measure_text(text, "en", section=JudgeSection(preset=preset, variant=variant))
             assert not any(math.isinf(value) for value in values.values())
 
 
@@ -200,13 +201,13 @@ def test_a_blank_line_at_the_end_changes_only_how_many_characters_there_are(
     text: str, blank: str, preset: PresetName
 ) -> None:
     section = JudgeSection(preset=preset)
-    before, after = signals(text, "en", section=section), signals(text + blank, "en", section=section)
+    before, after = measure_text(text, "en", section=section), measure_text(text + blank, "en", section=section)
     changed = {name for name in SIGNALS if before[name] != after[name]}
     assert changed <= {"characters", "technical_characters"}
 
 
-@given(st.lists(st.integers(0, CHARACTERS * 2), max_size=30))
+@given(st.lists(st.integers(0, MAX_BATCH_CHARACTERS * 2), max_size=30))
 def test_batches_hold_every_document_once(lengths: list[int]) -> None:
-    parts = [lengths[part] for part in batches(lengths)]
+    parts = [lengths[part] for part in batch_slices(lengths)]
     assert [length for part in parts for length in part] == lengths
-    assert all(sum(part[:-1]) < CHARACTERS for part in parts)
+    assert all(sum(part[:-1]) < MAX_BATCH_CHARACTERS for part in parts)

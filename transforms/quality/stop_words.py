@@ -1,15 +1,20 @@
-"""Function words by language: prose has them, lists of products and keywords have few.
+"""Stop words by language: prose contains them, lists of products and keywords hardly do.
 
-English is the list of Rae et al. 2021 (A1.1). The others are ours: eight to twelve of the most frequent function words
-of the language, as the tokenizer sees them (a character each in Chinese and Japanese; parts split at apostrophes).
-Languages whose words are not single tokens there (Thai, Lao, Khmer, Myanmar) have none, and are not judged by them.
+English has Gopher's list (Rae et al. 2021, A1.1). The other lists are ours: eight to twelve of the most frequent
+function words of the language, as the tokenizer splits them (single characters in Chinese and Japanese; parts split at
+apostrophes). Languages whose words are not single tokens (Thai, Lao, Khmer, Myanmar) have no list; documents in a
+language without a list pass the rule ``stop_words``. To add a language, add a row to ``STOP_WORDS``.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-from gristmill.corpus.words import UInt64s, word_hashes
+from gristmill.corpus.arrays import UInt64s
+from gristmill.corpus.words import word_hashes
+
+GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
+"""The list that datatrove and DCLM use, too."""
 
 STOP_WORDS: dict[str, str] = {
     "ar": "في من على إلى أن عن مع هذا التي الذي ما لا",
@@ -19,7 +24,7 @@ STOP_WORDS: dict[str, str] = {
     "da": "og i at det er en til på af for med den",
     "de": "der die das und ist in zu den mit von nicht ein",
     "el": "και το η να του της ο με την για από που",
-    "en": "the be to of and that have with",
+    "en": " ".join(GOPHER_STOP_WORDS),
     "es": "de la que el en y a los se del las por",
     "et": "ja on ei et see ka kui oli mis oma",
     "fa": "و در به از که این را با است برای آن",
@@ -52,9 +57,10 @@ STOP_WORDS: dict[str, str] = {
     "vi": "và của là có cho không được các trong một với những",
     "zh": "的 一 是 不 了 在 有 我 这 這 和 为 為",
 }
+"""Stop words separated by spaces, by ISO 639 code."""
 
 
 @lru_cache(maxsize=256)
 def stop_word_hashes(lang: str | None) -> UInt64s | None:
-    """Hashes of the language's stop words, uint64 [stop words]; None where there is no list."""
+    """Return the hashes of the language's stop words, uint64 [stop words], or None if it has no list."""
     return word_hashes(STOP_WORDS[lang]) if lang in STOP_WORDS else None

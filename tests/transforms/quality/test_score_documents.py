@@ -18,21 +18,15 @@ from apache_beam.testing.util import assert_that, equal_to
 from gristmill.corpus.record import UnitSummary
 from gristmill.errors import RunError
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.transforms.core.row_blocks import AlignedFiles, Columns, side_by_side
-from gristmill.transforms.core.units import Task
+from gristmill.transforms.core.row_blocks import AlignedFiles, FileColumns, join_columns
+from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.quality.judge_section import JudgeSection
-from gristmill.transforms.quality.score_beam import (
-    SCORERS,
-    ReadScoreWork,
-    ScoreDocuments,
-    ScoreWork,
-    WriteScores,
-    read_score_blocks,
-)
+from gristmill.transforms.quality.quality_beam import ReadScoreWork, ScoreDocuments, WriteScores
 from gristmill.transforms.quality.score_blocks import score_block
-from gristmill.transforms.quality.score_section import FastText, Kenlm, Transformer, WordLists
-from gristmill.transforms.quality.scorers import scorer_key
-from gristmill.transforms.quality.signal_columns import RULE_COLUMNS, measure, verdicts
+from gristmill.transforms.quality.scorers import FastText, Kenlm, Transformer, WordLists, scorer_key
+from gristmill.transforms.quality.scores_sidecar import SCORER_KEYS, ScoreWork, read_score_blocks
+from gristmill.transforms.quality.signals_sidecar import measure_table
+from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS, judge_table
 from tests.classifiers.tiny_models import text, transformer
 
 SECTION = JudgeSection(rules=("words_min",), thresholds={"words_min": 20})
@@ -65,8 +59,8 @@ def block(texts: Sequence[str], langs: Sequence[str | None] | None = None) -> pa
         "lang": pa.array(langs, pa.string()),
         "lang_score": pa.array([1.0] * len(texts), pa.float32()),
     }
-    signals = pa.Table.from_batches([measure(texts, langs, ["web"] * len(texts), SECTION)])
-    return side_by_side([pa.table(documents), signals.select(RULE_COLUMNS)])
+    signals = pa.Table.from_batches([measure_table(texts, langs, ["web"] * len(texts), SECTION)])
+    return join_columns([pa.table(documents), signals.select(RULE_COLUMNS)])
 
 
 def written(path: Path, blocks: Sequence[pa.Table]) -> str:
@@ -78,8 +72,8 @@ def written(path: Path, blocks: Sequence[pa.Table]) -> str:
 
 def work(tmp_path: Path, blocks: Sequence[pa.Table], earlier: Sequence[tuple[str, str, str]] = ()) -> ScoreWork:
     documents = written(tmp_path / "documents-0.parquet", blocks)
-    aligned = AlignedFiles((Columns(documents, (*COLUMNS, *RULE_COLUMNS)),), sum(map(len, blocks)))
-    return ScoreWork(aligned, tuple((Columns(url, (column,)), key) for url, column, key in earlier))
+    aligned = AlignedFiles((FileColumns(documents, (*COLUMNS, *RULE_COLUMNS)),), sum(map(len, blocks)))
+    return ScoreWork(aligned, tuple((FileColumns(url, (column,)), key) for url, column, key in earlier))
 
 
 def test_documents_are_scored_in_tiers(tmp_path: Path, words: WordLists) -> None:
@@ -100,7 +94,7 @@ def test_documents_are_scored_in_tiers(tmp_path: Path, words: WordLists) -> None
     manifest = stage.write_manifest(units, lambda receipts: {})
     assert manifest.counts.kept == 18
     receipt = manifest.receipts[0]
-    assert receipt.summary == {SCORERS: {one.column: scorer_key(one) for one in scorers}}
+    assert receipt.summary == {SCORER_KEYS: {one.column: scorer_key(one) for one in scorers}}
     table = pq.read_table(stage.file_url(receipt.file("scores")))
     assert table.schema.names == ["score:edu", "score:bad", "score:quality"]
     edu, bad, quality = (table[name].to_pylist() for name in table.schema.names)
@@ -202,5 +196,5 @@ def test_a_key_holds_what_scores_hang_on_and_nothing_else(tmp_path: Path) -> Non
 
 def test_the_rules_of_this_test_let_long_texts_through() -> None:
     rows = block([text(True, 1), "short"])
-    found = verdicts(rows.select(RULE_COLUMNS), rows.select(["source", "lang", "lang_score"]), SECTION)
+    found = judge_table(rows.select(RULE_COLUMNS), rows.select(["source", "lang", "lang_score"]), SECTION)
     assert found["kept"].to_pylist() == [True, False]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.transforms.quality.judge_section import JudgeSection, LineRules
-from gristmill.transforms.quality.measure import TextCut, measure_texts, signals
-from gristmill.transforms.quality.rule_names import C4LineRule, LineRuleName
+from gristmill.transforms.quality.judge_section import JudgeSection
+from gristmill.transforms.quality.line_rules_section import C4LineRule, LineRuleName, LineRules
+from gristmill.transforms.quality.measure_signals import TextCut, measure_text, measure_texts
 
 
 def cuts(text: str, *rules: LineRuleName, **limits: float) -> list[TextCut]:
@@ -115,9 +115,9 @@ def test_numbers_of_a_section() -> None:
 
 def test_what_is_cut_is_counted() -> None:
     text = "Seven words of prose are standing here.\nMENU\n12 likes\nThree more words. Read more..."
-    values = signals(text, "en", section=JudgeSection(preset="refinedweb"))
+    values = measure_text(text, "en", section=JudgeSection(preset="refinedweb"))
     assert values["cut_words"] == pytest.approx(8 / 15, abs=1e-4)  # Read more and the words of its line too
-    c4 = signals(text, "en", section=JudgeSection(preset="c4"))
+    c4 = measure_text(text, "en", section=JudgeSection(preset="c4"))
     assert (c4["sentences"], c4["line_punctuation"]) == (1, 1)
 
 

@@ -6,10 +6,11 @@ import math
 
 import pytest
 
-from gristmill.transforms.quality.judge_section import JudgeSection, LineRules
-from gristmill.transforms.quality.measure import signals
-from gristmill.transforms.quality.rule_names import Variant
-from gristmill.transforms.quality.signals import DIGITS
+from gristmill.classifiers.score import DIGITS
+from gristmill.transforms.quality.judge_section import JudgeSection
+from gristmill.transforms.quality.line_rules_section import LineRules
+from gristmill.transforms.quality.measure_signals import measure_text
+from gristmill.transforms.quality.signal_table import Variant
 
 AGAIN = "a b c d e f g a b c d e f h"
 """27 characters, 14 of them words; two 5-grams and one 6-gram occur twice, and overlap."""
@@ -18,7 +19,7 @@ AGAIN = "a b c d e f g a b c d e f h"
 def value(variant: Variant, text: str, name: str, preset: str = "gopher") -> float:
     lines = LineRules() if preset == "gopher" else None
     given = {"variant": variant, "preset": preset} | ({"lines": lines} if lines else {})
-    return signals(text, "en", section=JudgeSection.model_validate(given))[name]
+    return measure_text(text, "en", section=JudgeSection.model_validate(given))[name]
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gristmill.transforms.quality.judge_rules import RULES, Check, explain
-from gristmill.transforms.quality.judge_section import JudgeSection, LineRules, Overlay, Policy, Thresholds
-from gristmill.transforms.quality.presets import PRESETS
-from gristmill.transforms.quality.rule_names import RULE_NAMES, PresetName, ThresholdName
-from gristmill.transforms.quality.signal_columns import RULE_COLUMNS, VERDICTS_SCHEMA, measure, verdicts
-from gristmill.transforms.quality.signals import SIGNALS
+from gristmill.transforms.quality.apply_rules import Check, explain
+from gristmill.transforms.quality.judge_section import JudgeSection, Overlay, Policy, Thresholds
+from gristmill.transforms.quality.line_rules_section import LineRules
+from gristmill.transforms.quality.presets import PRESETS, PresetName
+from gristmill.transforms.quality.rule_table import RULE_NAMES, RULES, ThresholdName
+from gristmill.transforms.quality.signal_table import SIGNALS
+from gristmill.transforms.quality.signals_sidecar import measure_table
+from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS, VERDICTS_SCHEMA, judge_table
 
 GOOD = dict.fromkeys(SIGNALS, 0.0) | {
     "characters": 600.0,
@@ -223,7 +225,7 @@ def test_bad_sections_are_refused(bad: dict[str, Any]) -> None:
 
 def test_verdicts_of_a_table() -> None:
     rows = [GOOD, GOOD | {"words": 3.0, "stop_words": 0.0}, GOOD | {"words": 3.0}, GOOD, GOOD | {"hash_ratio": 1.0}]
-    found = verdicts(
+    found = judge_table(
         table(rows),
         documents(["en", "en", "en", None, "fr"], ["web", "web", "code", "web", "web"], [0.9, 0.9, 0.9, None, 0.1]),
         JudgeSection(languages=("en", "fr"), overlays=(Overlay(source="code", rules=()),)),
@@ -245,7 +247,7 @@ def test_verdicts_of_a_table() -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_tables_without_failures(rows: int) -> None:
-    found = verdicts(table([GOOD] * rows), documents([None] * rows, ["web"] * rows, [None] * rows), JudgeSection())
+    found = judge_table(table([GOOD] * rows), documents([None] * rows, ["web"] * rows, [None] * rows), JudgeSection())
     found.validate(full=True)
     assert found.schema == VERDICTS_SCHEMA
     kept = {"kept": True, "reason": None, "value": None, "threshold": None, "also": []}
@@ -253,8 +255,8 @@ def test_tables_without_failures(rows: int) -> None:
 
 
 def test_sidecars_of_other_documents_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 rows of signals for 1 documents"):
-        verdicts(table([GOOD] * 2), documents(["en"], ["web"], [None]), JudgeSection())
+    with pytest.raises(ValueError, match="2 rows of signals, but 1 documents"):
+        judge_table(table([GOOD] * 2), documents(["en"], ["web"], [None]), JudgeSection())
 
 
 TEXTS = st.lists(
@@ -272,8 +274,8 @@ def test_a_table_and_one_document_at_a_time_agree(docs: list[tuple[str, str | No
         overlays=(Overlay(source="b", rules=("stop_words", "hashes", "words_min")),),
     )
     langs, sources = [lang for _, lang, _ in docs], [source for _, _, source in docs]
-    measured = measure([text for text, _, _ in docs], langs, sources, section)
-    found = verdicts(pa.Table.from_batches([measured]), documents(langs, sources, [None] * len(docs)), section)
+    measured = measure_table([text for text, _, _ in docs], langs, sources, section)
+    found = judge_table(pa.Table.from_batches([measured]), documents(langs, sources, [None] * len(docs)), section)
     for row, verdict in enumerate(found.to_pylist()):
         values = {name: np.nan if v is None else v for name, v in measured.slice(row, 1).to_pylist()[0].items()}
         del values["cuts"]
@@ -318,7 +320,7 @@ def test_line_rules_by_language_and_source() -> None:
     section = JudgeSection(preset="c4", overlays=(Overlay(source="code", lines=LineRules()),))
     assert section.line_rules("en", "web") == section.lines
     assert not section.line_rules("en", "code").rules
-    assert section.measures()["overlays"] == [
+    assert section.signals_key_config()["overlays"] == [
         {"lang": None, "source": "code", "lines": LineRules().model_dump(mode="json")}
     ]
 
@@ -326,7 +328,7 @@ def test_line_rules_by_language_and_source() -> None:
 def test_policy_of_the_default_section() -> None:
     policy = JudgeSection().policy("en", "web")
     assert isinstance(policy, Policy)
-    assert policy.wanted
+    assert policy.language_wanted
     assert policy.rules == PRESETS["gristmill"].rules
     assert policy.thresholds["language_score"] == 0.65
 
@@ -338,7 +340,9 @@ def test_human_reviewed_text_is_mostly_kept(shared_data: Path) -> None:
     articles = [page for page in pages if page["page_type"] in ("article", "documentation")]
     langs = [page["lang"] for page in articles]
     sources = ["web"] * len(articles)
-    measured = pa.Table.from_batches([measure([page["text"] for page in articles], langs, sources, JudgeSection())])
-    found = verdicts(measured, documents(langs, sources, [None] * len(articles)), JudgeSection())
+    measured = pa.Table.from_batches(
+        [measure_table([page["text"] for page in articles], langs, sources, JudgeSection())]
+    )
+    found = judge_table(measured, documents(langs, sources, [None] * len(articles)), JudgeSection())
     kept = found["kept"].to_pylist()
     assert sum(kept) >= 0.98 * len(kept)
