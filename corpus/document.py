@@ -1,7 +1,7 @@
-"""What a document is, and how it is named.
+"""Documents: their schema, their origin and their ids.
 
-A document is identified by 16 bytes that depend on the source's name and on the record's own name only: never on a
-mount, a bucket, a worker or the order of arrival. So the same page has the same id on every machine and in every run.
+A document's id is 16 bytes that depend only on the name of the source and on the record's own name, never on a mount, a
+bucket, a worker or the order of arrival. So a page has the same id on every machine and in every run.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ DOCUMENT_SCHEMA = pa.schema(
         pa.field("warc", ORIGIN_TYPE),
     ]
 )
-"""One row a document. ``date`` is RFC 3339 in UTC, so text order is time order; ``warc`` tells where it lies."""
+"""One document per row. ``date`` is RFC 3339 in UTC and sorts by time as text; ``warc`` locates the source record."""
 
 
 class Origin(NamedTuple):
-    """Where a record lies in its source; enough to fetch it again.
+    """The location of a record in its source, sufficient to fetch it again.
 
     ``file`` is relative to the source's root. ``offset`` and ``length`` are bytes of the file as stored for archives
     (one gzip member of a WARC.gz), bytes of the decompressed text for JSON lines, and the row (length 1) for Parquet.
@@ -49,12 +49,12 @@ class Origin(NamedTuple):
 
     @property
     def id(self) -> bytes:
-        """The document's 16 bytes: of the record's own id where it has one, else of its file and offset."""
+        """The document's 16-byte id, from the record's own id if it has one, else from its file and offset."""
         return document_id(self.source, self.record_id or f"{self.file}#{self.offset}")
 
 
 class Document(NamedTuple):
-    """A text with its provenance: one row of ``DOCUMENT_SCHEMA``."""
+    """A text with its origin and language: one row of ``DOCUMENT_SCHEMA``."""
 
     origin: Origin
     text: str
@@ -67,5 +67,5 @@ class Document(NamedTuple):
 
 
 def document_id(source: str, name: str) -> bytes:
-    """16 bytes that name the record ``name`` of ``source``."""
+    """The 16-byte id of the record ``name`` of ``source``."""
     return blake2b(f"{source}\0{name}".encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).digest()

@@ -1,4 +1,4 @@
-# The types with which hashed_words.py is compiled. It reads and runs the same without them.
+# The types with which hashed_words.py is compiled; uncompiled it gives the same results.
 # cython: language_level=3
 cimport cython
 
@@ -13,16 +13,16 @@ cdef class WordHasher:
 
     @cython.locals(
         folds="const long long[::1]", kinds="const unsigned char[::1]", multipliers="const unsigned long long[::1]",
-        at=cython.Py_ssize_t, put=cython.Py_ssize_t, length=cython.Py_ssize_t, before=cython.int, base=cython.int,
+        at=cython.Py_ssize_t, position=cython.Py_ssize_t, length=cython.Py_ssize_t, before=cython.int, base=cython.int,
         kind=cython.int, code=cython.uint, folded=cython.longlong, total=cython.ulonglong
     )
-    cpdef Py_ssize_t put(
+    cpdef Py_ssize_t hash_text(
         self, const unsigned char[::1] data, Py_ssize_t begin, Py_ssize_t end, unsigned long long[::1] out,
         Py_ssize_t place
     ) except -2
 
     @cython.locals(text=cython.Py_ssize_t, texts=cython.Py_ssize_t, found=cython.Py_ssize_t)
-    cpdef Py_ssize_t put_texts(
+    cpdef Py_ssize_t hash_texts(
         self, const unsigned char[::1] data, const long long[::1] edges, Py_ssize_t first,
         unsigned long long[::1] out, Py_ssize_t place, long long[::1] counts
     ) except -2

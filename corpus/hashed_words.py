@@ -1,8 +1,8 @@
 # cython: annotation_typing=False, boundscheck=False, initializedcheck=False, wraparound=False
-"""Word hashes straight from UTF-8, one look at each character: what ``words.word_hashes`` gives, ten times as fast.
+"""Word hashes computed from UTF-8 in one pass: the results of ``words.word_hashes``, ten times as fast.
 
-Where there is a C compiler this very module is compiled (``hashed_words.pxd`` has its types). ``COMPILED`` tells so;
-elsewhere numpy is the faster way, and this one is of use to tests alone, which give it lists and bytes for arrays.
+This module is compiled if there is a C compiler (``hashed_words.pxd`` declares the types), and ``COMPILED`` says
+whether it is. Uncompiled it is slower than NumPy, and only tests use it, with lists and bytes in place of arrays.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SECOND = 0x94D049BB133111EB
 
 
 class WordHasher:
-    """Holds the tables of ``words``: folded code points, their kinds, kinds of marks, and the multipliers."""
+    """The hasher with its tables: folded code points, kinds of code points, kinds of marks, and multipliers."""
 
     def __init__(
         self,
@@ -32,18 +32,19 @@ class WordHasher:
         self.multipliers = multipliers
         self.longest = len(multipliers)
 
-    def put(self, data: UInt8s, begin: int, end: int, out: UInt64s, place: int) -> int:
-        """Puts the hashes of the words of the UTF-8 text ``data[begin:end]`` into ``out`` from ``place`` on.
+    def hash_text(self, data: UInt8s, begin: int, end: int, out: UInt64s, place: int) -> int:
+        """Write the hashes of the words of the UTF-8 text ``data[begin:end]`` to ``out``, starting at ``place``.
 
-        Gives their number, or -1 where one look does not do: characters that compose or expand, or a word longer than
-        the multipliers. ``out`` has room for a word every other byte.
+        Returns the number of words, or -1 if the text cannot be hashed in one pass: it has characters that compose or
+        expand, or a word with more characters than there are multipliers. ``out`` needs room for a word in every two
+        bytes.
         """
         folds, kinds, multipliers = self.folds, self.kinds, self.multipliers
         at = begin
-        put = place
-        before = 0  # the kind of the character before
-        base = 0  # the kind of what a mark would stand on
-        length = 0  # characters of the open word, 0: none is open
+        position = place
+        before = 0  # the kind of the previous character
+        base = 0  # the kind of the last character that is not a mark
+        length = 0  # characters in the current word; 0 between words
         total = 0
         while at < end:
             code = data[at]
@@ -68,8 +69,8 @@ class WordHasher:
             else:
                 base = kind
             if length and (kind & ~(before & 3) or not kind):
-                out[put] = _mixed(total)
-                put += 1
+                out[position] = _mixed(total)
+                position += 1
                 length = 0
                 total = 0
             if kind:
@@ -79,11 +80,11 @@ class WordHasher:
                 length += 1
             before = kind
         if length:
-            out[put] = _mixed(total)
-            put += 1
-        return put - place
+            out[position] = _mixed(total)
+            position += 1
+        return position - place
 
-    def put_texts(
+    def hash_texts(
         self,
         data: UInt8s,
         edges: Int64s,
@@ -92,14 +93,14 @@ class WordHasher:
         place: int,
         counts: Int64s,
     ) -> int:
-        """``put`` for texts from number ``first`` on, one behind the other; text i is ``data[edges[i]:edges[i + 1]]``.
+        """Call ``hash_text`` for the texts from index ``first`` on; text i is ``data[edges[i]:edges[i + 1]]``.
 
-        Puts the number of each one's words into ``counts``. Gives the number of the first for which one look does not
-        do, or of all texts.
+        Writes the number of words of each to ``counts``. Returns the index of the first text that cannot be hashed in
+        one pass, or the number of texts.
         """
         texts = len(edges) - 1
         for text in range(first, texts):
-            found = self.put(data, edges[text], edges[text + 1], out, place)
+            found = self.hash_text(data, edges[text], edges[text + 1], out, place)
             if found < 0:
                 return text
             counts[text] = found

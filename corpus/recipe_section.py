@@ -1,7 +1,7 @@
-"""The base of every section of a recipe.
+"""The base class of all sections of a recipe, and the types of their fields.
 
-A section is strict (a key that nobody knows is an error, not a silence) and frozen. Each room owns the sections of its
-own stages; ``pipelines.recipe`` puts them together.
+Sections reject unknown keys and are immutable. Each package defines the sections of its own stages;
+``pipelines.recipe`` combines them.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "M
 
 
 class Section(BaseModel):
-    """A part of a recipe: immutable, and closed to unknown keys."""
+    """A section of a recipe. It is immutable and rejects unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class AssetMark:
-    """Marks a string as the path of a model, list or test set: in a stage's key its content stands, not its path."""
+    """Marks a string as the path of a model, list or test set, which a stage's key covers by content, not by path."""
 
 
 class RuntimeMark:
-    """Marks a value that cannot change a byte of the output (where a job is sent, say): it stays out of the key."""
+    """Marks a value that cannot affect the output, such as where a job runs; it is not part of the key."""
 
 
 def resolve(value: str, info: ValidationInfo) -> str:
-    """A relative path is relative to the recipe's folder (``context["base"]``, where the loader gives one)."""
+    """Resolve a relative path against the recipe's folder, which the loader passes as ``context["base"]``."""
     base = (info.context or {}).get("base")
     return value if base is None or "://" in value else posixpath.join(base, posixpath.expanduser(value))
 
 
 Location = Annotated[str, AfterValidator(resolve)]
-"""A folder's path or URL; what lies there is an input, where it lies is not."""
+"""The path or URL of a folder. Its content is an input of the stage; its location is not."""
 
 Asset = Annotated[str, AfterValidator(resolve), AssetMark()]
-"""A path or URL of a model, list or test set; its *content* is an input of the stage."""
+"""The path or URL of a model, list or test set. Its content is an input of the stage; its location is not."""
 
 
 def parse_bytes(value: Any) -> Any:
-    """``"256MiB"`` → 268435456; numbers pass. Raises ValueError for what is not a size."""
+    """Parse a size: ``"256MiB"`` is 268435456. Values that are not strings are returned. Raises ValueError."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", value)
@@ -59,34 +59,34 @@ ByteSize = Annotated[int, BeforeValidator(parse_bytes)]
 
 
 def key_config(section: BaseModel) -> dict[str, Any]:
-    """A section as its stage's key holds it: assets by content, values that only steer the run left out."""
+    """The part of a stage's key that a section contributes: assets by content hash, runtime values left out."""
 
-    def sliced(value: Any, marks: tuple[Any, ...] = ()) -> Any:
+    def config_of(value: Any, marks: tuple[Any, ...] = ()) -> Any:
         if isinstance(value, BaseModel):
             return {
-                name: sliced(getattr(value, name), _marks(field))
+                name: config_of(getattr(value, name), _marks(field))
                 for name, field in type(value).model_fields.items()
                 if not any(isinstance(mark, RuntimeMark) for mark in field.metadata)
             }
         if isinstance(value, (list, tuple)):
-            return [sliced(item, marks) for item in value]
+            return [config_of(item, marks) for item in value]
         if isinstance(value, dict):
-            return {str(name): sliced(item, marks) for name, item in value.items()}
+            return {str(name): config_of(item, marks) for name, item in value.items()}
         if isinstance(value, str) and any(isinstance(mark, AssetMark) for mark in marks):
             return {"sha256": asset_hash(value)}
         return value
 
-    result: dict[str, Any] = sliced(section)
+    result: dict[str, Any] = config_of(section)
     return result
 
 
 def _marks(field: Any) -> tuple[Any, ...]:
-    """Marks on a field, and on the items of its list or optional: ``list[Asset] | None`` is marked as ``Asset`` is."""
+    """The marks on a field, including those inside its type: ``list[Asset] | None`` has the marks of ``Asset``."""
 
     def inner(annotation: Any) -> list[Any]:
-        found = list(getattr(annotation, "__metadata__", ()))
+        marks = list(getattr(annotation, "__metadata__", ()))
         for argument in getattr(annotation, "__args__", ()):
-            found += inner(argument)
-        return found
+            marks += inner(argument)
+        return marks
 
     return (*field.metadata, *inner(field.annotation))

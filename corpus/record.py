@@ -1,7 +1,7 @@
-"""What can become of a record on its way through a stage.
+"""Records and their outcomes: kept as a document, dropped for a reason, or failed with a cause.
 
-Every record that is read flows to the stage's writer, whatever becomes of it: kept as a document, dropped for a reason,
-or failed for a cause. Nothing is filtered out half-way, so a stage's books are counted in one place and must balance.
+Every record that is read reaches the stage's writer, whatever its outcome. Nothing is filtered out on the way, so a
+stage's records are counted in one place and the counts must balance.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from gristmill.corpus.document import Document, Origin
 
 
 class Raw(NamedTuple):
-    """A record as read, before its text is known.
+    """A record as read, before extraction.
 
-    ``media_type`` is lower-case without parameters (``text/html``, ``text/plain``). ``payload`` is the undecoded body
-    of a page, or the text itself where the source has it as text. ``charset`` is what the transport declared, if any.
+    ``media_type`` is in lower case and without parameters (``text/html``, ``text/plain``). ``payload`` is the undecoded
+    body of a page, or the text itself if the source contains text. ``charset`` is the one that the transport declared.
     """
 
     origin: Origin
@@ -25,7 +25,7 @@ class Raw(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """A record that a rule turned away: the first rule in the recipe's order, and every other one that it fails too."""
+    """A record that a rule drops: the first rule that it fails, in the recipe's order, and all others that it fails."""
 
     origin: Origin
     reason: str
@@ -34,7 +34,7 @@ class Dropped(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A record that could not be worked on: a short machine-readable cause and a sentence for people."""
+    """A record that could not be processed: a short machine-readable cause and a sentence for people."""
 
     origin: Origin
     cause: str
@@ -42,10 +42,10 @@ class Failed(NamedTuple):
 
 
 class UnitSummary(NamedTuple):
-    """The reader's own count of a unit, taken apart from what it gave out: the left side of the equation.
+    """The reader's count of a unit, independent of its output: one side of the balance.
 
-    ``records`` counts every record met, those that failed included. ``covered`` is the number of bytes (or rows) that
-    consecutive records and named gaps span; it must equal ``expected``, the size of the unit's range.
+    ``records`` counts every record, including those that failed. ``covered`` is the number of bytes (or rows) that
+    consecutive records and reported gaps span; it must equal ``expected``, the size of the unit's range.
     """
 
     records: int

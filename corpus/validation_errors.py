@@ -1,4 +1,4 @@
-"""From pydantic's report of a fault in a recipe to a sentence: the key as the user wrote it, and what it must be."""
+"""Turns pydantic's validation errors into sentences for users: the key as they wrote it, and what is expected."""
 
 from __future__ import annotations
 
@@ -9,89 +9,88 @@ from typing import Any
 
 from pydantic import BaseModel
 
-_KEY = "[key]"  # pydantic's last part of a location where the key itself is at fault
-_SHOWN = 60  # characters of a wrong value
+_KEY = "[key]"  # the last part of a location if the key itself is invalid
+_MAX_SHOWN = 60  # characters of an invalid value
 
 
-def fault_sentence(fault: Mapping[str, Any], data: Any, model: type[BaseModel]) -> str:
-    """``key: what is wrong; the remedy``, for one of ``ValidationError.errors()`` of ``model`` over ``data``."""
-    path, known = _place(fault["loc"], data, model)
-    where = ".".join(path)
-    kind, context = fault["type"], fault.get("ctx", {})
-    if kind == "extra_forbidden" or fault["loc"][-1:] == (_KEY,):
-        return f"{where}: no such key{_hint(path[-1], known or _quoted(context.get('expected', '')))}"
+def describe_error(error: Mapping[str, Any], data: Any, model: type[BaseModel]) -> str:
+    """Describe one of the ``errors()`` that ``model`` reports for ``data``: ``key: what is wrong; the remedy``."""
+    path, known_keys = _resolve(error["loc"], data, model)
+    key = ".".join(path)
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden" or error["loc"][-1:] == (_KEY,):
+        return f"{key}: unknown key{_hint(path[-1], known_keys or _quoted(context.get('expected', '')))}"
     if kind == "missing":
-        return f"{where} is missing"
+        return f"{key} is missing"
     if kind == "union_tag_not_found":
-        return f"{where}.{_quoted(context['discriminator'])[0]} is missing"
+        return f"{key}.{_quoted(context['discriminator'])[0]} is missing"
     if kind == "union_tag_invalid":
-        tags = _quoted(context["expected_tags"])
-        key, tag = _quoted(context["discriminator"])[0], context["tag"]
-        return f"{where}.{key}: no such choice, {tag!r}{_hint(tag, tags)}"
-    if kind == "literal_error" and isinstance(fault["input"], str):
-        return f"{where}: no such choice, {fault['input']!r}{_hint(fault['input'], _quoted(context['expected']))}"
+        tag, tags = context["tag"], _quoted(context["expected_tags"])
+        return f"{key}.{_quoted(context['discriminator'])[0]}: unknown value {tag!r}{_hint(tag, tags)}"
+    if kind == "literal_error" and isinstance(error["input"], str):
+        return f"{key}: unknown value {error['input']!r}{_hint(error['input'], _quoted(context['expected']))}"
     if kind == "value_error":
-        return f"{where}: {fault['msg'].removeprefix('Value error, ')}" if where else str(context["error"])
-    demand, value = _demand(kind, fault["msg"]), fault["input"]
-    return f"{where}: {demand}, not {_shown(value)}{_remark(kind, value)}"
+        return f"{key}: {error['msg'].removeprefix('Value error, ')}" if key else str(context["error"])
+    expectation, value = _expectation(kind, error["msg"]), error["input"]
+    return f"{key}: {expectation}, not {_shorten(value)}{_remedy(kind, value)}"
 
 
-def _place(location: tuple[Any, ...], data: Any, model: type[BaseModel]) -> tuple[list[str], list[str]]:
-    """The key's path without the tags that pydantic puts in, and the keys that are known where its last part stands."""
+def _resolve(location: tuple[Any, ...], data: Any, model: type[BaseModel]) -> tuple[list[str], list[str]]:
+    """The path of a key without the union tags that pydantic adds to it, and the valid keys beside its last part."""
     path: list[str] = []
-    known: list[str] = []
+    known_keys: list[str] = []
     models = [model]
     for part in (part for part in location if part != _KEY):
-        fields = [one.model_fields for one in models]
-        if not _holds(data, part) and isinstance(part, str) and not any(part in one for one in fields):
-            models = [one for one in models if any(field.default == part for field in one.model_fields.values())]
+        fields = [candidate.model_fields for candidate in models]
+        if not _contains(data, part) and isinstance(part, str) and not any(part in names for names in fields):
+            models = [m for m in models if any(field.default == part for field in m.model_fields.values())]
             continue  # the tag of a union
         path.append(str(part))
         if isinstance(part, str):
-            known = [name for one in fields for name in one]
-            models = [found for one in fields if part in one for found in _models_in(one[part].annotation)]
-        data = data[part] if _holds(data, part) else None
-    return path, known
+            known_keys = [name for names in fields for name in names]
+            models = [m for named in fields if part in named for m in _models_in(named[part].annotation)]
+        data = data[part] if _contains(data, part) else None
+    return path, known_keys
 
 
-def _holds(data: Any, part: Any) -> bool:
+def _contains(data: Any, part: Any) -> bool:
     return part in data if isinstance(data, Mapping) else isinstance(data, (list, tuple)) and isinstance(part, int)
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [found for argument in getattr(annotation, "__args__", ()) for found in _models_in(argument)]
+    return [model for argument in getattr(annotation, "__args__", ()) for model in _models_in(argument)]
 
 
-def _hint(wrong: str, known: list[str]) -> str:
-    others = [name for name in known if name != wrong]
-    near = difflib.get_close_matches(wrong, others, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(others)}" if others else ""
+def _hint(invalid: str, known: list[str]) -> str:
+    others = [name for name in known if name != invalid]
+    closest = difflib.get_close_matches(invalid, others, n=1)
+    return f"; did you mean {closest[0]!r}?" if closest else f"; choose from {', '.join(others)}" if others else ""
 
 
 def _quoted(text: str) -> list[str]:
     return re.findall(r"'([^']*)'", text)
 
 
-def _demand(kind: str, message: str) -> str:
+def _expectation(kind: str, message: str) -> str:
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
-        return "must be a mapping of keys"
+        return "must be a mapping"
     if kind in {"list_type", "tuple_type"}:
         return "must be a list"
     return re.sub(r"^\w+ should ", "must ", message).split(", ")[0].removesuffix(" after validation")
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     if value is None:
         return "empty"
     text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
-def _remark(kind: str, value: Any) -> str:
+def _remedy(kind: str, value: Any) -> str:
     if value is None:
-        return "; leave the key out for its default"
+        return "; omit the key to use its default"
     if kind == "string_type" and isinstance(value, bool):
-        return "; YAML takes no, yes, on and off for booleans: write it in quotes"
+        return "; YAML reads no, yes, on and off as booleans: put the value in quotes"
     return ""

@@ -1,6 +1,6 @@
-"""Gristmill: from Common Crawl to training-ready token shards, with books that balance.
+"""Gristmill turns Common Crawl and other sources into training-ready token shards and accounts for every record.
 
-One package over the rooms that stand at the top of the repository; see ``docs/architecture.md``.
+The subpackages are links to the top-level folders of the repository; ``docs/architecture.md`` describes them.
 """
 
 __version__ = "0.1.0"

@@ -1,11 +1,11 @@
-"""Errors that a user can mend. The command line prints each as one sentence."""
+"""Errors that users can fix. The command line prints each as one sentence."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """What the user gave is wrong or missing: says which file or key, and the remedy."""
+    """The user's input is invalid or missing. The message names the file or key and says what to do."""
 
 
 class RunError(RuntimeError):
-    """A run could not finish or its books do not balance; nothing that stood is lost."""
+    """A run could not finish, or its record counts do not balance. Completed units are kept."""

@@ -17,8 +17,15 @@ BALANCED = RecordCounts(10, 5, {"a": 2, "b": 1}, {"c": 2}, 80, 80)
 @st.composite
 def balanced_counts(draw: st.DrawFn) -> RecordCounts:
     kept, dropped, failed = draw(st.integers(0, 1000)), draw(REASONS), draw(REASONS)
-    rows = kept + sum(dropped.values()) + sum(failed.values())
-    return RecordCounts(rows, kept, dropped, failed, rows, rows)
+    records = kept + sum(dropped.values()) + sum(failed.values())
+    size = draw(st.integers(0, 1000))
+    return RecordCounts(records, kept, dropped, failed, size, size)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=5))
+def test_sums_of_covered_and_expected_are_separate(sizes: list[tuple[int, int]]) -> None:
+    total = total_counts(BALANCED._replace(covered=covered, expected=expected) for covered, expected in sizes)
+    assert (total.covered, total.expected) == (sum(c for c, _ in sizes), sum(e for _, e in sizes))
 
 
 def sums(counts: list[RecordCounts], field: str) -> dict[str, int]:
