@@ -54,7 +54,7 @@ class DedupSection(Section):
     shingle: Shingle = Field(
         "words",
         description="What shingles consist of: `words` (in scripts without spaces, every character is a word), or "
-        "`characters` of the normalised text, which tolerate differences in word boundaries and spelling and make "
+        "`characters` of the normalized text, which tolerate differences in word boundaries and spelling and make "
         "signing five times as expensive.",
     )
     ngram: int = Field(
@@ -167,7 +167,7 @@ class DedupSection(Section):
 
 @lru_cache
 def optimal_banding(threshold: float, permutations: int) -> tuple[int, int]:
-    """(bands, rows) that minimise the area of the S-curve on the wrong side of ``threshold``, within ``permutations``.
+    """(bands, rows) that minimize the area of the S-curve on the wrong side of ``threshold``, within ``permutations``.
 
     Zhu et al. 2016 (LSH Ensemble), as datasketch computes it with equal weights for both sides.
     """

@@ -81,7 +81,7 @@ class MinHasher:
         return (stream >> np.uint64(32)).astype(np.uint32) | np.uint32(1), stream.astype(np.uint32)
 
     def _minima(self, shingles: UInt32s, starts: Int64s, out: UInt32s) -> None:
-        """Write the minima of a block's non-empty pieces, beginning at ``starts``, to ``out`` [permutations, pieces]."""
+        """Write the minima of a block's non-empty pieces, beginning at ``starts``, to ``out`` [values, pieces]."""
         permuted = np.empty_like(shingles)
         for index, (factor, summand) in enumerate(zip(*self._permutations, strict=True)):
             np.multiply(shingles, factor, out=permuted)

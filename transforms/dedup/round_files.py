@@ -16,7 +16,7 @@ from gristmill.store.attempts import Attempt
 from gristmill.store.stage_directory import open_table
 from gristmill.transforms.core.side_files import SideFile
 from gristmill.transforms.dedup.buckets import BucketMembers
-from gristmill.transforms.dedup.stars import Edges, LabelledNodes, assign_parts, route_edges
+from gristmill.transforms.dedup.stars import Edges, LabeledNodes, assign_parts, route_edges
 
 MEMBER_SCHEMA = pa.schema([pa.field(name, pa.uint64(), nullable=False) for name in BucketMembers._fields])
 
@@ -28,7 +28,7 @@ EDGE_SCHEMA = pa.schema(
     ]
 )
 
-LABEL_SCHEMA = pa.schema([pa.field(name, pa.uint64(), nullable=False) for name in LabelledNodes._fields])
+LABEL_SCHEMA = pa.schema([pa.field(name, pa.uint64(), nullable=False) for name in LabeledNodes._fields])
 
 
 class BatchFiles(NamedTuple):
@@ -78,9 +78,9 @@ def write_edges(attempt: Attempt, edges: Edges, parts: int) -> None:
     _write_parts(attempt, "edges", EDGE_SCHEMA, [column[rows] for column in edges], part, parts)
 
 
-def write_labels(attempt: Attempt, labelled: LabelledNodes, parts: int) -> None:
+def write_labels(attempt: Attempt, labeled: LabeledNodes, parts: int) -> None:
     """Write the labels of nodes to the nodes' parts."""
-    _write_parts(attempt, "settled", LABEL_SCHEMA, labelled, assign_parts(labelled.node, parts), parts)
+    _write_parts(attempt, "settled", LABEL_SCHEMA, labeled, assign_parts(labeled.node, parts), parts)
 
 
 def _write_parts(

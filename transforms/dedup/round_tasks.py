@@ -23,16 +23,16 @@ from gristmill.transforms.dedup.round_files import (
 )
 from gristmill.transforms.dedup.signature_reader import read_shared_buckets
 from gristmill.transforms.dedup.stars import (
-    LabelledNodes,
+    LabeledNodes,
     assign_parts,
     bucket_stars,
     join_components,
     large_star,
-    neighbourhoods,
+    neighborhoods,
     small_star,
 )
 
-_NO_LABELS = LabelledNodes(np.empty(0, np.uint64), np.empty(0, np.uint64))
+_NO_LABELS = LabeledNodes(np.empty(0, np.uint64), np.empty(0, np.uint64))
 
 
 class StarTurn(NamedTuple):
@@ -65,35 +65,35 @@ def find_buckets(stage: StageDirectory, units: SideFile, parts: int, task: Task)
 
 def apply_stars(stage: StageDirectory, turn: StarTurn, task: Task) -> None:
     """Apply a small-star or a large-star to every node of a part."""
-    near = neighbourhoods(read_edges(turn.edges, [task.work]), task.work, turn.parts)
-    edges, labelled = large_star(near) if turn.large else (small_star(near), _NO_LABELS)
+    near = neighborhoods(read_edges(turn.edges, [task.work]), task.work, turn.parts)
+    edges, labeled = large_star(near) if turn.large else (small_star(near), _NO_LABELS)
     with stage.attempt(task.unit) as attempt:
         write_edges(attempt, edges, turn.next_parts)
-        if len(labelled.node):
-            write_labels(attempt, labelled, turn.label_parts)
-        _commit(attempt, task, edges=len(edges.node), settled=len(labelled.node))
+        if len(labeled.node):
+            write_labels(attempt, labeled, turn.label_parts)
+        _commit(attempt, task, edges=len(edges.node), settled=len(labeled.node))
 
 
 def join_remaining(stage: StageDirectory, parts: int, task: Task) -> None:
     """Find the components of all remaining edges in one place."""
-    labelled = join_components(read_edges(task.work, None))
+    labeled = join_components(read_edges(task.work, None))
     with stage.attempt(task.unit) as attempt:
-        write_labels(attempt, labelled, parts)
-        _commit(attempt, task, edges=0, settled=len(labelled.node))
+        write_labels(attempt, labeled, parts)
+        _commit(attempt, task, edges=0, settled=len(labeled.node))
 
 
 def write_batches(stage: StageDirectory, inputs: SideFile, batches: int, task: Task) -> None:
     """Write the bucket members of a part by batch. A hash of its label assigns every component to a batch."""
     member_files, label_files = inputs.open()
     members = read_row_groups(member_files, [task.work], MEMBER_SCHEMA)
-    labelled = read_row_groups(label_files, [task.work], LABEL_SCHEMA).sort_by("node")
+    labeled = read_row_groups(label_files, [task.work], LABEL_SCHEMA).sort_by("node")
     node, place = np.unique(members["node"].to_numpy(), return_inverse=True)
-    if not np.array_equal(node, labelled["node"].to_numpy()):
+    if not np.array_equal(node, labeled["node"].to_numpy()):
         raise RunError(
             f"the labels in {stage.work} do not match the bucket members: delete this directory and run the same "
             "command again"
         )
-    batch = assign_parts(labelled["label"].to_numpy(), batches)[place]
+    batch = assign_parts(labeled["label"].to_numpy(), batches)[place]
     with stage.attempt(task.unit) as attempt:
         write_members(attempt, [column.to_numpy() for column in members.columns], batch, batches)
         _commit(attempt, task, batches=batches)

@@ -94,8 +94,8 @@ class Rounds:
         """Yields the rounds that are not complete; each depends on the completion of the one before."""
         parts = self._part_count(self.rows)
         buckets = yield from self._find_buckets(parts)
-        labelling = yield from self._label_components(buckets, parts)
-        yield from self._write_batches(buckets, labelling, parts)
+        labeling = yield from self._label_components(buckets, parts)
+        yield from self._write_batches(buckets, labeling, parts)
 
     def batch_files(self) -> BatchFiles:
         """The result of the rounds, once all of them are complete."""
@@ -112,10 +112,10 @@ class Rounds:
 
     def _label_components(self, buckets: CompletedRound, parts: int) -> Generator[Round, None, list[CompletedRound]]:
         """Turns of stars until the remaining edges fit on one worker; returns the rounds that wrote labels."""
-        labelling: list[CompletedRound] = []
+        labeling: list[CompletedRound] = []
         done, edge_parts = buckets, parts
         while edges := done.total("edges"):
-            turn = len(labelling)
+            turn = len(labeling)
             if edges <= self.limits.join:
                 directory = self._directory("join", turn)
                 files = stage_side_file(directory, done.files("edges"))
@@ -126,16 +126,16 @@ class Rounds:
                 star = StarTurn(files, turn % 2 == 1, edge_parts, 2 * self._part_count(edges), parts)
                 done = yield from _complete(directory, range(edge_parts), partial(apply_stars, directory, star))
                 edge_parts = star.next_parts
-            labelling.append(done)
-        return labelling
+            labeling.append(done)
+        return labeling
 
     def _write_batches(
-        self, buckets: CompletedRound, labelling: list[CompletedRound], parts: int
+        self, buckets: CompletedRound, labeling: list[CompletedRound], parts: int
     ) -> Generator[Round, None, CompletedRound]:
         directory = self._directory("batches")
-        labels = [url for done in labelling for url in done.files("settled")]
+        labels = [url for done in labeling for url in done.files("settled")]
         inputs = stage_side_file(directory, (buckets.files("members"), labels))
-        documents = sum(done.total("settled") for done in labelling)
+        documents = sum(done.total("settled") for done in labeling)
         batches = max(ceil(documents / self.limits.documents), 1)
         return (yield from _complete(directory, range(parts), partial(write_batches, directory, inputs, batches)))
 

@@ -43,7 +43,7 @@ class SignedTexts(NamedTuple):
 
 
 def text_hash(words: UInt64s) -> bytes:
-    """16 bytes that equal those of another text if and only if the normalised words are the same, in the same order."""
+    """16 bytes that equal those of another text if and only if the normalized words are the same, in the same order."""
     return blake2b(np.ascontiguousarray(words, "<u8").data, digest_size=HASH_BYTES).digest()
 
 

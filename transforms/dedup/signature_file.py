@@ -49,7 +49,7 @@ FINGERPRINT_SCHEMA = pa.schema(
         pa.field("sketch", pa.uint64(), nullable=False),
     ]
 )
-"""``words`` is the number of normalised words, ``shingles`` that of distinct shingles; ``id``, ``source`` and ``date``
+"""``words`` is the number of normalized words, ``shingles`` that of distinct shingles; ``id``, ``source`` and ``date``
 are the document's; ``quality`` is the signal by which documents are ranked, if any; ``sketch`` is the index of the
 sketch's first value in the sketches file."""
 

@@ -1,12 +1,19 @@
-"""Repeats: lines, paragraphs and long spans that other documents, which stay, have too.
+"""Text repeated across documents: removes lines, paragraphs and long spans that another document has too.
 
-The path of a text: ``passages`` (lines and paragraphs, hashed) → ``passage_file`` (the exchange) → ``copies`` (which of
-them go) → ``groups`` (of units, searched together in what is left) → ``spans`` (long runs of the same bytes), ``trim``
-(without parts of words) → ``cuts`` (one column beside the documents). ``units`` says who takes part; ``transform``
-wires it into Beam; ``refine`` cuts.
+This is the ``repeats`` section and stage of a recipe. (Repetition *within* a document is measured by quality signals,
+see ``transforms.quality``.) The modules, in the order of the data:
 
-**What stays.** All three kinds keep the first copy, in one order: the source's priority, the document's id, the place
-in the document. So what goes has an earlier copy, word by word (a span: byte by byte), and if that goes too, by
-whatever kind, it has a still earlier one; an order has no endless way down, so at its end stands a copy that stays.
-Only ``keep: none`` takes the last one away, as it is meant to, and ``refine`` where it drops a whole document.
+- ``line_dedup_unit``: which documents take part, with which text.
+- ``passage_hashes`` finds lines and paragraphs and hashes them, ``passage_file`` is the exchange between workers,
+  ``passage_copies`` decides which copies are cut.
+- ``span_groups`` searches groups of units, in the text that is left, for long runs of the same bytes
+  (``repeated_spans``), and ``trim_spans`` trims these to whole words.
+- ``cut_ranges`` merges the cuts into one column beside the documents. The stage ``refine`` applies them.
+
+None of these import Beam; ``line_dedup_beam`` has the transforms.
+
+**What is kept.** For all three kinds, the first copy is kept, in one order: priority of the source, id of the document,
+position in the document. So whatever is cut has an earlier copy, equal word by word (spans: byte by byte). If that is
+cut too, for whatever kind, it has a still earlier copy, and so on; the first of these is kept. Only ``keep: none``
+removes all copies, and ``refine`` may drop a whole document with a first copy.
 """

@@ -13,72 +13,79 @@ Keep: TypeAlias = Literal["first", "none"]
 
 
 class PassageRule(Section):
-    """Lines or paragraphs that several places of the corpus have, compared by their normalised words, in order.
+    """Lines or paragraphs that occur several times in the corpus, compared by their normalized words, in order.
 
-    CCNet (Wenzek et al. 2020, 3.2) drops every copy of a paragraph, which is a line there, but the first of a shard;
-    Dolma (Soldaini et al. 2024) does so over a whole source. FineWeb (Penedo et al. 2024) tried it on top of MinHash
-    over whole documents, lines of ten words and more among others, and trained worse for it: so look at what goes.
+    CCNet (Wenzek et al. 2020, 3.2) drops all copies of a paragraph, which there is a line, but the first of a shard;
+    Dolma (Soldaini et al. 2024) does so over a whole source. FineWeb (Penedo et al. 2024) tried it after MinHash
+    deduplication of whole documents, among other variants with lines of at least ten words, and models trained on the
+    result were worse: check what is removed.
     """
 
     min_words: int = Field(
         10,
         ge=1,
-        description="Shorter ones stay, however often they come: `}`, `Yes.`, headings. Ten were FineWeb's in trying. "
-        "Where no spaces are between words, as in Chinese, every character counts as one.",
+        description="Minimum number of words. Shorter ones, such as `}`, `Yes.` or headings, are kept however often "
+        "they occur. FineWeb experimented with ten. In scripts without spaces, such as Chinese, every character counts "
+        "as a word.",
     )
     min_count: int = Field(
-        2, ge=2, description="Copies in the corpus, the first among them, from which on they are cut."
+        2, ge=2, description="Minimum number of copies in the corpus, including the first, for copies to be cut."
     )
     keep: Keep = Field(
         "first",
-        description="`first` leaves the first copy. `none` leaves no copy: boilerplate goes; give a `min_count` that "
-        "only boilerplate has, such as 10.",
+        description="`first` keeps the first copy. `none` keeps no copy, to remove boilerplate; set a `min_count` that "
+        "only boilerplate reaches, such as 10.",
     )
 
 
 class SpanRule(Section):
-    """Long runs of the same bytes, wherever in the text they begin; of each, one copy in its group of units stays.
+    """Long runs of the same bytes, wherever in a text they begin; one copy in each group of units is kept.
 
-    The rule is that of Lee et al. 2022 (4.1), there of 50 tokens; so in RefinedWeb (Penedo et al. 2023).
+    The rule is that of Lee et al. 2022 (4.1), there with 50 tokens, and of RefinedWeb (Penedo et al. 2023).
     """
 
-    min_bytes: int = Field(200, ge=32, description="Bytes of the shortest run. English has about four in a token.")
+    min_bytes: int = Field(200, ge=32, description="Minimum length in bytes. English has about four bytes a token.")
     group_bytes: ByteSize = Field(
         64 * 2**20,
         ge=2**20,
-        description="Text in which copies are looked for at once: neighbouring units, by source and name, or a part of "
-        "one that has more. A worker takes 20 to 35 times as much memory.",
+        description="Amount of text that is searched for copies at once: consecutive units, by source and name, or a "
+        "part of a larger unit. A worker needs 20 to 35 times as much memory.",
     )
 
 
 class RepeatsSection(Section):
-    """Repeated lines, paragraphs and spans, cut out of the documents that deduplication left."""
+    """Removal of lines, paragraphs and spans that are repeated across the documents that `dedup` kept."""
 
-    lines: PassageRule | None = Field(None, description="Lines, each up to its line feed. Null: not looked at.")
+    lines: PassageRule | None = Field(None, description="Rule for lines; null to keep repeated lines.")
     paragraphs: PassageRule | None = Field(
-        None, description="Paragraphs, each up to a line of white space alone. Null: not looked at."
+        None, description="Rule for paragraphs, which blank lines separate; null to keep repeated paragraphs."
     )
-    spans: SpanRule | None = Field(None, description="Long runs of the same bytes. Null: not looked at.")
+    spans: SpanRule | None = Field(
+        None, description="Rule for long runs of the same bytes; null to keep repeated runs."
+    )
     exclude_sources: tuple[str, ...] = Field(
-        (), description="Names of sources that are left as they are, and count for nothing: code, say."
+        (), description="Sources that are left unchanged and whose text does not count as a copy, such as code."
     )
     partitions: int = Field(
         64,
         ge=1,
         le=2**16,
-        description="Parts of the exchange of lines and paragraphs, a power of two. One takes about 100 bytes for "
-        "each of its lines and paragraphs in memory: 64 serve 300 million of them with 500 MB each.",
+        description="Number of partitions of the exchange of lines and paragraphs, a power of two. Each takes about "
+        "100 bytes of memory for each of its lines and paragraphs: for 300 million of them, 64 partitions take 500 MB "
+        "each.",
     )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not (self.lines or self.paragraphs or self.spans):
-            raise ValueError("`repeats` names neither `lines`, `paragraphs` nor `spans`: name one, or leave it out")
+            raise ValueError(
+                "`repeats` has no rule: set at least one of `lines`, `paragraphs` and `spans`, or remove the section"
+            )
         if self.partitions & (self.partitions - 1):
             raise ValueError(f"`partitions` must be a power of two, not {self.partitions}")
         return self
 
     @property
     def passage_rules(self) -> dict[int, PassageRule]:
-        """The rule of each kind of passage (``passages.LINE``, ``passages.PARAGRAPH``) that is asked for."""
+        """The rule of each kind of passage (``LINE``, ``PARAGRAPH`` of ``passage_hashes``) that has one."""
         return {kind: rule for kind, rule in enumerate((self.lines, self.paragraphs)) if rule}

@@ -153,9 +153,7 @@ def _decide(corpus: Corpus, exchanged: Exchanged, select: np.ndarray | None = No
     lengths = np.array([len(corpus.sets[_number(node)]) for node in nodes[chosen].tolist()], np.int64)
     ranked = rank_documents(prints.take(chosen), nodes[chosen], np.zeros(len(chosen), np.int64), lengths)
     rule = MatchRule(SECTION.threshold, "exact", SECTION.banding[0])
-    return find_removals(
-        ranked, members, lambda n: np.concatenate([corpus.sets[_number(i)] for i in n.tolist()]), rule
-    )
+    return find_removals(ranked, members, lambda n: np.concatenate([corpus.sets[_number(i)] for i in n.tolist()]), rule)
 
 
 def test_removed_documents_match_a_kept_one_ranked_before(

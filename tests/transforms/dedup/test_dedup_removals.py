@@ -372,7 +372,7 @@ def _blocks_of(size: int, *starts: int) -> list[frozenset[int]]:
 
 def test_the_end_of_a_chain_is_kept() -> None:
     """a ~ b ~ c, where a and c are not similar: b is removed and c is kept, though all three are one component."""
-    documents = _blocks_of(90, 1, 11, 21)  # neighbours 80/100, ends 70/110
+    documents = _blocks_of(90, 1, 11, 21)  # neighbors 80/100, ends 70/110
     everyone = BucketMembers(np.zeros(3, np.uint64), np.arange(3, dtype=np.uint64))
     assert _run(documents, 0.75, members=everyone) == {1: Removed(0, NEAR, 0.8)}
 

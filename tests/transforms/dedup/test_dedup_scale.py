@@ -28,7 +28,7 @@ COUNTS = [5000, pytest.param(200_000, marks=pytest.mark.slow)]
 
 class Corpus(NamedTuple):
     signed: list[SignedTexts]
-    connected_components: int
+    components: int
     removals: Removals
 
 
@@ -83,7 +83,7 @@ def test_dissimilar_pages_of_one_template_are_capped(count: int) -> None:
 
 
 def test_a_chain_of_ten_thousand_small_edits_keeps_pages_along_it() -> None:
-    """Each page differs from the one before in one word of 60: neighbours are similar, distant pages are not."""
+    """Each page differs from the one before in one word of 60: neighbors are similar, distant pages are not."""
     chance = random.Random(2)
     words = chance.choices(WORDS, k=60)
     texts = []

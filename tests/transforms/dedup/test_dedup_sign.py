@@ -221,7 +221,7 @@ def test_signing_in_runs_equals_signing_one_by_one(
 
 @given(st.lists(st.text("ab é漢1.\n", max_size=30), max_size=5), st.integers(1, 6))
 @example(["Straße  12", "strasse 12", "..."], 4)
-def test_character_shingles_are_those_of_the_normalised_text(texts: list[str], ngram: int) -> None:
+def test_character_shingles_are_those_of_the_normalized_text(texts: list[str], ngram: int) -> None:
     forms = [normalize(text) for text in texts]
     expected = [{form[at : at + ngram] for at in range(max(len(form) - ngram, 0) + 1)} - {""} for form in forms]
     signed = sign_texts(column(texts), HASHER, ngram, "exact", "characters")

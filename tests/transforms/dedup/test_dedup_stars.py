@@ -14,13 +14,13 @@ from gristmill.transforms.dedup.buckets import BucketMembers, shared_buckets
 from gristmill.transforms.dedup.components import connected_components
 from gristmill.transforms.dedup.stars import (
     Edges,
-    LabelledNodes,
-    Neighbourhoods,
+    LabeledNodes,
+    Neighborhoods,
     assign_parts,
     bucket_stars,
     join_components,
     large_star,
-    neighbourhoods,
+    neighborhoods,
     route_edges,
     small_star,
 )
@@ -51,20 +51,20 @@ def _contracted(edges: Edges, parts: int) -> Contracted:
         row, part = route_edges(edges, parts)
         made: list[Edges] = []
         for number in range(parts):
-            near = neighbourhoods(Edges(*(column[row[part == number]] for column in edges)), number, parts)
-            star, labelled = _turn(len(left), near)
-            again = labels.keys() & labelled.node.tolist()
-            assert not again, "a node is labelled only once"
-            labels.update(zip(labelled.node.tolist(), labelled.label.tolist(), strict=True))
+            near = neighborhoods(Edges(*(column[row[part == number]] for column in edges)), number, parts)
+            star, labeled = _turn(len(left), near)
+            again = labels.keys() & labeled.node.tolist()
+            assert not again, "a node is labeled only once"
+            labels.update(zip(labeled.node.tolist(), labeled.label.tolist(), strict=True))
             made.append(star)
         edges = Edges(*map(np.concatenate, zip(*made, strict=True)))
         left.append(len(edges.node))
     return Contracted(labels, left)
 
 
-def _turn(number: int, near: Neighbourhoods) -> tuple[Edges, LabelledNodes]:
+def _turn(number: int, near: Neighborhoods) -> tuple[Edges, LabeledNodes]:
     nothing = np.empty(0, np.uint64)
-    return large_star(near) if number % 2 else (small_star(near), LabelledNodes(nothing, nothing))
+    return large_star(near) if number % 2 else (small_star(near), LabeledNodes(nothing, nothing))
 
 
 def _union_find(pairs: Pairs) -> dict[int, int]:
@@ -129,12 +129,12 @@ def test_a_chain_of_ten_thousand(shuffled: bool) -> None:
     _same(nodes, _edges(list(zip(chain[:-1].tolist(), chain[1:].tolist(), strict=True))), 4, 30)
 
 
-@pytest.mark.parametrize("centre", [0, 100_000, 199_999])
-def test_a_star_of_two_hundred_thousand(centre: int) -> None:
-    """Whatever its centre is, it is a star around the smallest node after a turn or two."""
+@pytest.mark.parametrize("center", [0, 100_000, 199_999])
+def test_a_star_of_two_hundred_thousand(center: int) -> None:
+    """Whatever its center is, it is a star around the smallest node after a turn or two."""
     nodes = np.arange(200_000, dtype=np.uint64)
-    others = np.delete(nodes, centre)
-    middle = np.full(len(others), centre, np.uint64)
+    others = np.delete(nodes, center)
+    middle = np.full(len(others), center, np.uint64)
     edges = Edges(np.maximum(others, middle), np.minimum(others, middle), np.zeros(len(others), np.bool_))
     _same(nodes, edges, 4, 6)
 
@@ -153,7 +153,7 @@ def test_no_edges_have_no_components() -> None:
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 1000])
-def test_parts_are_about_equal_and_neighbouring_rows_are_distributed(parts: int) -> None:
+def test_parts_are_about_equal_and_neighboring_rows_are_distributed(parts: int) -> None:
     nodes = np.concatenate([np.arange(50_000, dtype=np.uint64) | np.uint64(file << 32) for file in range(4)])
     counts = np.bincount(assign_parts(nodes, parts), minlength=parts)
     assert len(counts) == parts

@@ -1,4 +1,4 @@
-"""Lines, paragraphs and what of them goes, written down simply: what the arrays are compared with."""
+"""Reference implementation of lines, paragraphs and the copies to cut, in plain Python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gristmill.transforms.line_dedup.passage_hashes import LINE, PARAGRAPH
 from gristmill.transforms.line_dedup.repeats_section import PassageRule
 
 Key = tuple[int, str]
-"""Kind and normalised words."""
+"""(kind, normalized words)"""
 
 
 class Passage(NamedTuple):
@@ -22,7 +22,7 @@ class Passage(NamedTuple):
 
 
 def passages(text: str, min_words: Mapping[int, int]) -> list[Passage]:
-    """First the lines, then the paragraphs."""
+    """The passages of a text: first lines, then paragraphs."""
     pieces = [(piece.start(), piece.end(), piece[0]) for piece in re.finditer(r"[^\n]*\n|[^\n]+", text)]
     paragraphs: list[list[tuple[int, int, str]]] = []
     open_ = False
@@ -36,13 +36,13 @@ def passages(text: str, min_words: Mapping[int, int]) -> list[Passage]:
     starts = [paragraph[0][0] for paragraph in paragraphs] + [len(text)]
     for number, paragraph in enumerate(paragraphs):
         end = paragraph[-1][1]
-        while end < starts[number + 1]:  # the blank lines behind it
+        while end < starts[number + 1]:  # the blank lines after it
             end = next(piece[1] for piece in pieces if piece[0] == end)
         for start, stop, line in paragraph:
             found[LINE].append(Passage((LINE, normalize(line)), start, end if len(paragraph) == 1 else stop))
         words = normalize("".join(line for _, _, line in paragraph))
         found[PARAGRAPH].append(Passage((PARAGRAPH, words), paragraph[0][0], end))
-    return [one for kind in min_words for one in found[kind] if len(one.key[1].split()) >= min_words[kind]]
+    return [own for kind in min_words for own in found[kind] if len(own.key[1].split()) >= min_words[kind]]
 
 
 class Text(NamedTuple):
@@ -51,12 +51,12 @@ class Text(NamedTuple):
     text: str
 
 
-def gone(texts: Iterable[Text], rules: Mapping[int, PassageRule]) -> dict[bytes, set[Passage]]:
-    """The passages that go of each document."""
+def passages_to_cut(texts: Iterable[Text], rules: Mapping[int, PassageRule]) -> dict[bytes, set[Passage]]:
+    """The passages to cut from each document."""
     copies: dict[Key, list[tuple[bytes, Passage]]] = defaultdict(list)
-    fewest = {kind: rule.min_words for kind, rule in rules.items()}
+    min_words = {kind: rule.min_words for kind, rule in rules.items()}
     for text in sorted(texts):
-        for passage in passages(text.text, fewest):
+        for passage in passages(text.text, min_words):
             copies[passage.key].append((text.id, passage))
     found: dict[bytes, set[Passage]] = defaultdict(set)
     for (kind, _), places in copies.items():

@@ -1,4 +1,4 @@
-"""Which copies go: by count, by kind, by order; however the documents lie in units."""
+"""Which copies are cut: by count, kind and order, however the documents are distributed over units."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from gristmill.corpus.document import document_id
 from gristmill.corpus.words import normalize
 from gristmill.transforms.core.exchange import split_by_file
 from gristmill.transforms.line_dedup.passage_copies import copies_to_cut
-from gristmill.transforms.line_dedup.passage_file import join_partitions, order_of, partition_tables
+from gristmill.transforms.line_dedup.passage_file import document_order, join_passages, passage_tables
 from gristmill.transforms.line_dedup.passage_hashes import LINE, PARAGRAPH, find_passages
 from gristmill.transforms.line_dedup.repeats_section import PassageRule
-from tests.transforms.line_dedup.line_dedup_reference import Text, gone, passages
+from tests.transforms.line_dedup.line_dedup_reference import Text, passages, passages_to_cut
 
 Place = tuple[bytes, int, int]
 
 
-def rule(min_words: int = 1, **given: Any) -> PassageRule:
-    return PassageRule(min_words=min_words, **given)
+def rule(min_words: int = 1, **fields: Any) -> PassageRule:
+    return PassageRule(min_words=min_words, **fields)
 
 
 def cut(units: Sequence[Sequence[Text]], rules: dict[int, PassageRule], partitions: int = 1) -> list[Place]:
-    """What goes of documents in units of one priority each: id, start and end, sorted."""
-    fewest = {kind: one.min_words for kind, one in rules.items()}
-    found = [find_passages(pa.chunked_array([[t.text for t in unit]], pa.large_string()), fewest) for unit in units]
+    """The cuts in documents, whose units have one priority each: sorted (id, start, end)."""
+    min_words = {kind: rule.min_words for kind, rule in rules.items()}
+    found = [find_passages(pa.chunked_array([[t.text for t in unit]], pa.large_string()), min_words) for unit in units]
     ids = [pa.chunked_array([[t.id for t in unit]], pa.binary(16)) for unit in units]
     tables = [
-        partition_tables(one.hash, order_of(own)[one.document], partitions) for one, own in zip(found, ids, strict=True)
+        passage_tables(one.hash, document_order(own)[one.document], partitions)
+        for one, own in zip(found, ids, strict=True)
     ]
     places = []
     for part in range(partitions):
-        joined = join_partitions([table[part] for table in tables], [unit[0].priority for unit in units])
+        joined = join_passages([table[part] for table in tables], [unit[0].priority for unit in units])
         hashes, nodes = copies_to_cut(joined, rules)
         assert len(hashes) == len(nodes)
         for number, rows in split_by_file(np.sort(nodes)):
@@ -48,10 +49,10 @@ def cut(units: Sequence[Sequence[Text]], rules: dict[int, PassageRule], partitio
     return sorted(places)
 
 
-def texts(*given: str, priority: int = 0) -> list[Text]:
-    """Texts in the order in which their ids rank them."""
-    ids = sorted(document_id("web", str(number)) for number in range(len(given)))
-    return [Text(priority, own, text) for own, text in zip(ids, given, strict=True)]
+def texts(*contents: str, priority: int = 0) -> list[Text]:
+    """Documents in the order of their ids."""
+    ids = sorted(document_id("web", str(number)) for number in range(len(contents)))
+    return [Text(priority, own, text) for own, text in zip(ids, contents, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -66,32 +67,32 @@ def texts(*given: str, priority: int = 0) -> list[Text]:
         ({PARAGRAPH: rule()}, []),
     ],
 )
-def test_copies(rules: dict[int, PassageRule], expected: list[tuple[int, int, int]]) -> None:
-    given = texts("a\nb", "a\nc\nd", "a\nb\ne\nd")
-    assert cut([given], rules) == [(given[number].id, start, end) for number, start, end in expected]
+def test_copies_to_cut(rules: dict[int, PassageRule], expected: list[tuple[int, int, int]]) -> None:
+    documents = texts("a\nb", "a\nc\nd", "a\nb\ne\nd")
+    assert cut([documents], rules) == [(documents[number].id, start, end) for number, start, end in expected]
 
 
-def test_each_kind_has_its_rule() -> None:
-    given = texts("a\n\nb\nb", "a", "b\nb")
+def test_each_kind_has_its_own_rule() -> None:
+    documents = texts("a\n\nb\nb", "a", "b\nb")
     rules = {LINE: rule(min_count=4, keep="none"), PARAGRAPH: rule(min_count=2)}
-    assert cut([given], rules) == sorted(
-        (given[n].id, *place)
+    assert cut([documents], rules) == sorted(
+        (documents[n].id, *place)
         for n, place in [(0, (3, 5)), (0, (5, 6)), (1, (0, 1)), (2, (0, 2)), (2, (2, 3)), (2, (0, 3))]
     )
 
 
-def test_the_better_source_keeps_its_copy() -> None:
+def test_the_copy_of_the_better_source_is_kept() -> None:
     one, other = texts("a", "a")
     assert cut([[one], [other]], {LINE: rule()}) == [(other.id, 0, 1)]
     assert cut([[one._replace(priority=1)], [other]], {LINE: rule()}) == [(one.id, 0, 1)]
 
 
-def test_of_equal_ids_the_first_in_the_first_unit_stays() -> None:
+def test_for_equal_ids_the_first_row_of_the_first_unit_is_kept() -> None:
     (one,) = texts("a")
     assert cut([[one, one], [one]], {LINE: rule()}) == [(one.id, 0, 1)] * 2
 
 
-def test_nothing_comes_of_nothing() -> None:
+def test_empty_documents_have_no_cuts() -> None:
     assert cut([], {LINE: rule()}) == cut([texts("")], {LINE: rule()}) == []
 
 
@@ -104,41 +105,43 @@ RULES = st.builds(
 @given(
     st.lists(st.lists(WORDS, max_size=4), min_size=1, max_size=4), RULES, RULES, st.sampled_from([1, 4]), st.randoms()
 )
-def test_the_same_goes_whatever_the_units(
+def test_cuts_do_not_depend_on_units(
     sources: list[list[str]], lines: PassageRule, paragraphs: PassageRule, partitions: int, chance: Any
 ) -> None:
-    """Against the plain reading; the documents of a source shuffled, and dealt out to units."""
+    """Against the reference; the documents of each source are shuffled and distributed over units."""
     rules = {LINE: lines, PARAGRAPH: paragraphs}
-    given, units = [], []
+    documents, units = [], []
     for priority, rows in enumerate(sources):
         own = [Text(priority, document_id(str(priority), str(number)), text) for number, text in enumerate(rows)]
-        given += own
+        documents += own
         chance.shuffle(own)
         size = chance.randint(1, 3)
         units += [own[at : at + size] for at in range(0, len(own), size)]
     chance.shuffle(units)
     expected = sorted(
-        (document, one.start, one.end) for document, places in gone(given, rules).items() for one in places
+        (document, own.start, own.end)
+        for document, places in passages_to_cut(documents, rules).items()
+        for own in places
     )
     assert cut(units, rules, partitions) == expected
 
 
 @given(st.lists(st.text(st.sampled_from("ab\n"), max_size=16), max_size=6), st.sampled_from([LINE, PARAGRAPH]))
-def test_of_each_line_or_paragraph_one_is_left(rows: list[str], kind: int) -> None:
-    given = texts(*rows)
-    left = [one.key for text in given for one in passages(text.text, {kind: 1})]
-    for document, start, end in cut([given], {kind: rule()}) if given else []:
-        text = next(text.text for text in given if text.id == document)
+def test_one_copy_of_each_passage_is_left(rows: list[str], kind: int) -> None:
+    documents = texts(*rows)
+    left = [one.key for text in documents for one in passages(text.text, {kind: 1})]
+    for document, start, end in cut([documents], {kind: rule()}) if documents else []:
+        text = next(text.text for text in documents if text.id == document)
         left.remove(next(one.key for one in passages(text, {kind: 1}) if (one.start, one.end) == (start, end)))
-    assert len(left) == len(set(left)) == len({one.key for text in given for one in passages(text.text, {kind: 1})})
+    assert len(left) == len(set(left)) == len({one.key for text in documents for one in passages(text.text, {kind: 1})})
 
 
 @given(st.lists(WORDS, min_size=1, max_size=6), st.integers(2, 3), st.integers(2, 3))
-def test_no_word_leaves_the_corpus(rows: list[str], lines: int, paragraphs: int) -> None:
-    """Lines and paragraphs together: of what either takes, an earlier copy is left by both."""
-    given = texts(*rows)
-    left = {text.id: list(text.text) for text in given}
-    for document, start, end in cut([given], {LINE: rule(min_count=lines), PARAGRAPH: rule(min_count=paragraphs)}):
+def test_every_word_remains_in_the_corpus(rows: list[str], lines: int, paragraphs: int) -> None:
+    """With rules for lines and paragraphs: of everything that one cuts, an earlier copy is left by both."""
+    documents = texts(*rows)
+    left = {text.id: list(text.text) for text in documents}
+    for document, start, end in cut([documents], {LINE: rule(min_count=lines), PARAGRAPH: rule(min_count=paragraphs)}):
         left[document][start:end] = " " * (end - start)
     before, after = (set(normalize(" ".join(all_)).split()) for all_ in (rows, map("".join, left.values())))
     assert before == after

@@ -1,4 +1,4 @@
-"""Lines and paragraphs: where they begin and end, when they are equal, and against a plain reading of the rules."""
+"""Lines and paragraphs: their bounds, their hashes, and against the reference implementation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.transforms.core import text_runs
-from gristmill.transforms.line_dedup.passage_hashes import LINE, PARAGRAPH, Passages, find_passages, kinds_of
+from gristmill.transforms.line_dedup.passage_hashes import LINE, PARAGRAPH, Passages, find_passages, passage_kinds
 from tests.transforms.line_dedup.line_dedup_reference import passages
 
 BOTH = {LINE: 1, PARAGRAPH: 1}
@@ -20,7 +20,7 @@ def find(*texts: str, min_words: dict[int, int] = BOTH) -> Passages:
 
 
 def cut(text: str, kind: int) -> list[str]:
-    """The passages of a kind, as they stand in the text."""
+    """The text of the passages of a kind."""
     found = find(text, min_words={kind: 1})
     return [text[start:end] for start, end in zip(found.start.tolist(), found.end.tolist(), strict=True)]
 
@@ -34,12 +34,12 @@ def cut(text: str, kind: int) -> list[str]:
         ("a\n", ["a\n"]),
         ("a\nb", ["a\n", "b"]),
         ("a\r\nb\r\n", ["a\r\n", "b\r\n"]),
-        ("a\rb", ["a\rb"]),  # the line breaks of old Macs, and of Unicode, are characters of a line
+        ("a\rb", ["a\rb"]),  # other line breaks are characters of a line
         ("a\u2028b\x0bc\x85d\ne", ["a\u2028b\x0bc\x85d\n", "e"]),
-        ("\n \na\n", ["a\n"]),  # blank lines before it are nobody's
-        ("a\n\nb\n \t\nc", ["a\n\n", "b\n \t\n", "c"]),  # a paragraph of one line takes the blank ones behind it along
-        ("a\nb\n\nc", ["a\n", "b\n", "c"]),  # of a paragraph of two lines neither does
-        ("a\n\xa0\nb", ["a\n", "b"]),  # a line of other white space is not blank, and has no word
+        ("\n \na\n", ["a\n"]),  # blank lines at the start belong to no line
+        ("a\n\nb\n \t\nc", ["a\n\n", "b\n \t\n", "c"]),  # a line that is a paragraph includes the blank lines after it
+        ("a\nb\n\nc", ["a\n", "b\n", "c"]),  # the lines of longer paragraphs do not
+        ("a\n\xa0\nb", ["a\n", "b"]),  # a line of other white space is not blank, but has no words
         ("a\n---\nb\n", ["a\n", "b\n"]),
         ("日本\n\n語", ["日本\n\n", "語"]),
         ("é\n🙂 x\nß", ["é\n", "🙂 x\n", "ß"]),
@@ -58,7 +58,7 @@ def test_lines(text: str, lines: list[str]) -> None:
         ("a\nb\n\n\nc\n", ["a\nb\n\n\n", "c\n"]),
         ("\n\na\r\nb\r\n\r\nc", ["a\r\nb\r\n\r\n", "c"]),
         ("a\n---\nb", ["a\n---\nb"]),
-        ("a\n\n---\n\nb", ["a\n\n", "b"]),  # what has no word is no passage of any number of words
+        ("a\n\n---\n\nb", ["a\n\n", "b"]),  # without words there is no passage
         ("é🙂\n\n日本語\nж", ["é🙂\n\n", "日本語\nж"]),
     ],
 )
@@ -76,29 +76,29 @@ def test_paragraphs(text: str, paragraphs: list[str]) -> None:
         ("thecat", "the cat", False),
     ],
 )
-def test_lines_are_equal_where_their_words_are(one: str, other: str, equal: bool) -> None:
+def test_lines_with_equal_words_are_equal(one: str, other: str, equal: bool) -> None:
     left, right = find(one, other, min_words={LINE: 1}).hash.tolist()
     assert (left == right) == equal
 
 
-def test_a_paragraph_is_compared_whatever_its_lines() -> None:
+def test_line_breaks_do_not_change_a_paragraphs_hash() -> None:
     found = find("a b\nc d", "a\nb c d", "a b c d", min_words={PARAGRAPH: 1})
     assert len(set(found.hash.tolist())) == 1
 
 
-def test_a_line_is_no_paragraph_of_the_same_words() -> None:
+def test_lines_and_paragraphs_with_the_same_words_differ() -> None:
     found = find("a b")
-    assert kinds_of(found.hash).tolist() == [LINE, PARAGRAPH]
+    assert passage_kinds(found.hash).tolist() == [LINE, PARAGRAPH]
     assert len(set((found.hash >> np.uint64(1)).tolist())) == 1
 
 
-@pytest.mark.parametrize(("fewest", "lines"), [(3, 2), (4, 1), (5, 0)])
-def test_short_ones_are_left_out(fewest: int, lines: int) -> None:
-    assert len(find("one two three\n\none two three four", min_words={LINE: fewest}).hash) == lines
+@pytest.mark.parametrize(("min_words", "lines"), [(3, 2), (4, 1), (5, 0)])
+def test_short_passages_are_left_out(min_words: int, lines: int) -> None:
+    assert len(find("one two three\n\none two three four", min_words={LINE: min_words}).hash) == lines
 
 
-def test_hashes_are_the_same_on_every_machine() -> None:
-    """Whoever changes them raises the version of the stage ``passages``."""
+def test_hashes_are_stable() -> None:
+    """A change of these hashes requires a new version of the stage ``passages``."""
     assert find("Hello, World!\nÉté 日本").hash.tolist() == [
         13875905754474163716,
         6306202046096591298,
@@ -110,7 +110,7 @@ TEXTS = st.lists(st.text(st.sampled_from("ab \n\n\r\té日🙂\u0301\u2028ß-\xa
 
 
 @given(TEXTS, st.integers(1, 3), st.sampled_from([(LINE,), (PARAGRAPH,), (LINE, PARAGRAPH)]))
-def test_they_are_what_a_plain_reading_finds(texts: list[str], fewest: int, kinds: tuple[int, ...]) -> None:
+def test_passages_equal_those_of_the_reference(texts: list[str], fewest: int, kinds: tuple[int, ...]) -> None:
     min_words = dict.fromkeys(kinds, fewest)
     expected = [
         (document, one.start, one.end, one.key)
@@ -125,7 +125,7 @@ def test_they_are_what_a_plain_reading_finds(texts: list[str], fewest: int, kind
 
 
 @given(TEXTS, st.integers(1, 40))
-def test_nothing_hangs_on_which_texts_are_looked_at_together(texts: list[str], size: int) -> None:
+def test_passages_do_not_depend_on_runs(texts: list[str], size: int) -> None:
     whole = find(*texts)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_runs, "_RUN_BYTES", size)

@@ -1,4 +1,4 @@
-"""Spans that repeat: against a dictionary of all windows."""
+"""Repeated spans, against a set of all windows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def found(texts: list[str], size: int) -> list[list[tuple[int, int]]]:
 
 
 def naive(texts: list[str], size: int) -> list[list[tuple[int, int]]]:
-    """Byte by byte, and a character goes where all of its bytes do."""
+    """Byte by byte; a character is cut if all of its bytes are."""
     seen: set[bytes] = set()
     cuts = []
     for text in texts:
@@ -37,7 +37,7 @@ def naive(texts: list[str], size: int) -> list[list[tuple[int, int]]]:
     return cuts
 
 
-def test_nothing_of_nothing() -> None:
+def test_short_texts_have_no_spans() -> None:
     assert found([], 20) == []
     assert found(["", "short", ""], 20) == [[], [], []]
 
@@ -50,13 +50,13 @@ SENTENCE = "the same twenty-nine characters"
     [
         ([SENTENCE, SENTENCE], [[], [(0, 31)]]),
         ([SENTENCE, SENTENCE[:19], SENTENCE[:20], SENTENCE[:21]], [[], [], [(0, 20)], [(0, 21)]]),
-        ([f"a {SENTENCE} b", f"ccc {SENTENCE} dd"], [[], [(3, 36)]]),  # and the blanks on both sides
+        ([f"a {SENTENCE} b", f"ccc {SENTENCE} dd"], [[], [(3, 36)]]),  # and the spaces on both sides
         ([f"{SENTENCE}. {SENTENCE}!"], [[(33, 64)]]),
         ([SENTENCE[:15], SENTENCE[15:], SENTENCE], [[], [], []]),  # a window lies in one document
         (
             ["é" * 5 + SENTENCE, "è" * 5 + SENTENCE],
             [[], [(5, 36)]],
-        ),  # C3 A9, C5 A9: half a character repeats, and stays
+        ),  # half a character is repeated, and kept
         (["x" * 20, "x" * 21], [[], [(0, 21)]]),
         (["x" * 40], [[(1, 40)]]),
     ],
@@ -71,10 +71,10 @@ PIECES = st.sampled_from(["a", "b", "é", "文", "😀", "ab" * 9, "文字" * 4,
 @given(st.lists(st.lists(PIECES, max_size=12).map("".join), max_size=8), st.integers(1, 40))
 @example(["aaaaaaaaaaaa", "é" * 9], 3)
 @settings(max_examples=300)
-def test_as_a_dictionary_of_windows_has_it(texts: list[str], size: int) -> None:
+def test_spans_equal_those_of_a_set_of_windows(texts: list[str], size: int) -> None:
     assert found(texts, size) == naive(texts, size)
 
 
-def test_a_slice_of_an_array() -> None:
+def test_spans_of_a_sliced_array() -> None:
     texts = pa.array(["unused", SENTENCE, SENTENCE, "unused"], pa.large_string()).slice(1, 2)
     assert repeated_spans(texts, 20).to_pylist() == [[], [{"start": 0, "end": 31}]]

@@ -1,4 +1,4 @@
-"""The ``repeats`` section: what it accepts, and what it does where nothing more is said."""
+"""Validation and defaults of the ``repeats`` section."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from gristmill.transforms.line_dedup.passage_hashes import LINE, PARAGRAPH
 from gristmill.transforms.line_dedup.repeats_section import PassageRule, RepeatsSection, SpanRule
 
 
-def test_of_what_is_asked_the_first_copy_stays_and_short_ones_do() -> None:
+def test_defaults_of_a_passage_rule() -> None:
     section = RepeatsSection(lines=PassageRule())
     assert section.passage_rules == {LINE: PassageRule(min_words=10, min_count=2, keep="first")}
 
 
-def test_kinds_are_told_apart() -> None:
+def test_passage_rules_by_kind() -> None:
     few = PassageRule(min_words=3)
     assert RepeatsSection(paragraphs=few).passage_rules == {PARAGRAPH: few}
     assert RepeatsSection(spans=SpanRule()).passage_rules == {}
 
 
 @pytest.mark.parametrize(
-    ("given", "complaint"),
+    ("fields", "complaint"),
     [
-        ({}, "names neither"),
+        ({}, "has no rule"),
         ({"lines": {"min_count": 1}}, "min_count"),
         ({"lines": {"min_words": 0}}, "min_words"),
         ({"lines": {"keep": "last"}}, "keep"),
@@ -34,6 +34,6 @@ def test_kinds_are_told_apart() -> None:
         ({"lines": {}, "partitions": 48}, "power of two"),
     ],
 )
-def test_what_makes_no_sense_is_refused(given: dict[str, Any], complaint: str) -> None:
+def test_invalid_values_are_rejected(fields: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
-        RepeatsSection.model_validate(given)
+        RepeatsSection.model_validate(fields)

@@ -1,4 +1,4 @@
-"""Spans end where words do."""
+"""Spans are trimmed to whole words."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from gristmill.corpus.words import words
 from gristmill.transforms.line_dedup.repeated_spans import SPANS_TYPE
-from gristmill.transforms.line_dedup.trim_spans import trimmed
+from gristmill.transforms.line_dedup.trim_spans import trim_spans
 
 
 def trim(text: str, *spans: tuple[int, int]) -> list[str]:
     rows = pa.array([[], [{"start": start, "end": end} for start, end in spans]], SPANS_TYPE)
-    found = trimmed(pa.array(["other", text], pa.large_string()), rows)
+    found = trim_spans(pa.array(["other", text], pa.large_string()), rows)
     assert set(found.text.tolist()) <= {1}
     return [text[start:end] for start, end in zip(found.start.tolist(), found.end.tolist(), strict=True)]
 
@@ -37,29 +37,29 @@ LONG = "x" * 200
         ("walking", (2, 5), []),
         ("0x924 bytes", (3, 8), [" "]),
         ("1.4.210", (0, 6), ["1.4."]),
-        ("日本語文", (1, 3), ["本語"]),  # where no spaces are, every character is a word
+        ("日本語文", (1, 3), ["本語"]),  # in scripts without spaces, every character is a word
         ("été là", (1, 6), [" là"]),
         ("cafe\u0301s noirs", (5, 12), [" noirs"]),  # a letter keeps its mark
         ("cafe\u0301 noir", (4, 10), [" noir"]),
-        (f"a {LONG} b", (70, 140), [LONG[:70]]),  # what is so long is no word
+        (f"a {LONG} b", (70, 140), [LONG[:70]]),  # too long for a word
         (f"a {LONG} b", (70, 204), [f"{LONG[68:]} b"]),
     ],
 )
-def test_ends_of_spans(text: str, span: tuple[int, int], expected: list[str]) -> None:
+def test_ends_of_spans_are_word_boundaries(text: str, span: tuple[int, int], expected: list[str]) -> None:
     assert trim(text, span) == expected
 
 
-def test_nothing_of_nothing() -> None:
+def test_no_spans() -> None:
     assert trim("") == []
-    assert len(trimmed(pa.array([], pa.large_string()), pa.array([], SPANS_TYPE)).text) == 0
+    assert len(trim_spans(pa.array([], pa.large_string()), pa.array([], SPANS_TYPE)).text) == 0
 
 
 @given(st.text(st.sampled_from("ab é日,. "), max_size=20), st.lists(st.integers(0, 20), max_size=6))
-def test_what_is_cut_and_what_is_left_are_whole_words(text: str, places: list[int]) -> None:
+def test_cuts_and_remaining_text_are_whole_words(text: str, places: list[int]) -> None:
     bounds = sorted({min(place, len(text)) for place in places})
     spans = [span for span in zip(bounds[::2], bounds[1::2], strict=False) if span[0] < span[1]]
     rows = pa.array([[{"start": start, "end": end} for start, end in spans]], SPANS_TYPE)
-    found = trimmed(pa.array([text], pa.large_string()), rows)
+    found = trim_spans(pa.array([text], pa.large_string()), rows)
     pieces, done = [], 0
     for start, end in zip(found.start.tolist(), found.end.tolist(), strict=True):
         assert any(start >= first and end <= last for first, last in spans)
