@@ -1,9 +1,9 @@
-"""Making one shard: a stretch of the global order, written out.
+"""Builds a shard: the tokens of a range of the global order.
 
-In a shard each source has consecutive sequences, so its part is one range of its stream. The documents in that range
-are read from the token files in few requests: pieces that lie close in a payload are read together with what is
-between. Beside the tokens stands a table of pieces, which traces each token to a document and copy. A piece ends where
-a sequence ends, so a sequence's documents are the pieces that start in it.
+Each source has consecutive sequences in a shard, so its part is one range of its stream. The documents in that range
+are read from the token files in few requests: pieces close to each other in a payload are read together, including the
+gap between them. A table of pieces traces each token to a document and a copy. A piece ends at the latest where its
+sequence ends, so the documents of a sequence are the pieces that start in it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ from gristmill.corpus.arrays import Int64s
 from gristmill.corpus.document import ID_BYTES
 from gristmill.errors import InputError
 from gristmill.mixing.global_order import GlobalOrder
-from gristmill.mixing.mix_plan import Plan
+from gristmill.mixing.mix_plan import MixPlan
 from gristmill.mixing.source_stream import Slices, SourceStream
 from gristmill.tokenization.id_hashing import id_column
-
-Tokens = npt.NDArray[Any]
+from gristmill.tokenization.token_batch import Tokens
 
 ReadTokens = Callable[[str, int, int, int], Tokens]
-"""(source, unit, start, count) → ``count`` tokens of that unit's payload from token ``start``."""
+"""(source, unit, start, count) → ``count`` tokens of the unit's payload from token ``start``."""
 
 READ_GAP = 1 << 19
-"""Tokens between two pieces up to which one read takes both: what an object store sends in a request's latency."""
+"""Maximum gap in tokens between pieces that one request reads: what an object store sends in a request's latency."""
 
 PIECE_SCHEMA = pa.schema(
     [
@@ -41,11 +40,11 @@ PIECE_SCHEMA = pa.schema(
         pa.field("copy", pa.int32(), nullable=False),
     ]
 )
-"""``offset``: tokens inside the document; ``start`` and ``end``: tokens of the shard; ``copy``: the epoch, from 0."""
+"""``offset`` counts tokens of the document, ``start`` and ``end`` those of the shard; ``copy`` is the epoch, from 0."""
 
 
 class ShardCount(NamedTuple):
-    """What a shard holds of one source; ``document_tokens`` and ``separators`` together are its tokens."""
+    """The counts of one source in a shard. Its tokens are ``document_tokens`` plus ``separators``."""
 
     source: str
     sequences: int
@@ -55,20 +54,20 @@ class ShardCount(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """Tokens of shape (sequences, sequence_length), the pieces they consist of by ``start``, and counts by source."""
+    """Tokens of shape (sequences, sequence_length), their pieces sorted by ``start``, and the counts of each source."""
 
     tokens: Tokens
     pieces: pa.Table
     counts: tuple[ShardCount, ...]
 
 
-def plan_order(plan: Plan) -> GlobalOrder:
-    """The plan's global order of sequences."""
+def order_of_plan(plan: MixPlan) -> GlobalOrder:
+    """Return the global order of the sequences of a plan."""
     return GlobalOrder({source.source: source.sequences for source in plan.sources}, plan.seed)
 
 
 def build_shard(
-    plan: Plan,
+    plan: MixPlan,
     shard: int,
     streams: Mapping[str, SourceStream],
     read_tokens: ReadTokens,
@@ -76,13 +75,13 @@ def build_shard(
     eos_id: int,
     dtype: npt.DTypeLike,
 ) -> Shard:
-    """Shard number ``shard`` of the plan. ``streams`` are needed for its sources only.
+    """Return shard number ``shard`` of the plan. Only the streams of its sources are needed.
 
-    Raises IndexError if there is no such shard, InputError if a payload does not fit its index.
+    Raises IndexError if there is no such shard, and InputError if a payload does not match its index.
     """
     first, sequences = plan.shard_range(shard)
-    order = plan_order(plan)
-    positions = order.sources_at(first, sequences)
+    order = order_of_plan(plan)
+    positions = order.positions(first, sequences)
     tokens = np.empty((sequences, plan.sequence_length), dtype)
     pieces, counts = [], []
     for number in np.unique(positions.source).tolist():
@@ -90,36 +89,38 @@ def build_shard(
         rows = np.flatnonzero(positions.source == number)
         begin = int(positions.sequence[rows[0]]) * plan.sequence_length
         slices = streams[name].slices(begin, len(rows) * plan.sequence_length)
-        stretch = _gather(name, slices, read_tokens, tokens.dtype)
-        _check_separators(name, stretch, slices, eos_id)
-        tokens[rows] = stretch.reshape(len(rows), plan.sequence_length)
+        source_tokens = _read_slices(name, slices, read_tokens, tokens.dtype)
+        _check_separators(name, source_tokens, slices, eos_id)
+        tokens[rows] = source_tokens.reshape(len(rows), plan.sequence_length)
         pieces.append(_pieces(slices, rows, plan.sequence_length, number, order.sources))
-        separators = int(slices.closes.sum())
-        counts.append(ShardCount(name, len(rows), len(stretch) - separators, separators, len(pieces[-1])))
+        separators = int(slices.has_separator.sum())
+        counts.append(ShardCount(name, len(rows), len(source_tokens) - separators, separators, len(pieces[-1])))
     return Shard(tokens, pa.concat_tables(pieces).sort_by("start"), tuple(counts))
 
 
-def _gather(source: str, slices: Slices, read_tokens: ReadTokens, dtype: np.dtype[Any]) -> Tokens:
-    """The tokens of ``slices``, one after another."""
-    stretch = np.empty(int(slices.length.sum()), dtype)
+def _read_slices(source: str, slices: Slices, read_tokens: ReadTokens, dtype: np.dtype[Any]) -> Tokens:
+    """Return the tokens of ``slices``, concatenated."""
+    source_tokens = np.empty(int(slices.length.sum()), dtype)
     target = np.cumsum(slices.length) - slices.length
     ends = slices.start + slices.length
-    for rows in _close_together(slices):
+    for rows in _group_close(slices):
         unit, begin = int(slices.unit[rows[0]]), int(slices.start[rows[0]])
         count = int(ends[rows].max()) - begin
         region = read_tokens(source, unit, begin, count)
         if len(region) != count:
-            raise InputError(f"the token payload of unit {unit} of source {source!r} is too short: run tokenize again")
+            raise InputError(
+                f"the token payload of unit {unit} of source {source!r} is too short: run the stage tokenize again"
+            )
         places = zip(
             target[rows].tolist(), (slices.start[rows] - begin).tolist(), slices.length[rows].tolist(), strict=True
         )
         for to, at, length in places:
-            stretch[to : to + length] = region[at : at + length]
-    return stretch
+            source_tokens[to : to + length] = region[at : at + length]
+    return source_tokens
 
 
-def _close_together(slices: Slices) -> Iterator[Int64s]:
-    """Rows of ``slices`` in groups, each of one unit, by start, and without a gap of more than ``READ_GAP`` tokens."""
+def _group_close(slices: Slices) -> Iterator[Int64s]:
+    """Yield rows of ``slices`` in groups of one unit, by start, without gaps of more than ``READ_GAP`` tokens."""
     order = np.lexsort((slices.start, slices.unit))
     unit, start = slices.unit[order], slices.start[order]
     end = start + slices.length[order]
@@ -127,14 +128,14 @@ def _close_together(slices: Slices) -> Iterator[Int64s]:
     yield from np.split(order, np.flatnonzero(apart) + 1)
 
 
-def _check_separators(source: str, stretch: Tokens, slices: Slices, eos_id: int) -> None:
-    closing = np.cumsum(slices.length)[slices.closes] - 1
-    if (stretch[closing] != eos_id).any():
-        raise InputError(f"a token payload of source {source!r} does not fit its index: run the stage tokenize again")
+def _check_separators(source: str, source_tokens: Tokens, slices: Slices, eos_id: int) -> None:
+    separators = np.cumsum(slices.length)[slices.has_separator] - 1
+    if (source_tokens[separators] != eos_id).any():
+        raise InputError(f"a token payload of source {source!r} does not match its index: run the stage tokenize again")
 
 
 def _pieces(slices: Slices, rows: Int64s, sequence_length: int, number: int, sources: tuple[str, ...]) -> pa.Table:
-    """``slices``, which fill the shard's sequences ``rows``, cut at the ends of sequences."""
+    """Return the pieces of ``slices``, which fill sequences ``rows`` of the shard, cut at the ends of sequences."""
     ends = np.cumsum(slices.length)
     begins = ends - slices.length
     first, last = begins // sequence_length, (ends - 1) // sequence_length

@@ -1,10 +1,10 @@
 """The global order of sequences: sources interleaved evenly, any position computed without a scan.
 
-Sequence ``j`` of the ``n`` that a source gives stands at the time ``(j + u) / n``, with a seeded offset ``u`` in
-[0, 1) for each source; sequences are sorted by time. So any stretch of time has each source in its proportion, to
-within one sequence. Times are 64-bit fixed-point fractions, computed exactly; equal times are sorted by source.
+Sequence ``j`` of the ``n`` sequences of a source has the time ``(j + u) / n``, with a seeded offset ``u`` in [0, 1) per
+source; sequences are sorted by time. So any range of times has each source in its proportion, to within one sequence.
+Times are exact 64-bit fixed-point fractions; equal times are sorted by source.
 
-How many sequences of a source come before a time has a closed form, so the time of a position is found by bisection.
+The number of sequences of a source before a time has a closed form, so the time of a position is found by bisection.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ _STEP_BITS = 8
 
 
 class Positions(NamedTuple):
-    """For each of some positions: its source's number (in the order's ``sources``) and the sequence in that source."""
+    """The source of each position, as an index into ``GlobalOrder.sources``, and its sequence in that source."""
 
     source: Int64s
     sequence: Int64s
 
 
 class GlobalOrder:
-    """The order of the sequences of several sources, named in sorted order in ``sources``."""
+    """The order of the sequences of several sources; ``sources`` are their names, sorted."""
 
     def __init__(self, sequences: Mapping[str, int], seed: int) -> None:
-        """``sequences``: how many each source gives, at most 2**40. Raises ValueError beyond that."""
+        """Take the number of sequences of each source. Raises ValueError if it is above 2**40."""
         self.sources = tuple(sorted(sequences))
         self._sequences = [sequences[name] for name in self.sources]
         if max(self._sequences, default=0) > MAX_SEQUENCES:
-            raise ValueError(f"a source gives at most {MAX_SEQUENCES} sequences")
+            raise ValueError(f"a source has at most {MAX_SEQUENCES} sequences")
         self._offsets = [hash_key("offset", seed, name) >> (64 - _OFFSET_BITS) for name in self.sources]
         self.total = sum(self._sequences)
 
-    def sources_at(self, first: int, count: int) -> Positions:
-        """What stands at positions ``first`` to ``first + count``: two arrays of shape (count,).
+    def positions(self, first: int, count: int) -> Positions:
+        """Return what is at positions ``first`` to ``first + count`` (exclusive): two arrays of shape (count,).
 
-        Takes time in proportion to ``count``, plus a bisection. Raises IndexError outside of [0, total].
+        Takes time proportional to ``count``, plus a bisection. Raises IndexError outside of [0, total].
         """
         if not 0 <= first <= first + count <= self.total:
             raise IndexError(f"positions {first} to {first + count} are not within {self.total} sequences")
@@ -60,13 +60,13 @@ class GlobalOrder:
         return Positions(source[sorted_rows], sequence[sorted_rows])
 
     def counts_before(self, position: int) -> list[int]:
-        """How many sequences of each source stand before ``position``."""
+        """Return the number of sequences of each source before ``position``."""
         begin = self._counts_before(self._time_of(position))
-        rest = self.sources_at(sum(begin), position - sum(begin)).source
+        rest = self.positions(sum(begin), position - sum(begin)).source
         return [a + int(b) for a, b in zip(begin, np.bincount(rest, minlength=len(begin)), strict=True)]
 
     def _time_of(self, position: int) -> int:
-        """The last time before which at most ``position`` sequences stand."""
+        """Return the last time with at most ``position`` sequences before it."""
         low, high = 0, 1 << _TIME_BITS
         while low < high:
             middle = (low + high + 1) // 2
@@ -74,9 +74,9 @@ class GlobalOrder:
         return low
 
     def _counts_before(self, time: int) -> list[int]:
-        """How many sequences of each source stand at less than ``time``, which counts 2**-64: exact in integers.
+        """Return the number of sequences of each source before ``time``, a multiple of 2**-64; exact in integers.
 
-        floor((j * 2**16 + u) * 2**64 / (n * 2**16)) < time holds for j * 2**16 + u < ceil(time * n / 2**48).
+        floor((j * 2**16 + u) * 2**64 / (n * 2**16)) < time is equivalent to j * 2**16 + u < ceil(time * n / 2**48).
         """
         counts = []
         for n, offset in zip(self._sequences, self._offsets, strict=True):
@@ -85,7 +85,7 @@ class GlobalOrder:
         return counts
 
     def _times(self, source: int, sequence: Int64s) -> UInt64s:
-        """Times of a source's sequences: long division in steps of 8 bits, since n * 2**16 takes up to 56 of the 64."""
+        """Return the times of sequences, by long division in steps of 8 bits: n * 2**16 takes up to 56 of 64 bits."""
         divisor = np.uint64(max(1, self._sequences[source]) << _OFFSET_BITS)
         rest = (sequence.astype(np.uint64) << np.uint64(_OFFSET_BITS)) + np.uint64(self._offsets[source])
         times = np.zeros(len(sequence), np.uint64)

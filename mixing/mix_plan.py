@@ -1,10 +1,10 @@
-"""The sampling plan: how many sequences each source gives.
+"""The mix plan: how many sequences each source contributes.
 
-A source of ``n`` tokens is asked for in proportion to ``weight * n**alpha`` (exponential smoothing: XLM, Conneau and
-Lample 2019). One that would be repeated more than ``max_epochs`` times gives that much, and the others share the rest
-in the same proportions, until none is over its cap. Shares become whole sequences by largest remainder, so each source
-is within one sequence of its share. All of it is exact: powers are decimals of 20 digits, shares are fractions; a plan
-does not depend on a processor's floats.
+The share of a source of ``n`` tokens is proportional to ``weight * n**alpha`` (exponential smoothing: XLM, Conneau and
+Lample 2019). A source that would be repeated more than ``max_epochs`` times is capped there, and the others share the
+rest in the same proportions, until none exceeds its cap. Shares are rounded to whole sequences by largest remainder, so
+each source is within one sequence of its share. The computation is exact (powers are decimals of 20 digits, shares are
+fractions), so a plan does not depend on floating-point arithmetic.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from gristmill.errors import InputError
 from gristmill.mixing.mix_section import MixSection
 
 MAX_SEQUENCES = 1 << 40
-"""Sequences of one source; ``order`` computes its keys in 64 bits up to here."""
+"""Maximum number of sequences of a source: ``global_order`` computes its times in 64 bits up to here."""
 
 
 class SourceSize(NamedTuple):
-    """What each bucket of a source holds, summed over its units: documents, and tokens with their separators."""
+    """Documents and tokens of each bucket of a source, summed over its units; separators count as tokens."""
 
     bucket_documents: tuple[int, ...]
     bucket_tokens: tuple[int, ...]
@@ -35,10 +35,10 @@ class SourceSize(NamedTuple):
 
 
 class SourcePlan(BaseModel):
-    """One source's part of the plan.
+    """The part of one source in the plan.
 
-    ``share`` is the proportion asked for before caps, rounded to 6 digits for people. ``capped`` sources give all that
-    ``max_epochs`` allows.
+    ``share`` is its share before caps, rounded to 6 digits for display. A source is ``capped`` if it contributes all
+    that ``max_epochs`` allows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,12 +56,12 @@ class SourcePlan(BaseModel):
 
     @property
     def tokens(self) -> int:
-        """Tokens of one epoch, separators included."""
+        """Tokens of one epoch, including separators."""
         return sum(self.bucket_tokens)
 
 
-class Plan(BaseModel):
-    """Everything that the shards' content depends on, but for the token files themselves. Sources stand by name."""
+class MixPlan(BaseModel):
+    """All that determines the content of the shards besides the token files. Sources are sorted by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -83,34 +83,34 @@ class Plan(BaseModel):
         return -(-self.sequences // self.sequences_per_shard)
 
     def shard_range(self, shard: int) -> tuple[int, int]:
-        """First sequence and number of sequences of a shard. Raises IndexError if the plan has no such shard."""
+        """Return the first sequence and the number of sequences of a shard. Raises IndexError if it does not exist."""
         if not 0 <= shard < self.shards:
             raise IndexError(f"no shard {shard} in a plan of {self.shards}")
         first = shard * self.sequences_per_shard
         return first, min(self.sequences_per_shard, self.sequences - first)
 
-    def used(self, source: SourcePlan) -> int:
-        """Tokens that a source gives, all copies together."""
+    def used_tokens(self, source: SourcePlan) -> int:
+        """Return the tokens that a source contributes, in all copies together."""
         return source.sequences * self.sequence_length
 
     def epochs(self, source: SourcePlan) -> float:
-        """How often a source is read, rounded to 4 digits."""
-        return round(self.used(source) / source.tokens, 4) if source.tokens else 0.0
+        """Return the number of epochs of a source, rounded to 4 digits."""
+        return round(self.used_tokens(source) / source.tokens, 4) if source.tokens else 0.0
 
     def copies(self, source: SourcePlan) -> int:
-        """Epochs begun; the last one may be cropped."""
-        return -(-self.used(source) // source.tokens) if source.tokens else 0
+        """Return the number of epochs started; the last one may be cropped."""
+        return -(-self.used_tokens(source) // source.tokens) if source.tokens else 0
 
-    def cropped(self, source: SourcePlan) -> int:
-        """Tokens of the last copy that are not used, separators included."""
-        return self.copies(source) * source.tokens - self.used(source)
+    def cropped_tokens(self, source: SourcePlan) -> int:
+        """Return the tokens of the last copy that are not used, including separators."""
+        return self.copies(source) * source.tokens - self.used_tokens(source)
 
 
-def make_plan(sizes: Mapping[str, SourceSize], section: MixSection) -> Plan:
-    """The plan for sources of ``sizes``.
+def make_mix_plan(sizes: Mapping[str, SourceSize], section: MixSection) -> MixPlan:
+    """Return the plan for sources of the given sizes.
 
-    Raises InputError if a weight names no source, if the caps do not allow the tokens asked for, or if there is not
-    enough for one sequence.
+    Raises InputError if a weight names an unknown source, if the caps do not allow the requested tokens, or if the
+    tokens do not fill one sequence.
     """
     if unknown := sorted(set(section.weights or {}) - set(sizes)):
         raise InputError(f"mix.weights names source {unknown[0]!r}, but the sources are {', '.join(sorted(sizes))}")
@@ -121,8 +121,8 @@ def make_plan(sizes: Mapping[str, SourceSize], section: MixSection) -> Plan:
     }
     total = _total_sequences(sizes, weights, caps, section)
     sequences = _apportion(_shares(weights, caps, total), total)
-    everything = sum(weights.values())
-    return Plan(
+    total_weight = sum(weights.values())
+    return MixPlan(
         sequence_length=section.sequence_length,
         sequences_per_shard=section.shard_tokens // section.sequence_length,
         seed=section.seed,
@@ -131,7 +131,7 @@ def make_plan(sizes: Mapping[str, SourceSize], section: MixSection) -> Plan:
                 source=name,
                 bucket_documents=sizes[name].bucket_documents,
                 bucket_tokens=sizes[name].bucket_tokens,
-                share=round(float(weight / everything), 6),
+                share=round(float(weight / total_weight), 6),
                 sequences=sequences[name],
                 capped=weight > 0 and sequences[name] == caps[name],
             )
@@ -141,7 +141,7 @@ def make_plan(sizes: Mapping[str, SourceSize], section: MixSection) -> Plan:
 
 
 def _weight(name: str, size: SourceSize, section: MixSection) -> Fraction:
-    """``weight * n**alpha``; 0 for a source without tokens."""
+    """Return ``weight * n**alpha``, or 0 for a source without tokens."""
     factor = Fraction(str((section.weights or {}).get(name, 1.0)))
     if not size.tokens or not factor:
         return Fraction(0)
@@ -161,36 +161,36 @@ def _total_sequences(
         total = section.tokens // section.sequence_length
     if total == 0:
         raise InputError(
-            f"the mix holds less than one sequence of {section.sequence_length} tokens: lower sequence_length"
+            f"the mix has less than one sequence of {section.sequence_length} tokens: reduce mix.sequence_length"
         )
     if total > possible:
         raise InputError(
-            f"mix.tokens asks for {section.tokens}, but {section.max_epochs:g} epochs of the sources give only "
-            f"{possible * section.sequence_length}: lower mix.tokens or raise mix.max_epochs"
+            f"mix.tokens is {section.tokens}, but {section.max_epochs:g} epochs of the sources have only "
+            f"{possible * section.sequence_length} tokens: reduce mix.tokens or increase mix.max_epochs"
         )
     if total > MAX_SEQUENCES:
-        raise InputError(f"a mix of {total} sequences is too large: {MAX_SEQUENCES} are possible")
+        raise InputError(f"a mix of {total} sequences is too large: the maximum is {MAX_SEQUENCES}")
     return total
 
 
 def _shares(weights: Mapping[str, Fraction], caps: Mapping[str, int], total: int) -> dict[str, Fraction]:
-    """Each source's sequences before rounding: in proportion to its weight, but not over its cap. Sums to ``total``."""
-    free = {name for name, weight in weights.items() if weight}
+    """Return the sequences of each source before rounding: proportional to its weight, at most its cap."""
+    uncapped = {name for name, weight in weights.items() if weight}
     shares = dict.fromkeys(weights, Fraction(0))
-    while free:
-        left = total - sum((shares[name] for name in shares.keys() - free), Fraction(0))
-        level = left / sum((weights[name] for name in free), Fraction(0))
-        shares |= {name: level * weights[name] for name in free}
-        over = {name for name in free if shares[name] > caps[name]}
+    while uncapped:
+        rest = total - sum((shares[name] for name in shares.keys() - uncapped), Fraction(0))
+        level = rest / sum((weights[name] for name in uncapped), Fraction(0))
+        shares |= {name: level * weights[name] for name in uncapped}
+        over = {name for name in uncapped if shares[name] > caps[name]}
         if not over:
             break
         shares |= {name: Fraction(caps[name]) for name in over}
-        free -= over
+        uncapped -= over
     return shares
 
 
 def _apportion(shares: Mapping[str, Fraction], total: int) -> dict[str, int]:
-    """Whole numbers that sum to ``total``, by largest remainder; among equal remainders by name."""
+    """Round shares to whole numbers that sum to ``total``, by largest remainder, then by name."""
     whole = {name: int(share) for name, share in shares.items()}
     by_remainder = sorted(shares, key=lambda name: (whole[name] - shares[name], name))
     for name in by_remainder[: total - sum(whole.values())]:

@@ -1,6 +1,7 @@
-"""Mixed shards as the trainer reads them: sequences by their place in the global order.
+"""Reads mixed shards for training: sequences by their position in the global order.
 
-A reader holds no open file and no connection, so it can be pickled and survives a fork: each call opens what it needs.
+``MixedShards`` holds no open file and no connection, so it can be pickled and survives a fork; each call opens the
+files it needs.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from gristmill.store import storage
 
 
 class ShardFile(NamedTuple):
-    """A shard as the manifest names it; paths are relative to the stage's directory."""
+    """A shard of the manifest; paths are relative to the directory of the stage."""
 
     unit: str
     first_sequence: int
@@ -36,7 +37,7 @@ class ShardFile(NamedTuple):
 
 @dataclass(frozen=True)
 class MixedShards:
-    """The shards of one ``mix`` directory. Token arrays have shape (count, sequence_length) and type ``dtype``."""
+    """The shards of a ``mix`` directory. Token arrays have shape (count, sequence_length) and type ``dtype``."""
 
     url: str
     sequence_length: int
@@ -44,35 +45,37 @@ class MixedShards:
     eos_id: int
     dtype: np.dtype[Any]
     digest: str
-    """sha256 of the manifest, hex: names the data, since the manifest holds the hashes of all files."""
+    """sha256 of the manifest, in hex. It identifies the data, since the manifest has the hashes of all files."""
     shards: tuple[ShardFile, ...]
 
     @classmethod
     def open(cls, url: str, verify: bool = False) -> MixedShards:
-        """The shards below ``url``, a local path or any fsspec URL.
+        """Open the shards below ``url``, a local path or any fsspec URL.
 
-        Raises InputError if that is not a complete ``mix`` directory, or if a shard's size, or with ``verify`` its
-        sha256 (which reads all of it), is not what the manifest says.
+        Raises InputError if that is not a complete ``mix`` directory, or if the size of a shard differs from the
+        manifest. With ``verify`` the sha256 of every shard is compared too, which reads all data.
         """
         manifest_url = storage.join(url, "manifest.json")
         try:
             data = storage.read_bytes(manifest_url)
         except FileNotFoundError as error:
-            raise InputError(f"no {manifest_url}: give the directory of a finished mix stage") from error
+            raise InputError(f"{manifest_url} does not exist: pass the directory of a completed mix stage") from error
         manifest = json.loads(data)
         if manifest.get("stage") != "mix":
-            raise InputError(f"{manifest_url} is of stage {manifest.get('stage')!r}: give the directory of a mix stage")
-        facts = manifest["facts"]
+            raise InputError(
+                f"{manifest_url} belongs to stage {manifest.get('stage')!r}: pass the directory of a mix stage"
+            )
+        summary = manifest["facts"]
         shards = cls(
             url=url,
-            sequence_length=facts["sequence_length"],
-            vocab_size=facts["vocab_size"],
-            eos_id=facts["eos_id"],
-            dtype=np.dtype(facts["dtype"]).newbyteorder("<"),
+            sequence_length=summary["sequence_length"],
+            vocab_size=summary["vocab_size"],
+            eos_id=summary["eos_id"],
+            dtype=np.dtype(summary["dtype"]).newbyteorder("<"),
             digest=sha256(data).hexdigest(),
             shards=tuple(sorted(map(_shard_file, manifest["units"]), key=lambda shard: shard.first_sequence)),
         )
-        shards._check_sizes(facts["sequences"])
+        shards._check_sizes(summary["sequences"])
         if verify:
             shards._check_hashes()
         return shards
@@ -82,21 +85,21 @@ class MixedShards:
         return sum(shard.sequences for shard in self.shards)
 
     def tokens(self, first: int, count: int) -> npt.NDArray[Any]:
-        """Sequences ``first`` to ``first + count``. Raises IndexError outside of [0, len]."""
+        """Return sequences ``first`` to ``first + count`` (exclusive). Raises IndexError outside of [0, len]."""
         if not 0 <= first <= first + count <= len(self):
             raise IndexError(f"sequences {first} to {first + count} are not within {len(self)}")
-        parts = [self._read(shard, begin, rows) for shard, begin, rows in self._touched(first, count)]
+        parts = [self._read(shard, begin, rows) for shard, begin, rows in self._overlapping(first, count)]
         return np.concatenate([np.empty((0, self.sequence_length), self.dtype), *parts])
 
     def documents(self, position: int) -> pa.Table:
-        """The pieces that the sequence at ``position`` consists of, by ``start``.
+        """Return the pieces of the sequence at ``position``, sorted by ``start``.
 
-        Columns: ``id``, ``source``, ``offset`` (tokens inside the document), ``start`` and ``end`` (tokens of the
+        Columns: ``id``, ``source``, ``offset`` (tokens in the document), ``start`` and ``end`` (tokens in the
         sequence), ``copy`` (the epoch, from 0). Raises IndexError outside of [0, len).
         """
         if not 0 <= position < len(self):
             raise IndexError(f"no sequence {position} in {len(self)}")
-        ((shard, row, _),) = self._touched(position, 1)
+        ((shard, row, _),) = self._overlapping(position, 1)
         begin = row * self.sequence_length
         within = (pc.field("start") >= begin) & (pc.field("start") < begin + self.sequence_length)
         with storage.open_input(storage.join(self.url, shard.pieces_path)) as file:
@@ -106,8 +109,8 @@ class MixedShards:
             pieces = pieces.set_column(pieces.schema.get_field_index(name), name, column)
         return pieces
 
-    def _touched(self, first: int, count: int) -> Iterator[tuple[ShardFile, int, int]]:
-        """Shards that hold these sequences, with the first row and the number of rows in each."""
+    def _overlapping(self, first: int, count: int) -> Iterator[tuple[ShardFile, int, int]]:
+        """Yield the shards with these sequences, and the first row and the number of rows in each."""
         number = bisect_right(self.shards, first, key=lambda shard: shard.first_sequence) - 1
         while count:
             shard = self.shards[number]
@@ -121,7 +124,7 @@ class MixedShards:
         filesystem, path = storage.url_to_fs(storage.join(self.url, shard.path))
         data = filesystem.cat_file(path, start=begin * row_bytes, end=(begin + rows) * row_bytes)
         if len(data) != rows * row_bytes:
-            raise InputError(f"shard {shard.path} in {self.url} has been cut short: run the stage mix again")
+            raise InputError(f"shard {shard.path} in {self.url} is truncated: run the stage mix again")
         return np.frombuffer(data, self.dtype).reshape(rows, self.sequence_length)
 
     def _check_sizes(self, sequences: int) -> None:
@@ -136,18 +139,18 @@ class MixedShards:
             wanted = shard.sequences * self.sequence_length * self.dtype.itemsize
             found = sizes.get(shard.path)
             if found != wanted:
-                state = "is missing" if found is None else f"has {found} bytes where {wanted} are due"
+                state = "is missing" if found is None else f"has {found} bytes instead of {wanted}"
                 raise InputError(f"shard {shard.path} in {self.url} {state}: run the stage mix again")
             if shard.first_sequence != first:
-                raise InputError(f"shard {shard.path} in {self.url} does not follow on: run the stage mix again")
+                raise InputError(f"shard {shard.path} in {self.url} is out of sequence: run the stage mix again")
             first += shard.sequences
         if first != sequences:
-            raise InputError(f"the shards in {self.url} hold {first} of {sequences} sequences: run the stage mix again")
+            raise InputError(f"the shards in {self.url} have {first} of {sequences} sequences: run the stage mix again")
 
     def _check_hashes(self) -> None:
         for shard in self.shards:
             if storage.content_hash(storage.join(self.url, shard.path)) != shard.sha256:
-                raise InputError(f"shard {shard.path} in {self.url} is damaged (sha256): run the stage mix again")
+                raise InputError(f"shard {shard.path} in {self.url} is corrupt (sha256): run the stage mix again")
 
 
 def _shard_file(unit: Mapping[str, Any]) -> ShardFile:

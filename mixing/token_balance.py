@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from gristmill.mixing.mix_plan import Plan, SourcePlan
 from gristmill.mixing.build_shard import ShardCount
+from gristmill.mixing.mix_plan import MixPlan, SourcePlan
 from gristmill.mixing.source_stream import SourceStream, TokenCount
 
 
-class TokenBooks(NamedTuple):
-    """One source's equation.
+class TokenBalance(NamedTuple):
+    """The token equation of one source.
 
-    ``document_tokens`` and ``documents`` are of one copy, from the token files. ``cropped_tokens`` (of documents) and
-    ``cropped_separators`` are counted in the stream behind its last used token. ``separators`` and ``shard_tokens`` are
-    counted in the shards.
+    Attributes:
+        documents: Documents of one copy, from the token files.
+        document_tokens: Their tokens without separators.
+        copies: Epochs started.
+        cropped_tokens: Document tokens of the stream after its last used token.
+        cropped_separators: Separators of the stream after its last used token.
+        separators: Separators in the shards.
+        shard_tokens: All tokens in the shards.
     """
 
     source: str
@@ -33,17 +38,17 @@ class TokenBooks(NamedTuple):
         return tokens == self.shard_tokens and self.documents * self.copies - self.cropped_separators == self.separators
 
 
-def token_books(
-    plan: Plan, streams: Mapping[str, SourceStream], counts: Iterable[ShardCount]
-) -> tuple[TokenBooks, ...]:
-    """Every source's equation, from the plan, the streams and the counts of all shards."""
+def token_balances(
+    plan: MixPlan, streams: Mapping[str, SourceStream], counts: Iterable[ShardCount]
+) -> tuple[TokenBalance, ...]:
+    """Return the equation of every source, from the plan, the streams and the counts of all shards."""
     separators = dict.fromkeys((source.source for source in plan.sources), 0)
     tokens = dict(separators)
     for count in counts:
         separators[count.source] += count.separators
         tokens[count.source] += count.document_tokens + count.separators
     return tuple(
-        TokenBooks(
+        TokenBalance(
             source=source.source,
             documents=source.documents,
             document_tokens=source.tokens - source.documents,
@@ -58,5 +63,5 @@ def token_books(
     )
 
 
-def _cropped(plan: Plan, source: SourcePlan, streams: Mapping[str, SourceStream]) -> TokenCount:
-    return streams[source.source].rest_of_epoch(plan.used(source)) if source.sequences else TokenCount(0, 0)
+def _cropped(plan: MixPlan, source: SourcePlan, streams: Mapping[str, SourceStream]) -> TokenCount:
+    return streams[source.source].rest_of_epoch(plan.used_tokens(source)) if source.sequences else TokenCount(0, 0)

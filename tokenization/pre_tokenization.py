@@ -1,17 +1,17 @@
-r"""Where text is cut before BPE: the pattern, and how to apply it quickly without changing one token.
+r"""Splits text before BPE: the pattern, and a fast way to apply it that does not change a token.
 
-The pattern is GPT-4's (OpenAI, tiktoken ``cl100k_base``): contractions, words with one mark or space before them,
-digits in short groups, runs of punctuation, line ends, and other white space. ``tokenizers`` applies it with Oniguruma
-at about 4 MB/s. Python's ``re`` with a dictionary of words already seen does several times that, but knows no
-``\p{L}``, and its own classes grow with each version of Unicode. So a character is *known* here if it is ASCII, or in a
-range that has held nothing but letters, or nothing but marks, for many versions; among known characters
-``known_pattern`` is the same pattern. Text with other characters goes to ``tokenizers``.
+The pattern is GPT-4's (OpenAI, tiktoken ``cl100k_base``): contractions, words with at most one sign or space before
+them, digits in short groups, runs of punctuation, line ends, and other white space. ``tokenizers`` applies it with
+Oniguruma at about 4 MB/s. Python's ``re`` with a cache of words is several times faster, but has no ``\p{L}``, and its
+character classes grow with each Unicode version. So a character is *known* if it is ASCII, or in a range that has
+consisted of only letters, or only signs, for many Unicode versions. On known characters ``known_pattern`` equals the
+pattern. Text with other characters is split by ``tokenizers``.
 
-For that, text is cut only where the pattern always cuts, whatever stands around:
+For this, text is divided into blocks only where the pattern always splits, whatever the context:
 
-* between a letter and white space: no alternative goes on after a letter with anything but a letter, and none that ends
-  in letters looks ahead;
-* between a line end and a character that is not white space: the only alternatives that hold a line end finish with it.
+* between a letter and white space: no alternative continues after a letter with anything but a letter, and none that
+  ends in letters looks ahead;
+* between a line end and a character that is not white space: alternatives that contain a line end finish with it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LETTERS = (
     "\u05d0-\u05ea\u0621-\u063a\u0641-\u064a"  # Hebrew, Arabic without points
     "\u3005\u3041-\u3096\u30a1-\u30fa\u30fc-\u30fe\u3400-\u4db5\u4e00-\u9fa5\uac00-\ud7a3"  # kana, ideographs, hangul
 )
-_MARKS = (
+_SIGNS = (
     "\u00a1-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7"  # Latin-1 signs
     "\u2010-\u2027\u2030-\u205e\u20a0-\u20b5\u2190-\u21ff\u2500-\u25ff"  # dashes, quotes, currencies, arrows, boxes
     "\u3001-\u3003\u3008-\u3011\u30fb\uff01-\uff0f\uff1a-\uff20"  # ideographic and full-width punctuation
@@ -38,17 +38,17 @@ _MARKS = (
 _SPACES = " \t\n\v\f\r\u00a0\u2000-\u200a\u202f\u205f\u3000"
 _DIGITS = "0-9"
 
-_UNKNOWN = re.compile(f"[^\0-\x7f{_SPACES}{_LETTERS}{_MARKS}]")
-_CUT = re.compile(f"(?<=[{_LETTERS}])(?=[{_SPACES}])|(?<=\n)(?=[!-~{_LETTERS}{_MARKS}])")
+_UNKNOWN = re.compile(f"[^\0-\x7f{_SPACES}{_LETTERS}{_SIGNS}]")
+_SPLIT = re.compile(f"(?<=[{_LETTERS}])(?=[{_SPACES}])|(?<=\n)(?=[!-~{_LETTERS}{_SIGNS}])")
 
 SHORT_BLOCK = 256
-"""Characters of a block of text with unknown characters: few, so that few known ones go the slow way with them."""
+"""Characters of a block of text with unknown characters: few, so that few known ones are split the slow way."""
 LONG_BLOCK = 1 << 20
-"""Characters of a block of known text: bounds the memory that a very long document takes."""
+"""Characters of a block of known text: bounds the memory of a very long document."""
 
 
 def pattern(digits: int) -> str:
-    """The pattern in Oniguruma's syntax, with numbers in groups of at most ``digits``."""
+    """Return the pattern in Oniguruma's syntax, with digits in groups of at most ``digits``."""
     return (
         r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
         r"|[^\r\n\p{L}\p{N}]?\p{L}+"
@@ -61,7 +61,7 @@ def pattern(digits: int) -> str:
 
 
 def known_pattern(digits: int) -> re.Pattern[str]:
-    """The same pattern for text of known characters, in Python's syntax."""
+    """Return the same pattern for text of known characters, in Python's syntax."""
     return re.compile(
         r"'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])"
         rf"|[^\r\n{_LETTERS}{_DIGITS}]?[{_LETTERS}]+"
@@ -74,7 +74,7 @@ def known_pattern(digits: int) -> re.Pattern[str]:
 
 
 def pre_tokenizer(digits: int) -> Any:
-    """The pattern, then bytes as printable characters, so that any text can be encoded (GPT-2, Radford et al. 2019)."""
+    """Return the pattern followed by a mapping of bytes to printable characters (GPT-2, Radford et al. 2019)."""
     return pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(pattern(digits)), behavior="isolated"),
@@ -84,23 +84,23 @@ def pre_tokenizer(digits: int) -> Any:
 
 
 def decoder() -> Any:
-    """The inverse of the pre-tokenizer's bytes."""
+    """Return the inverse of the mapping of bytes."""
     return decoders.ByteLevel()
 
 
 def blocks(text: str) -> Iterator[tuple[str, bool]]:
-    """``text`` cut where the pattern always cuts, and whether the block is of known characters only."""
+    """Yield blocks of ``text``, and whether each has only known characters."""
     known = is_known(text)
     length = LONG_BLOCK if known else SHORT_BLOCK
     start = 0
     while start < len(text):
-        cut = _CUT.search(text, start + length)
-        end = cut.start() if cut else len(text)
+        split = _SPLIT.search(text, start + length)
+        end = split.start() if split else len(text)
         block = text[start:end]
         yield block, known or is_known(block)
         start = end
 
 
 def is_known(text: str) -> bool:
-    """Whether :func:`known_pattern` may be applied to ``text``."""
+    """Return whether ``text`` has only known characters, so that :func:`known_pattern` applies."""
     return text.isascii() or _UNKNOWN.search(text) is None

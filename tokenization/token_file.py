@@ -1,9 +1,9 @@
 """The token files of a unit: a payload and its index.
 
-The payload is headerless little-endian tokens. Documents stand in it by bucket, and inside a bucket in the order of the
-document file; after each document stands an end-of-text token. The index has one row a document in the same order and
-one row group a bucket, empty ones included. So the documents of a bucket are one row group and one range of the
-payload, and shuffling a bucket of a whole source takes one range read from each of its units.
+The payload is headerless little-endian tokens. Documents are sorted by bucket, and inside a bucket by their order in
+the document file; each is followed by an end-of-text token, its separator. The index has one row per document in the
+same order, and one row group per bucket, including empty buckets. So a bucket is one row group of the index and one
+range of the payload, and shuffling a bucket of a source takes one range read from each of its units.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from gristmill.corpus.arrays import Int64s
 from gristmill.corpus.document import ID_BYTES
 from gristmill.tokenization.id_hashing import hash_ids, hash_key, id_words
-from gristmill.tokenization.token_encoder import TokenBatch, Tokens
+from gristmill.tokenization.token_batch import TokenBatch, Tokens
 
 TOKEN_INDEX_SCHEMA = pa.schema(
     [
@@ -29,11 +29,11 @@ TOKEN_INDEX_SCHEMA = pa.schema(
         pa.field("end", pa.int64(), nullable=False),
     ]
 )
-"""``start`` and ``end`` are tokens of the payload; the end-of-text token at ``end - 1`` belongs to the document."""
+"""``start`` and ``end`` count tokens of the payload; the range includes the end-of-text token at ``end - 1``."""
 
 
 class TokenFile(NamedTuple):
-    """A unit's tokens, their index, and what each bucket holds (int64, shape (buckets,)); separators are tokens too."""
+    """The tokens of a unit, their index, and the counts of each bucket: int64 [buckets]. Separators count as tokens."""
 
     payload: Tokens
     index: pa.Table
@@ -44,12 +44,12 @@ class TokenFile(NamedTuple):
 def build_token_file(
     ids: pa.Array | pa.ChunkedArray, source: str, batch: TokenBatch, *, eos_id: int, buckets: int, seed: int
 ) -> TokenFile:
-    """The token files of documents ``ids`` of one source, whose tokens ``batch`` holds in the same order.
+    """Return the token file of documents of one source; ``batch`` has their tokens in the order of ``ids``.
 
-    ``buckets`` is a power of two. Raises ValueError if the numbers of ids, lengths and tokens do not agree.
+    ``buckets`` is a power of two. Raises ValueError if the numbers of ids, lengths and tokens disagree.
     """
     if len(ids) != len(batch.lengths) or int(batch.lengths.sum()) != len(batch.tokens):
-        raise ValueError(f"{len(ids)} ids, {len(batch.lengths)} lengths and {len(batch.tokens)} tokens do not agree")
+        raise ValueError(f"{len(ids)} ids, {len(batch.lengths)} lengths and {len(batch.tokens)} tokens disagree")
     bucket = document_buckets(ids, buckets, seed)
     order = np.argsort(bucket, kind="stable")
     ends = np.cumsum(batch.lengths[order] + 1)
@@ -72,12 +72,12 @@ def build_token_file(
 
 
 def document_buckets(ids: pa.Array | pa.ChunkedArray, buckets: int, seed: int) -> Int64s:
-    """Each document's bucket, shape (documents,): a hash of its id and the seed, modulo a power of two."""
+    """Return the bucket of each document, a hash of its id and the seed modulo a power of two: int64 [documents]."""
     return (hash_ids(id_words(ids), hash_key("bucket", seed)) & np.uint64(buckets - 1)).astype(np.int64)
 
 
 def read_bucket(file: str | IO[bytes], bucket: int) -> pa.Table:
-    """The index rows of one bucket, in the order of the payload. Raises ValueError if there is no such bucket."""
+    """Return the index rows of a bucket, in the order of the payload. Raises ValueError if there is no such bucket."""
     with pq.ParquetFile(file) as index:
         if not 0 <= bucket < index.num_row_groups:
             raise ValueError(f"no bucket {bucket} in a token index of {index.num_row_groups} buckets")
@@ -99,7 +99,7 @@ def _constant(value: str, rows: int) -> Any:
 
 
 def bucket_rows(token_file: TokenFile) -> Iterator[pa.Table]:
-    """The index rows of each bucket, empty ones too: a row group each of the file that ``read_bucket`` reads."""
+    """Yield the index rows of each bucket, including empty ones: the row groups of the file for ``read_bucket``."""
     start = 0
     for documents in token_file.bucket_documents.tolist():
         yield token_file.index.slice(start, documents)

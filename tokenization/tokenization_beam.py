@@ -1,4 +1,4 @@
-"""Beam's view of tokenization: one task samples and trains, then every unit is encoded."""
+"""PTransforms of tokenization: one task samples documents and trains a tokenizer, then every unit is encoded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from gristmill.store.attempts import Attempt
 from gristmill.store.counts import RecordCounts
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.tokenization.id_hashing import id_words
-from gristmill.tokenization.token_encoder import Encoder, TokenBatch, open_encoder
+from gristmill.tokenization.token_batch import TokenBatch
+from gristmill.tokenization.token_encoder import Encoder, open_encoder
 from gristmill.tokenization.token_file import TOKEN_INDEX_SCHEMA, bucket_rows, build_token_file
 from gristmill.tokenization.tokenizer_compression import measure_compression
 from gristmill.tokenization.tokenizer_sample import sampled
@@ -28,7 +29,7 @@ SAMPLE_COLUMNS = ["id", "source", "lang", "text"]
 
 
 class SampleWork(NamedTuple):
-    """Final document files with the threshold of each one's source, and the rows that their receipts announce."""
+    """Document files, each with the sampling threshold of its source, and the number of rows by their receipts."""
 
     files: tuple[tuple[str, int], ...]
     seed: int
@@ -36,35 +37,35 @@ class SampleWork(NamedTuple):
 
 
 class ReadSample(ReadUnits):
-    """The one task of the tokenizer to blocks ``(rows looked at, sampled rows)``."""
+    """Reads the sample of the tokenizer's only task as pairs of the rows read and the sampled rows."""
 
     def __init__(self) -> None:
         super().__init__(read_sample)
 
 
 class TrainTokenizer(WriteUnits):
-    """A ``tokenizer.json`` trained on the sample, or the pinned one, and how well it compresses the sample."""
+    """Writes the ``tokenizer.json`` trained on the sample or given by the recipe, and its compression of the sample."""
 
     def __init__(self, stage: StageDirectory, section: TokenizerSection) -> None:
-        super().__init__(stage, partial(TokenizerFold, section))
+        super().__init__(stage, partial(TokenizerWriter, section))
 
 
 class EncodeDocuments(MapItems):
-    """Blocks of final documents to ``(source, ids, tokens)``."""
+    """Maps blocks of documents to tuples of source, ids and tokens."""
 
     def __init__(self, section: TokenizerSection, tokenizer_url: str) -> None:
-        super().__init__(partial(_encoder, section, tokenizer_url))
+        super().__init__(partial(_load_encoder, section, tokenizer_url))
 
 
 class WriteTokens(WriteUnits):
-    """Token payload and document index as the files of each unit."""
+    """Writes the token payload and the index of documents of each unit."""
 
     def __init__(self, stage: StageDirectory, section: TokenizeSection, eos_id: int) -> None:
-        super().__init__(stage, partial(TokenFold, section, eos_id))
+        super().__init__(stage, partial(TokenFileWriter, section, eos_id))
 
 
 def read_sample(work: SampleWork) -> Iterator[tuple[int, pa.Table] | UnitSummary]:
-    """Row groups of which any row is sampled are read whole; of the others only the ids."""
+    """Yield the sampled rows of each row group. Only ids are read from row groups without sampled rows."""
     rows = 0
     for url, threshold in work.files:
         with storage.open_input(url) as opened:
@@ -73,13 +74,15 @@ def read_sample(work: SampleWork) -> Iterator[tuple[int, pa.Table] | UnitSummary
                 ids = file.read_row_group(group, ["id"])["id"]
                 chosen = sampled(id_words(ids), threshold, work.seed)
                 rows += len(ids)
-                wanted = file.read_row_group(group, SAMPLE_COLUMNS).filter(pa.array(chosen)) if chosen.any() else _NONE
-                yield len(ids), wanted
+                sampled_rows = (
+                    file.read_row_group(group, SAMPLE_COLUMNS).filter(pa.array(chosen)) if chosen.any() else _NO_ROWS
+                )
+                yield len(ids), sampled_rows
     yield UnitSummary(rows, rows, work.rows)
 
 
-class TokenizerFold:
-    """Holds the sample, at most ``sample_bytes`` of text and a little, until the tokenizer is trained."""
+class TokenizerWriter:
+    """Collects the sample, about ``sample_bytes`` of text, then trains the tokenizer and writes it."""
 
     def __init__(self, section: TokenizerSection, attempt: Attempt) -> None:
         self.section = section
@@ -94,11 +97,9 @@ class TokenizerFold:
         return rows
 
     def finish(self, end: UnitSummary) -> tuple[RecordCounts, Mapping[str, Any]]:
-        pinned = self.section.path
+        path = self.section.path
         text = (
-            storage.read_bytes(pinned).decode()
-            if pinned
-            else train_bpe((text for *_, text in self.sample), self.section)
+            storage.read_bytes(path).decode() if path else train_bpe((text for *_, text in self.sample), self.section)
         )
         encoder = open_encoder(text, self.section)
         self.tokenizer.write(text.encode(), encoder.vocab_size)
@@ -112,15 +113,20 @@ class TokenizerFold:
             "dtype": encoder.dtype.name,
             "compression": report,
         }
-        left = self.seen - len(self.sample)
+        not_sampled = self.seen - len(self.sample)
         counts = RecordCounts(
-            end.records, len(self.sample), {"not_sampled": left} if left else {}, {}, end.covered, end.expected
+            end.records,
+            len(self.sample),
+            {"not_sampled": not_sampled} if not_sampled else {},
+            {},
+            end.covered,
+            end.expected,
         )
         return counts, summary
 
 
-class TokenFold:
-    """A unit's tokens: two or four bytes each in memory until the unit is whole."""
+class TokenFileWriter:
+    """Collects the tokens of a unit in memory, two or four bytes each, then writes its files."""
 
     def __init__(self, section: TokenizeSection, eos_id: int, attempt: Attempt) -> None:
         self.section = section
@@ -139,7 +145,7 @@ class TokenFold:
 
     def finish(self, end: UnitSummary) -> tuple[RecordCounts, Mapping[str, Any]]:
         tokens, lengths = (np.concatenate(part) for part in zip(_NO_TOKENS, *self.batches, strict=True))
-        built = build_token_file(
+        token_file = build_token_file(
             pa.concat_arrays([_NO_IDS, *self.ids]),
             self.source,
             TokenBatch(tokens.astype(self.batches[0].tokens.dtype) if self.batches else tokens, lengths),
@@ -147,29 +153,29 @@ class TokenFold:
             buckets=self.section.buckets,
             seed=self.section.seed,
         )
-        self.payload.write(built.payload.tobytes(), len(built.payload))
-        for rows in bucket_rows(built):
+        self.payload.write(token_file.payload.tobytes(), len(token_file.payload))
+        for rows in bucket_rows(token_file):
             self.index.write(rows)
-        documents = int(built.bucket_documents.sum())
+        documents = int(token_file.bucket_documents.sum())
         summary = {
             "tokens": len(tokens),
             "separators": documents,
-            "bucket_tokens": built.bucket_tokens.tolist(),
-            "bucket_documents": built.bucket_documents.tolist(),
+            "bucket_tokens": token_file.bucket_tokens.tolist(),
+            "bucket_documents": token_file.bucket_documents.tolist(),
         }
         return RecordCounts(documents, documents, {}, {}, end.covered, end.expected), summary
 
 
-def _encoder(section: TokenizerSection, tokenizer_url: str) -> Any:
+def _load_encoder(section: TokenizerSection, tokenizer_url: str) -> Any:
     encoder: Encoder = open_encoder(storage.read_bytes(tokenizer_url).decode(), section)
 
-    def step(block: pa.Table) -> tuple[str, pa.Array, TokenBatch]:
-        source = block["source"][0].as_py()  # a unit is of one source
+    def encode(block: pa.Table) -> tuple[str, pa.Array, TokenBatch]:
+        source = block["source"][0].as_py()  # a unit has one source
         return source, block["id"].combine_chunks(), encoder.encode_batch(block["text"].to_pylist())
 
-    return step
+    return encode
 
 
 _NO_IDS = pa.array([], TOKEN_INDEX_SCHEMA.field("id").type)
-_NONE = pa.table({name: pa.array([], pa.string()) for name in SAMPLE_COLUMNS})
+_NO_ROWS = pa.table({name: pa.array([], pa.string()) for name in SAMPLE_COLUMNS})
 _NO_TOKENS = TokenBatch(np.empty(0, np.uint16), np.empty(0, np.int64))

@@ -1,4 +1,4 @@
-"""How well a tokenizer compresses: bytes of UTF-8 per token, for each source and language."""
+"""The compression of a tokenizer: bytes of UTF-8 per token, by source and language."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gristmill.tokenization.token_encoder import Encoder
 
 
 class Compression(NamedTuple):
-    """Sums over the documents of one source in one language; ``lang`` is ``und`` where it is not known."""
+    """Totals of the documents of one source in one language; ``lang`` is ``und`` if it is unknown."""
 
     source: str
     lang: str
@@ -20,12 +20,12 @@ class Compression(NamedTuple):
 
     @property
     def bytes_per_token(self) -> float:
-        """Rounded to 4 digits; 0 where there are no tokens."""
+        """Rounded to 4 digits; 0 without tokens."""
         return round(self.bytes / self.tokens, 4) if self.tokens else 0.0
 
 
 def measure_compression(encoder: Encoder, documents: Iterable[tuple[str, str | None, str]]) -> list[Compression]:
-    """Sums over ``documents`` (source, language, text) without end-of-text tokens, sorted by source and language."""
+    """Return totals of ``documents`` (source, language, text) without end-of-text tokens, by source and language."""
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     for source, lang, text in documents:
         group = sums[source, lang or "und"]

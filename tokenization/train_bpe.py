@@ -1,8 +1,8 @@
-"""Training a byte-level BPE (Sennrich et al. 2016; on bytes as in GPT-2) with the ``tokenizers`` library.
+"""Trains a byte-level BPE tokenizer (Sennrich et al. 2016; on bytes as in GPT-2) with the ``tokenizers`` library.
 
-The result depends on the sample's texts only: not on their order, nor on the number of threads (tested). Word counts
-are sums; the trainer breaks ties by token number; and all 256 bytes are in the alphabet whatever the sample holds, so
-that every Unicode text comes back exactly.
+The result depends only on the texts of the sample, not on their order or the number of threads (tested): word counts
+are sums, and the trainer breaks ties by token number. All 256 bytes are in the alphabet, whatever the sample, so every
+Unicode text can be decoded exactly.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gristmill.tokenization.tokenizer_section import TokenizerSection
 
 
 def train_bpe(texts: Iterable[str], section: TokenizerSection) -> str:
-    """The text of a ``tokenizer.json`` with at most ``section.vocab_size`` entries, as canonical JSON.
+    """Return a ``tokenizer.json`` with at most ``section.vocab_size`` entries, as canonical JSON.
 
     Raises InputError if there is no text to train on.
     """
@@ -32,14 +32,16 @@ def train_bpe(texts: Iterable[str], section: TokenizerSection) -> str:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_not_empty(texts), trainer)
+    tokenizer.train_from_iterator(_require_text(texts), trainer)
     return json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _not_empty(texts: Iterable[str]) -> Iterator[str]:
+def _require_text(texts: Iterable[str]) -> Iterator[str]:
     size = 0
     for text in texts:
         size += len(text)
         yield text
     if size == 0:
-        raise InputError("the tokenizer's sample holds no text: raise sample_bytes, or look why no documents were kept")
+        raise InputError(
+            "the sample of the tokenizer has no text: increase tokenizer.sample_bytes, or check why documents are lost"
+        )

@@ -1,6 +1,6 @@
-"""Streams and shards: every token of every document stands where it should, once an epoch, however units are laid.
+"""Streams and shards: each token of each document occurs once per epoch, at its position, for any division into units.
 
-The corpora here are laid out in memory. Every token of a source differs from every other, so that none is mistaken.
+The corpora are in memory. All tokens of a source are different, so that none can be mistaken for another.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 
 from gristmill.corpus.arrays import UInt32s
 from gristmill.errors import InputError
-from gristmill.mixing import build_shard as shard_module
+from gristmill.mixing import build_shard as build_shard_module
 from gristmill.mixing.build_shard import PIECE_SCHEMA, Shard, build_shard
-from gristmill.mixing.mix_plan import Plan, SourceSize, make_plan
+from gristmill.mixing.mix_plan import MixPlan, SourceSize, make_mix_plan
 from gristmill.mixing.mix_section import MixSection
 from gristmill.mixing.source_stream import SourceStream, join_units
-from gristmill.mixing.token_balance import token_books
+from gristmill.mixing.token_balance import token_balances
 from gristmill.tokenization.id_hashing import id_words
-from gristmill.tokenization.token_encoder import TokenBatch
+from gristmill.tokenization.token_batch import TokenBatch
 from gristmill.tokenization.token_file import TokenFile, build_token_file
 
 EOS = 0
@@ -41,7 +41,7 @@ class TokenDocument(NamedTuple):
 
 
 def documents(source: str, lengths: Sequence[int]) -> list[TokenDocument]:
-    """Documents of the given numbers of tokens, all different."""
+    """Return documents with the given numbers of tokens, all different."""
     first = np.cumsum([1, *lengths]).tolist()
     return [
         TokenDocument(
@@ -53,16 +53,16 @@ def documents(source: str, lengths: Sequence[int]) -> list[TokenDocument]:
 
 
 class TokenCorpus(NamedTuple):
-    """Token files of each source, one a unit."""
+    """The token files of each source, one per unit."""
 
     units: dict[str, list[TokenFile]]
 
     @classmethod
     def of(cls, sources: dict[str, list[list[TokenDocument]]]) -> TokenCorpus:
-        """``sources``: name → units → documents."""
+        """Return the token files of ``sources``: name → units → documents."""
         return cls({name: [_unit(name, unit) for unit in units] for name, units in sources.items()})
 
-    def plan(self, section: MixSection) -> Plan:
+    def plan(self, section: MixSection) -> MixPlan:
         sizes = {
             name: SourceSize(
                 tuple(sum(unit.bucket_documents for unit in units).tolist()),  # type: ignore[union-attr]
@@ -70,9 +70,9 @@ class TokenCorpus(NamedTuple):
             )
             for name, units in self.units.items()
         }
-        return make_plan(sizes, section)
+        return make_mix_plan(sizes, section)
 
-    def streams(self, plan: Plan) -> dict[str, SourceStream]:
+    def streams(self, plan: MixPlan) -> dict[str, SourceStream]:
         return {
             source.source: SourceStream(
                 source, plan.seed, lambda bucket, name=source.source: self.load_bucket(name, bucket)
@@ -89,7 +89,7 @@ class TokenCorpus(NamedTuple):
     def read_tokens(self, source: str, unit: int, start: int, count: int) -> UInt32s:
         return self.units[source][unit].payload[start : start + count]
 
-    def shards(self, plan: Plan) -> list[Shard]:
+    def shards(self, plan: MixPlan) -> list[Shard]:
         streams = self.streams(plan)
         return [
             build_shard(plan, shard, streams, self.read_tokens, eos_id=EOS, dtype="<u4") for shard in range(plan.shards)
@@ -107,18 +107,18 @@ def mix(**changes: Any) -> MixSection:
     return MixSection.model_validate({"sequence_length": 8, "shard_tokens": 40, **changes})
 
 
-def laid(source: str, lengths: Sequence[int], units: int) -> list[list[TokenDocument]]:
-    everything = documents(source, lengths)
-    return [everything[unit::units] for unit in range(units)]
+def divided(source: str, lengths: Sequence[int], units: int) -> list[list[TokenDocument]]:
+    all_documents = documents(source, lengths)
+    return [all_documents[unit::units] for unit in range(units)]
 
 
 @settings(max_examples=60, deadline=None)
 @given(lengths_of, lengths_of, st.integers(1, 3), st.integers(0, 2), st.sampled_from([0.6, 1, 2.5]))
-def test_every_token_is_there_once_an_epoch(
+def test_every_token_occurs_once_per_epoch(
     first: list[int], second: list[int], units: int, seed: int, max_epochs: float
 ) -> None:
-    """The promise of the whole room: nothing is lost, doubled or unaccounted for."""
-    sources = {"a": laid("a", first, units), "b": laid("b", second, 1)}
+    """No token is lost, duplicated or unaccounted for."""
+    sources = {"a": divided("a", first, units), "b": divided("b", second, 1)}
     corpus = TokenCorpus.of(sources)
     try:
         plan = corpus.plan(mix(seed=seed, max_epochs=max_epochs))
@@ -144,39 +144,41 @@ def test_every_token_is_there_once_an_epoch(
         assert len(rows) == sum(count.pieces for count in shard.counts)
     assert not seen or max(seen.values()) == 1
     for source in plan.sources:
-        cropped = plan.cropped(source)
+        cropped = plan.cropped_tokens(source)
         copies = plan.copies(source)
-        due = {
+        expected = {
             (source.source, name, copy, place)
             for (owner, name), document in contents.items()
             if owner == source.source
             for copy in range(copies)
             for place in range(len(document))
         }
-        missing = due - seen.keys()
+        missing = expected - seen.keys()
         assert len(missing) == cropped
         assert {copy for _, _, copy, _ in missing} <= {copies - 1}
-        assert {key for key in seen if key[0] == source.source} <= due
-        books = next(
-            books
-            for books in token_books(plan, corpus.streams(plan), [count for shard in shards for count in shard.counts])
-            if books.source == source.source
+        assert {key for key in seen if key[0] == source.source} <= expected
+        balance = next(
+            balance
+            for balance in token_balances(
+                plan, corpus.streams(plan), [count for shard in shards for count in shard.counts]
+            )
+            if balance.source == source.source
         )
-        assert books.balanced
+        assert balance.balanced
         ends = {name: len(document) - 1 for (owner, name), document in contents.items() if owner == source.source}
-        assert books.cropped_separators == sum(place == ends[name] for _, name, _, place in missing)
+        assert balance.cropped_separators == sum(place == ends[name] for _, name, _, place in missing)
 
 
 @settings(max_examples=25, deadline=None)
 @given(lengths_of, st.integers(1, 5), st.randoms(use_true_random=False))
-def test_shards_do_not_depend_on_units(lengths: list[int], units: int, random: Any) -> None:
-    everything = documents("a", [*lengths, 9])
-    one = TokenCorpus.of({"a": [everything]})
-    shuffled = random.sample(everything, len(everything))
-    other = TokenCorpus.of({"a": [shuffled[unit::units] for unit in range(units)]})
-    plan = one.plan(mix())
-    assert other.plan(mix()) == plan
-    for left, right in zip(one.shards(plan), other.shards(plan), strict=True):
+def test_shards_do_not_depend_on_the_division_into_units(lengths: list[int], units: int, random: Any) -> None:
+    all_documents = documents("a", [*lengths, 9])
+    one_unit = TokenCorpus.of({"a": [all_documents]})
+    shuffled = random.sample(all_documents, len(all_documents))
+    several_units = TokenCorpus.of({"a": [shuffled[unit::units] for unit in range(units)]})
+    plan = one_unit.plan(mix())
+    assert several_units.plan(mix()) == plan
+    for left, right in zip(one_unit.shards(plan), several_units.shards(plan), strict=True):
         assert (left.tokens == right.tokens).all()
         assert left.pieces.equals(right.pieces)
         assert left.counts == right.counts
@@ -184,27 +186,27 @@ def test_shards_do_not_depend_on_units(lengths: list[int], units: int, random: A
 
 @settings(max_examples=25, deadline=None)
 @given(lengths_of, st.integers(1, 7))
-def test_shards_of_any_size_hold_the_same_sequences(lengths: list[int], sequences: int) -> None:
-    corpus = TokenCorpus.of({"a": laid("a", [*lengths, 9], 2), "b": laid("b", [30, 3], 1)})
-    whole, cut = (corpus.shards(corpus.plan(mix(shard_tokens=8 * n))) for n in (10_000, sequences))
-    assert len(whole) == 1
-    assert (np.concatenate([shard.tokens for shard in cut]) == whole[0].tokens).all()
+def test_shards_of_any_size_have_the_same_sequences(lengths: list[int], sequences: int) -> None:
+    corpus = TokenCorpus.of({"a": divided("a", [*lengths, 9], 2), "b": divided("b", [30, 3], 1)})
+    single, several = (corpus.shards(corpus.plan(mix(shard_tokens=8 * n))) for n in (10_000, sequences))
+    assert len(single) == 1
+    assert (np.concatenate([shard.tokens for shard in several]) == single[0].tokens).all()
 
 
 @settings(max_examples=25, deadline=None)
 @given(lengths_of, st.data())
-def test_any_part_of_a_stream_is_that_part_of_the_whole(lengths: list[int], data: st.DataObject) -> None:
-    corpus = TokenCorpus.of({"a": laid("a", [*lengths, 9], 3)})
+def test_any_range_of_a_stream_equals_that_range_of_all_slices(lengths: list[int], data: st.DataObject) -> None:
+    corpus = TokenCorpus.of({"a": divided("a", [*lengths, 9], 3)})
     plan = corpus.plan(mix(max_epochs=3, tokens=8 * (3 * (sum(lengths) + len(lengths) + 10) // 8)))
     stream = corpus.streams(plan)["a"]
-    total = plan.used(plan.sources[0])
+    total = plan.used_tokens(plan.sources[0])
     first = data.draw(st.integers(0, total - 1))
     count = data.draw(st.integers(0, total - first))
     assert expanded(stream.slices(0, total))[first : first + count] == expanded(stream.slices(first, count))
 
 
 def expanded(slices: Any) -> list[tuple[int, int, int]]:
-    """Each token's unit, place in the payload and epoch."""
+    """Return the unit, the position in the payload, and the epoch of each token."""
     return [
         (unit, start + place, copy)
         for unit, start, length, copy in zip(
@@ -214,8 +216,8 @@ def expanded(slices: Any) -> list[tuple[int, int, int]]:
     ]
 
 
-def test_epochs_and_seeds_have_orders_of_their_own() -> None:
-    corpus = TokenCorpus.of({"a": laid("a", [3] * 64, 2)})
+def test_epochs_and_seeds_have_different_orders() -> None:
+    corpus = TokenCorpus.of({"a": divided("a", [3] * 64, 2)})
     epochs = []
     for seed in (0, 1):
         plan = corpus.plan(mix(tokens=2 * 64 * 4, seed=seed))
@@ -229,75 +231,75 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     assert len({tuple(words for words in ids if words in bucket) for ids in epochs}) == 4
 
 
-def test_a_stretch_of_a_stream_loads_only_its_buckets() -> None:
-    corpus = TokenCorpus.of({"a": laid("a", [7] * 64, 2)})
+def test_a_range_of_a_stream_loads_only_its_buckets() -> None:
+    corpus = TokenCorpus.of({"a": divided("a", [7] * 64, 2)})
     plan = corpus.plan(mix())
-    asked: list[int] = []
+    loaded: list[int] = []
 
     def load(bucket: int) -> pa.Table:
-        asked.append(bucket)
+        loaded.append(bucket)
         return corpus.load_bucket("a", bucket)
 
     stream = SourceStream(plan.sources[0], plan.seed, load)
     stream.slices(0, 1)
-    assert len(asked) == 1
+    assert len(loaded) == 1
     stream.slices(0, plan.sources[0].tokens)
-    assert sorted(asked[1:]) == list(range(BUCKETS))
+    assert sorted(loaded[1:]) == list(range(BUCKETS))
 
 
 @pytest.mark.parametrize(("gap", "requests"), [(0, None), (10_000, 2)])
-def test_pieces_close_together_are_read_together(
+def test_pieces_close_to_each_other_are_read_in_one_request(
     gap: int, requests: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard_module, "READ_GAP", gap)
-    corpus = TokenCorpus.of({"a": laid("a", [7] * 64, 2)})
+    monkeypatch.setattr(build_shard_module, "READ_GAP", gap)
+    corpus = TokenCorpus.of({"a": divided("a", [7] * 64, 2)})
     plan = corpus.plan(mix(shard_tokens=160))
-    asked: list[int] = []
+    loaded: list[int] = []
 
     def read(source: str, unit: int, start: int, count: int) -> Any:
-        asked.append(unit)
+        loaded.append(unit)
         return corpus.read_tokens(source, unit, start, count)
 
     shard = build_shard(plan, 0, corpus.streams(plan), read, eos_id=EOS, dtype="<u4")
     assert (shard.tokens == corpus.shards(plan)[0].tokens).all()
-    assert len(asked) == requests if requests else len(asked) > 2
+    assert len(loaded) == requests if requests else len(loaded) > 2
 
 
-def test_files_that_do_not_fit_are_refused() -> None:
-    corpus = TokenCorpus.of({"a": laid("a", [7] * 64, 1)})
+def test_token_files_that_do_not_match_the_plan_are_rejected() -> None:
+    corpus = TokenCorpus.of({"a": divided("a", [7] * 64, 1)})
     plan = corpus.plan(mix())
     streams = corpus.streams(plan)
-    short = build_shard_with(plan, streams, lambda *place: corpus.read_tokens(*place)[:-1])
+    truncated = build_shard_with(plan, streams, lambda *place: corpus.read_tokens(*place)[:-1])
     shifted = build_shard_with(plan, streams, lambda s, u, start, count: np.ones(count, "<u4"))
-    assert "too short" in short
-    assert "does not fit its index" in shifted
+    assert "too short" in truncated
+    assert "does not match its index" in shifted
     wrong = plan.sources[0].model_copy(update={"bucket_tokens": tuple(n + 1 for n in plan.sources[0].bucket_tokens)})
     stream = SourceStream(wrong, plan.seed, lambda bucket: corpus.load_bucket("a", bucket))
-    with pytest.raises(InputError, match="where its plan counted"):
+    with pytest.raises(InputError, match="but its plan counted"):
         stream.slices(0, 8)
 
 
-def build_shard_with(plan: Plan, streams: dict[str, SourceStream], read: Any) -> str:
+def build_shard_with(plan: MixPlan, streams: dict[str, SourceStream], read: Any) -> str:
     with pytest.raises(InputError) as error:
         build_shard(plan, 0, streams, read, eos_id=EOS, dtype="<u4")
     return str(error.value)
 
 
-def test_pieces_have_their_schema() -> None:
+def test_pieces_have_the_declared_schema() -> None:
     assert build_one().pieces.schema.equals(PIECE_SCHEMA)
 
 
 def build_one() -> Shard:
-    corpus = TokenCorpus.of({"a": laid("a", [7] * 9, 1)})
+    corpus = TokenCorpus.of({"a": divided("a", [7] * 9, 1)})
     return corpus.shards(corpus.plan(mix()))[0]
 
 
-def test_books_that_do_not_balance_say_so() -> None:
-    corpus = TokenCorpus.of({"a": laid("a", [7] * 9, 1), "unused": laid("unused", [1], 1)})
+def test_missing_tokens_make_a_balance_unbalanced() -> None:
+    corpus = TokenCorpus.of({"a": divided("a", [7] * 9, 1), "unused": divided("unused", [1], 1)})
     plan = corpus.plan(mix(weights={"unused": 0}))
     counts = [count for shard in corpus.shards(plan) for count in shard.counts]
-    assert all(books.balanced for books in token_books(plan, corpus.streams(plan), counts))
-    lost = token_books(plan, corpus.streams(plan), counts[1:])
-    assert [books.balanced for books in lost] == [False, True]
-    one = counts[0]._replace(separators=counts[0].separators - 1, document_tokens=counts[0].document_tokens + 1)
-    assert not token_books(plan, corpus.streams(plan), [one, *counts[1:]])[0].balanced
+    assert all(balance.balanced for balance in token_balances(plan, corpus.streams(plan), counts))
+    without_a_shard = token_balances(plan, corpus.streams(plan), counts[1:])
+    assert [balance.balanced for balance in without_a_shard] == [False, True]
+    miscounted = counts[0]._replace(separators=counts[0].separators - 1, document_tokens=counts[0].document_tokens + 1)
+    assert not token_balances(plan, corpus.streams(plan), [miscounted, *counts[1:]])[0].balanced

@@ -1,4 +1,4 @@
-"""The global order, against its definition sorted by brute force with exact fractions."""
+"""The global order, compared to its definition sorted by brute force with exact fractions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ sources_of = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 40), mi
 
 
 def by_definition(sequences: dict[str, int], seed: int) -> list[tuple[int, int]]:
-    """Sequence j of n at floor(2**64 (j + u) / n), u the first 16 bits of a hash of seed and name; then by source."""
+    """Sort sequences j of n by floor(2**64 (j + u) / n), with u the first 16 bits of a hash, then by source."""
     rows = []
     for number, (name, n) in enumerate(sorted(sequences.items())):
         offset = Fraction(hash_key("offset", seed, name) >> 48, 1 << 16)
@@ -25,21 +25,21 @@ def by_definition(sequences: dict[str, int], seed: int) -> list[tuple[int, int]]
 
 
 def rows(order: GlobalOrder, first: int, count: int) -> list[tuple[int, int]]:
-    positions = order.sources_at(first, count)
+    positions = order.positions(first, count)
     return list(zip(positions.source.tolist(), positions.sequence.tolist(), strict=True))
 
 
 @settings(max_examples=60, deadline=None)
 @given(sources_of, st.integers(0, 3), st.data())
-def test_any_stretch_is_that_of_the_definition(sequences: dict[str, int], seed: int, data: st.DataObject) -> None:
+def test_any_range_equals_the_definition(sequences: dict[str, int], seed: int, data: st.DataObject) -> None:
     order = GlobalOrder(sequences, seed)
-    whole = by_definition(sequences, seed)
-    assert order.total == len(whole)
-    assert rows(order, 0, order.total) == whole
+    expected = by_definition(sequences, seed)
+    assert order.total == len(expected)
+    assert rows(order, 0, order.total) == expected
     first = data.draw(st.integers(0, order.total))
     count = data.draw(st.integers(0, order.total - first))
-    assert rows(order, first, count) == whole[first : first + count]
-    before = [sum(source == number for source, _ in whole[:first]) for number in range(len(sequences))]
+    assert rows(order, first, count) == expected[first : first + count]
+    before = [sum(source == number for source, _ in expected[:first]) for number in range(len(sequences))]
     assert order.counts_before(first) == before
 
 
@@ -50,11 +50,11 @@ def test_huge_orders_are_exact(counts: list[int], seed: int, data: st.DataObject
     order = GlobalOrder(sequences, seed)
     first = data.draw(st.integers(0, order.total - 1))
     count = min(50, order.total - first)
-    stretch = rows(order, first, count)
+    positions = rows(order, first, count)
     before = order.counts_before(first)
     assert sum(before) == first
     times = []
-    for number, sequence in stretch:
+    for number, sequence in positions:
         assert sequence == before[number]
         before[number] += 1
         offset = Fraction(hash_key("offset", seed, order.sources[number]) >> 48, 1 << 16)
@@ -68,18 +68,18 @@ def test_equal_times_are_sorted_by_source(offset: int, monkeypatch: pytest.Monke
     monkeypatch.setattr("gristmill.mixing.global_order.hash_key", lambda *_: offset)
     sequences = {"a": 4, "b": 2, "c": 8, "d": 3, "e": 4}
     order = GlobalOrder(sequences, 0)
-    whole = sorted(
+    expected = sorted(
         ((j + Fraction(offset >> 48, 1 << 16)) * 2**64 // sequences[name], number, j)
         for number, name in enumerate(order.sources)
         for j in range(sequences[name])
     )
-    for first, (_, number, j) in enumerate(whole):
+    for first, (_, number, j) in enumerate(expected):
         assert rows(order, first, 1) == [(number, j)]
 
 
-def test_every_stretch_has_the_proportions() -> None:
+def test_every_range_has_the_proportions_of_the_sources() -> None:
     order = GlobalOrder({"large": 7000, "middle": 2000, "small": 1000}, seed=4)
-    source = order.sources_at(0, order.total).source
+    source = order.positions(0, order.total).source
     for number, share in enumerate((0.7, 0.2, 0.1)):
         running = np.cumsum(source == number)
         assert np.abs(running - share * np.arange(1, order.total + 1)).max() <= 2
@@ -91,12 +91,12 @@ def test_the_seed_shifts_sources() -> None:
 
 
 @pytest.mark.parametrize(("first", "count"), [(-1, 1), (0, 8), (8, 0), (3, -1)])
-def test_positions_outside_are_refused(first: int, count: int) -> None:
+def test_positions_out_of_range_raise_index_error(first: int, count: int) -> None:
     with pytest.raises(IndexError):
-        GlobalOrder({"a": 3, "b": 4}, 0).sources_at(first, count)
+        GlobalOrder({"a": 3, "b": 4}, 0).positions(first, count)
 
 
-def test_too_many_sequences_are_refused() -> None:
+def test_too_many_sequences_are_rejected() -> None:
     GlobalOrder({"a": 2**40}, 0)
     with pytest.raises(ValueError, match="at most"):
         GlobalOrder({"a": 2**40 + 1}, 0)

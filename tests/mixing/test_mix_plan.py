@@ -1,4 +1,4 @@
-"""The sampling plan: proportions, caps and rounding, checked against their definitions."""
+"""The mix plan: shares, caps and rounding, compared to their definitions."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gristmill.errors import InputError
+from gristmill.mixing.mix_plan import MixPlan, SourceSize, make_mix_plan
 from gristmill.mixing.mix_section import MixSection
-from gristmill.mixing.mix_plan import Plan, SourceSize, make_plan
 
 
 def size(tokens: int) -> SourceSize:
     return SourceSize((1, 0), (tokens, 0))
 
 
-def sequences(plan: Plan) -> dict[str, int]:
+def sequences(plan: MixPlan) -> dict[str, int]:
     return {source.source: source.sequences for source in plan.sources}
 
 
@@ -32,10 +32,10 @@ def mix(**settings: object) -> MixSection:
         ({"a": 600, "b": 400}, {"alpha": 1}, {"a": 60, "b": 40}),
         ({"a": 600, "b": 400}, {"alpha": 0}, {"a": 50, "b": 50}),
         ({"a": 1600, "b": 100}, {"alpha": 0.5}, {"a": 136, "b": 34}),
-        # b's share of 85 sequences is cut to its cap of 4 epochs, and a takes the rest
+        # b's share of 85 sequences is capped at 4 epochs, and a gets the rest
         ({"a": 1600, "b": 100}, {"alpha": 0}, {"a": 130, "b": 40}),
         ({"a": 1600, "b": 100}, {"alpha": 0, "max_epochs": 1.55}, {"a": 155, "b": 15}),
-        # the rest that c cannot take pushes b over its cap in turn
+        # the rest of c's share pushes b over its cap in turn
         ({"a": 9000, "b": 500, "c": 10}, {"alpha": 0, "max_epochs": 1, "tokens": 1470}, {"a": 96, "b": 50, "c": 1}),
         ({"a": 500, "b": 500}, {"weights": {"b": 3.0}, "max_epochs": 2}, {"a": 25, "b": 75}),
         ({"a": 500, "b": 500}, {"weights": {"b": 0}}, {"a": 50, "b": 0}),
@@ -48,14 +48,14 @@ def mix(**settings: object) -> MixSection:
     ],
 )
 def test_shares(tokens: dict[str, int], settings: dict[str, object], expected: dict[str, int]) -> None:
-    plan = make_plan({name: size(count) for name, count in tokens.items()}, mix(**settings))
+    plan = make_mix_plan({name: size(count) for name, count in tokens.items()}, mix(**settings))
     assert sequences(plan) == expected
 
 
 @pytest.mark.parametrize(
     ("tokens", "settings", "message"),
     [
-        ({"a": 100}, {"tokens": 410}, "raise mix.max_epochs"),
+        ({"a": 100}, {"tokens": 410}, "increase mix.max_epochs"),
         ({"a": 9}, {"max_epochs": 1}, "less than one sequence"),
         ({"a": 100}, {"tokens": 9}, "less than one sequence"),
         ({"a": 0}, {}, "less than one sequence"),
@@ -64,9 +64,9 @@ def test_shares(tokens: dict[str, int], settings: dict[str, object], expected: d
         ({"a": 100}, {"weights": {"a": 0}}, "less than one sequence"),
     ],
 )
-def test_impossible_plans_say_why(tokens: dict[str, int], settings: dict[str, object], message: str) -> None:
+def test_impossible_plans_raise_input_error(tokens: dict[str, int], settings: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make_plan({name: size(count) for name, count in tokens.items()}, mix(**settings))
+        make_mix_plan({name: size(count) for name, count in tokens.items()}, mix(**settings))
 
 
 @settings(max_examples=80, deadline=None)
@@ -76,36 +76,36 @@ def test_impossible_plans_say_why(tokens: dict[str, int], settings: dict[str, ob
     st.sampled_from([0.5, 1, 1.37, 4]),
     st.integers(1, 1000),
 )
-def test_plans_keep_their_promises(tokens: dict[str, int], alpha: float, max_epochs: float, part: int) -> None:
-    """Sums are exact, caps hold, and sources below their caps stand within a sequence of the asked proportions."""
+def test_plans_satisfy_their_definition(tokens: dict[str, int], alpha: float, max_epochs: float, part: int) -> None:
+    """Totals are exact, caps hold, and sources below their caps are within a sequence of their shares."""
     possible = sum(int(Fraction(str(max_epochs)) * count / 10) for count in tokens.values())
-    wanted = max(1, possible * part // 1000)
+    total = max(1, possible * part // 1000)
     if possible == 0:
         return
-    section = mix(alpha=alpha, max_epochs=max_epochs, tokens=wanted * 10)
-    plan = make_plan({name: size(count) for name, count in tokens.items()}, section)
-    assert plan.sequences == wanted
-    free = [source for source in plan.sources if not source.capped]
+    section = mix(alpha=alpha, max_epochs=max_epochs, tokens=total * 10)
+    plan = make_mix_plan({name: size(count) for name, count in tokens.items()}, section)
+    assert plan.sequences == total
+    uncapped = [source for source in plan.sources if not source.capped]
     for source in plan.sources:
-        assert plan.used(source) <= Fraction(str(max_epochs)) * source.tokens
-        assert plan.cropped(source) == plan.copies(source) * source.tokens - plan.used(source)
-        assert 0 <= plan.cropped(source) < source.tokens
-    left = wanted - sum(source.sequences for source in plan.sources if source.capped)
-    weights = {source.source: source.tokens**alpha for source in free}
-    for source in free:
-        share = left * weights[source.source] / sum(weights.values())
+        assert plan.used_tokens(source) <= Fraction(str(max_epochs)) * source.tokens
+        assert plan.cropped_tokens(source) == plan.copies(source) * source.tokens - plan.used_tokens(source)
+        assert 0 <= plan.cropped_tokens(source) < source.tokens
+    rest = total - sum(source.sequences for source in plan.sources if source.capped)
+    weights = {source.source: source.tokens**alpha for source in uncapped}
+    for source in uncapped:
+        share = rest * weights[source.source] / sum(weights.values())
         assert abs(source.sequences - share) < 2 + share * 1e-9
 
 
-def test_a_plan_does_not_depend_on_the_order_of_sources_and_survives_json() -> None:
+def test_a_plan_does_not_depend_on_the_order_of_sources_and_round_trips_through_json() -> None:
     sizes = {"b": size(500), "a": size(70)}
-    plan = make_plan(sizes, mix())
-    assert make_plan(dict(reversed(sizes.items())), mix()) == plan
-    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+    plan = make_mix_plan(sizes, mix())
+    assert make_mix_plan(dict(reversed(sizes.items())), mix()) == plan
+    assert MixPlan.model_validate_json(plan.model_dump_json()) == plan
 
 
-def test_shards_cover_the_sequences() -> None:
-    plan = make_plan({"a": size(250)}, mix())
+def test_shards_cover_all_sequences() -> None:
+    plan = make_mix_plan({"a": size(250)}, mix())
     assert [plan.shard_range(shard) for shard in range(plan.shards)] == [(0, 10), (10, 10), (20, 5)]
     for shard in (-1, 3):
         with pytest.raises(IndexError):
@@ -124,6 +124,6 @@ def test_shards_cover_the_sequences() -> None:
         {"tokens": 0},
     ],
 )
-def test_bad_sections_are_refused(settings: dict[str, object]) -> None:
+def test_invalid_sections_are_rejected(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         mix(**settings)

@@ -1,4 +1,4 @@
-"""The trainer's reader: sequences across shards, tracing, and damaged directories."""
+"""Reading mixed shards: sequences across shards, tracing, and damaged directories."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from gristmill.errors import InputError
-from gristmill.mixing.mixed_shards import MixedShards
 from gristmill.mixing.build_shard import PIECE_SCHEMA
+from gristmill.mixing.mixed_shards import MixedShards
 
 LENGTH = 4
 ROWS = (3, 3, 1)
@@ -26,7 +26,7 @@ TOKENS = np.arange(sum(ROWS) * LENGTH, dtype="<u2").reshape(-1, LENGTH)
 
 
 def pieces(first: int, rows: int) -> pa.Table:
-    """Two pieces a sequence, cut after its first token; document numbers run on through the shards."""
+    """Return two pieces per sequence, split after its first token; documents are numbered across all shards."""
     numbers = np.arange(2 * first, 2 * (first + rows))
     starts = [row * LENGTH + place for row in range(rows) for place in (0, 1)]
     return pa.table(
@@ -72,7 +72,7 @@ def write_manifest(root: Path, manifest: dict[str, Any]) -> None:
     (root / "manifest.json").write_text(json.dumps(manifest))
 
 
-def test_any_sequences_can_be_read(tmp_path: Path) -> None:
+def test_any_range_of_sequences_can_be_read(tmp_path: Path) -> None:
     write_mix(tmp_path / "mix")
     shards = MixedShards.open(str(tmp_path / "mix"), verify=True)
     assert (len(shards), shards.sequence_length, shards.vocab_size, shards.eos_id) == (7, 4, 300, 1)
@@ -117,20 +117,20 @@ def test_shards_are_read_from_other_filesystems(tmp_path: Path) -> None:
         memory.rm("/reader-test", recursive=True)
 
 
-def test_damaged_directories_are_refused(tmp_path: Path) -> None:
+def test_damaged_directories_are_rejected(tmp_path: Path) -> None:
     root = tmp_path / "mix"
-    with pytest.raises(InputError, match="finished mix stage"):
+    with pytest.raises(InputError, match="completed mix stage"):
         MixedShards.open(str(root))
     manifest = write_mix(root)
     path = root / "shards" / "shard-00001-1.bin"
     payload = path.read_bytes()
-    for damaged in (payload[:-1], payload + b"x"):
-        path.write_bytes(damaged)
-        with pytest.raises(InputError, match=r"shard-00001-1\.bin.* bytes where 24 are due"):
+    for wrong_size in (payload[:-1], payload + b"x"):
+        path.write_bytes(wrong_size)
+        with pytest.raises(InputError, match=r"shard-00001-1\.bin.* bytes instead of 24"):
             MixedShards.open(str(root))
     path.write_bytes(b"x" + payload[1:])
     MixedShards.open(str(root))
-    with pytest.raises(InputError, match=r"shard-00001-1\.bin.*damaged"):
+    with pytest.raises(InputError, match=r"shard-00001-1\.bin.*corrupt"):
         MixedShards.open(str(root), verify=True)
     path.unlink()
     with pytest.raises(InputError, match=r"shard-00001-1\.bin.*missing"):
@@ -143,17 +143,17 @@ def test_damaged_directories_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="6 of 7 sequences"):
         MixedShards.open(str(root))
     write_manifest(root, manifest | {"units": manifest["units"][1:]})
-    with pytest.raises(InputError, match="does not follow on"):
+    with pytest.raises(InputError, match="is out of sequence"):
         MixedShards.open(str(root))
 
 
-def test_a_shard_cut_short_while_it_is_read_is_named(tmp_path: Path) -> None:
+def test_a_shard_truncated_after_opening_is_reported(tmp_path: Path) -> None:
     write_mix(tmp_path / "mix")
     shards = MixedShards.open(str(tmp_path / "mix"))
     path = tmp_path / "mix" / shards.shards[0].path
     path.write_bytes(path.read_bytes()[:-1])
     assert (shards.tokens(0, 2) == TOKENS[:2]).all()
-    with pytest.raises(InputError, match="cut short"):
+    with pytest.raises(InputError, match="is truncated"):
         shards.tokens(0, 3)
 
 
@@ -161,7 +161,7 @@ def test_a_gpu_node_needs_neither_beam_nor_tokenizers() -> None:
     program = (
         "import sys\n"
         "from gristmill.mixing import build_shard, global_order, mix_plan, mix_section, mixed_shards, source_stream\n"
-        "from gristmill.mixing import token_balance\n"
+        "from gristmill.mixing import token_balance, write_shard\n"
         "print({'apache_beam', 'tokenizers'} & sys.modules.keys())"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)

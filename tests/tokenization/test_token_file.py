@@ -1,4 +1,4 @@
-"""Token files: every document's tokens lie where the index says, by bucket, with a separator behind."""
+"""Token files: the index locates the tokens of every document, by bucket, followed by a separator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.tokenization.token_encoder import TokenBatch
+from gristmill.tokenization.token_batch import TokenBatch
 from gristmill.tokenization.token_file import (
     TOKEN_INDEX_SCHEMA,
     TokenFile,
@@ -30,15 +30,15 @@ documents_of = st.lists(
 
 
 def build(documents: list[tuple[bytes, list[int]]], buckets: int, dtype: str = "<u2") -> TokenFile:
-    tokens = np.array([token for _, one in documents for token in one], dtype)
-    batch = TokenBatch(tokens, np.array([len(one) for _, one in documents], np.int64))
+    tokens = np.array([token for _, document_tokens in documents for token in document_tokens], dtype)
+    batch = TokenBatch(tokens, np.array([len(document_tokens) for _, document_tokens in documents], np.int64))
     ids = pa.array([name for name, _ in documents], pa.binary(16))
     return build_token_file(ids, "web", batch, eos_id=EOS, buckets=buckets, seed=3)
 
 
 @settings(max_examples=60, deadline=None)
 @given(documents_of, st.sampled_from([1, 2, 16]), st.sampled_from(["<u2", "<u4"]))
-def test_index_and_payload_fit(documents: list[tuple[bytes, list[int]]], buckets: int, dtype: str) -> None:
+def test_the_index_matches_the_payload(documents: list[tuple[bytes, list[int]]], buckets: int, dtype: str) -> None:
     built = build(documents, buckets, dtype)
     assert built.payload.dtype == dtype
     rows = built.index.to_pylist()
@@ -46,7 +46,7 @@ def test_index_and_payload_fit(documents: list[tuple[bytes, list[int]]], buckets
         name: [*tokens, EOS] for name, tokens in documents
     }
     assert [row["start"] for row in rows] == [0, *(row["end"] for row in rows)][: len(rows)]
-    position = {name: place for place, (name, _) in enumerate(documents)}
+    position = {name: position for position, (name, _) in enumerate(documents)}
     order = [(row["bucket"], position[row["id"]]) for row in rows]
     assert order == sorted(order)
     assert {row["source"] for row in rows} <= {"web"}
@@ -74,8 +74,8 @@ def test_buckets_depend_on_id_and_seed_only_and_are_even() -> None:
     assert abs(np.bincount(buckets, minlength=8) - 1000).max() < 150
 
 
-def test_numbers_that_do_not_agree_are_refused() -> None:
+def test_numbers_that_disagree_are_rejected() -> None:
     ids = pa.array([b"x" * 16], pa.binary(16))
     for batch in (TokenBatch(np.zeros(2, "<u2"), np.array([1])), TokenBatch(np.zeros(2, "<u2"), np.array([1, 1]))):
-        with pytest.raises(ValueError, match="do not agree"):
+        with pytest.raises(ValueError, match="disagree"):
             build_token_file(ids, "web", batch, eos_id=EOS, buckets=1, seed=0)

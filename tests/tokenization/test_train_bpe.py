@@ -1,4 +1,4 @@
-"""Training gives the same tokenizer whatever the order of texts and the number of threads."""
+"""Training a tokenizer: the result does not depend on the order of texts or the number of threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from gristmill.tokenization.tokenizer_section import TokenizerSection, TokenizeSection
 from gristmill.tokenization.train_bpe import train_bpe
 
-# Many pairs of equal counts, so that ties decide most merges.
+# Many pairs with equal counts, so that most merges depend on how ties are broken.
 TIES = [f"{a}{b}{c}" for a in "abcdefgh" for b in "ijklmnop" for c in "qrstuvwx"] * 2
 PROGRAM = """
 import random, sys
@@ -36,7 +36,7 @@ def test_training_does_not_depend_on_order_or_threads() -> None:
         assert run.stdout.decode().rstrip("\n") == expected
 
 
-def test_vocabulary_holds_special_tokens_first_and_all_bytes(tokenizer_json: str, section: TokenizerSection) -> None:
+def test_the_vocabulary_has_special_tokens_first_and_all_bytes(tokenizer_json: str, section: TokenizerSection) -> None:
     tokenizer = json.loads(tokenizer_json)
     vocabulary = tokenizer["model"]["vocab"]
     assert [vocabulary[token] for token in section.special_tokens] == [0, 1]
@@ -46,8 +46,8 @@ def test_vocabulary_holds_special_tokens_first_and_all_bytes(tokenizer_json: str
 
 
 @pytest.mark.parametrize("texts", [[], [""]])
-def test_training_on_nothing_says_so(texts: list[str]) -> None:
-    with pytest.raises(ValueError, match="holds no text"):
+def test_training_without_text_is_an_error(texts: list[str]) -> None:
+    with pytest.raises(ValueError, match="has no text"):
         train_bpe(texts, TokenizerSection())
 
 
@@ -70,7 +70,7 @@ def test_min_frequency_is_a_threshold() -> None:
         ("unknown", 1),
     ],
 )
-def test_bad_sections_are_refused(key: str, value: object) -> None:
+def test_invalid_sections_are_rejected(key: str, value: object) -> None:
     with pytest.raises(ValidationError):
         TokenizerSection.model_validate({"vocab_size": 512, key: value})
 

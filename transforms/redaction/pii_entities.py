@@ -81,7 +81,7 @@ PII_ENTITIES: dict[str, PiiEntity] = {
     for entity in (
         PiiEntity("EMAIL_ADDRESS", "bob@example.com", 1.0, _email_finder, by_default=True),
         PiiEntity("IP_ADDRESS", "203.0.113.9", 0.6, _ip_finder, by_default=True),
-        PiiEntity("PHONE_NUMBER", "(212) 555-1234", 0.4, _phone_finder, by_default=True),
+        PiiEntity("PHONE_NUMBER", "212-555-1234", 0.4, _phone_finder, by_default=True),
     )
 }
 """By name. Where matches of two entities overlap, the entity listed first wins."""
