@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from gristmill.classifiers.score import rounded
+from gristmill.classifiers.score import round_scores
 from gristmill.corpus.arrays import Float32s, Float64s
 from gristmill.transforms.quality.judge_section import JudgeSection
 from gristmill.transforms.quality.line_rules import Cut
@@ -57,7 +57,7 @@ def measure_texts(
             batch_rows = rows[part]
             values, cut = measure_batch([texts[row] for row in batch_rows], [langs[row] for row in batch_rows], rules)
             for name, column in signals.items():
-                column[batch_rows] = rounded(values[name])
+                column[batch_rows] = round_scores(values[name])
             for index, text_cut in _text_cuts([len(texts[row]) for row in batch_rows], cut):
                 cuts[batch_rows[index]].append(text_cut)
     return Measurements(signals, cuts)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from gristmill.classifiers.card import read_percentiles
 from gristmill.classifiers.metrics import threshold_for
-from gristmill.classifiers.score import rounded
+from gristmill.classifiers.score import round_scores
 from gristmill.corpus.arrays import Bools, Float32s, Int64s
 from gristmill.errors import InputError
 from gristmill.transforms.quality.scorers import CalibratedScorer, ScorerSection
@@ -31,7 +31,7 @@ class ScoreRule(NamedTuple):
 
     def fails(self, scores: Float32s) -> Bools:
         """Return whether each of ``scores`` [documents] fails; a document without a score (NaN) passes."""
-        threshold = rounded(self.threshold)
+        threshold = round_scores(self.threshold)
         return scores < threshold if self.is_minimum else scores > threshold
 
 
@@ -108,7 +108,7 @@ def _failures(
 ) -> pa.StructArray:
     """Return the failures of ``rules`` at ``rows`` with the values that were compared."""
     values = np.stack([columns[rule.column] for rule in rules], axis=1)[rows, rule_indices]
-    thresholds = rounded([rule.threshold for rule in rules])[rule_indices]
+    thresholds = round_scores([rule.threshold for rule in rules])[rule_indices]
     names = pa.array([rule.column for rule in rules], pa.string()).take(pa.array(rule_indices))
     return pa.StructArray.from_arrays([names, pa.array(values), pa.array(thresholds)], fields=list(FAILURE_TYPE))
 

@@ -200,7 +200,7 @@ else:
 
 
 class AdhocScoreSection(Section):
-    """A single scorer, for the command ``gristmill score``."""
+    """A single scorer, for ``gristmill classifier score``."""
 
     scorer: ScorerChoice
 

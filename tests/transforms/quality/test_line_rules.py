@@ -1,4 +1,4 @@
-"""Line rules at their limits and just beside them, and that what is cut is what they say."""
+"""Line rules at and just beyond their limits."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def cuts(text: str, *rules: LineRuleName, **limits: float) -> list[TextCut]:
     return measure_texts([text], ["en"], [""], section).cuts[0]
 
 
-def left(text: str, *rules: LineRuleName, **limits: float) -> str:
-    """The text after its cuts."""
+def apply_cuts(text: str, *rules: LineRuleName, **limits: float) -> str:
+    """Return the text without what is cut."""
     for cut in reversed(cuts(text, *rules, **limits)):
         text = text[: cut.start] + text[cut.end :]
     return text
 
 
 @pytest.mark.parametrize(
-    ("rule", "goes", "stays"),
+    ("rule", "cut_line", "kept_line"),
     [
         ("few_words", "only four words here", "now there are five words"),
         ("few_words", "日本語文", "日本語文字"),
@@ -57,9 +57,9 @@ def left(text: str, *rules: LineRuleName, **limits: float) -> str:
         ("boilerplate", "Sign in", "Significant"),
     ],
 )
-def test_a_line_that_goes_and_one_beside_it_that_stays(rule: LineRuleName, goes: str, stays: str) -> None:
-    assert left(f"{stays}\n{goes}\n{stays}", rule) == f"{stays}\n{stays}"
-    assert cuts(stays, rule) == []
+def test_line_just_beyond_and_at_the_limit(rule: LineRuleName, cut_line: str, kept_line: str) -> None:
+    assert apply_cuts(f"{kept_line}\n{cut_line}\n{kept_line}", rule) == f"{kept_line}\n{kept_line}"
+    assert cuts(kept_line, rule) == []
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_a_line_that_goes_and_one_beside_it_that_stays(rule: LineRuleName, goes:
         ("one[1]\ntwo[2][3]", "one\ntwo"),
     ],
 )
-def test_citations_go_out_of_their_lines(text: str, expected: str) -> None:
-    assert left(text, "citations") == expected
+def test_citations_are_cut_out_of_their_lines(text: str, expected: str) -> None:
+    assert apply_cuts(text, "citations") == expected
 
 
-def test_a_citation_hides_no_terminal_mark() -> None:
+def test_citations_after_a_terminal_mark_are_ignored() -> None:
     text = "It is known.[1] [2]\nIt is not known[1]"
-    assert left(text, "citations", "terminal_mark") == "It is known. \n"
-    assert left(text, "terminal_mark") == ""
+    assert apply_cuts(text, "citations", "terminal_mark") == "It is known. \n"
+    assert apply_cuts(text, "terminal_mark") == ""
 
 
 @pytest.mark.parametrize(
@@ -93,30 +93,30 @@ def test_a_citation_hides_no_terminal_mark() -> None:
         ),
     ],
 )
-def test_boilerplate_goes_out_of_short_lines(text: str, expected: str) -> None:
-    assert left(text, "boilerplate").strip() == expected
+def test_boilerplate_is_cut_out_of_short_lines(text: str, expected: str) -> None:
+    assert apply_cuts(text, "boilerplate").strip() == expected
 
 
-def test_the_first_rule_in_order_cuts_a_line() -> None:
+def test_the_first_failing_rule_cuts_the_line() -> None:
     assert cuts("MENU\nb", "one_word", "uppercase") == [TextCut(0, 5, "one_word"), TextCut(5, 6, "one_word")]
     assert cuts("MENU\nb", "uppercase", "one_word")[0].rule == "uppercase"
 
 
-def test_places_are_those_of_the_text_blank_lines_kept() -> None:
+def test_cuts_are_positions_in_the_text_and_keep_blank_lines() -> None:
     text = "\n\nSome words in a line.\n \n 12 \n\nMore words."
-    assert left(text, "numeric") == "\n\nSome words in a line.\n \n\nMore words."
+    assert apply_cuts(text, "numeric") == "\n\nSome words in a line.\n \n\nMore words."
 
 
-def test_numbers_of_a_section() -> None:
-    assert left("one two\nthree", "few_words", min_words=2) == "one two\n"
-    assert left("abc de", "long_word", max_word_length=2) == ""
-    assert left("Abcd\nABcd", "uppercase", max_uppercase=0.25) == "Abcd\n"
+def test_limits_are_configurable() -> None:
+    assert apply_cuts("one two\nthree", "few_words", min_words=2) == "one two\n"
+    assert apply_cuts("abc de", "long_word", max_word_length=2) == ""
+    assert apply_cuts("Abcd\nABcd", "uppercase", max_uppercase=0.25) == "Abcd\n"
 
 
-def test_what_is_cut_is_counted() -> None:
+def test_signals_count_what_is_cut() -> None:
     text = "Seven words of prose are standing here.\nMENU\n12 likes\nThree more words. Read more..."
     values = measure_text(text, "en", section=JudgeSection(preset="refinedweb"))
-    assert values["cut_words"] == pytest.approx(8 / 15, abs=1e-4)  # Read more and the words of its line too
+    assert values["cut_words"] == pytest.approx(8 / 15, abs=1e-4)  # all words of the line with "Read more..." count
     c4 = measure_text(text, "en", section=JudgeSection(preset="c4"))
     assert (c4["sentences"], c4["line_punctuation"]) == (1, 1)
 
@@ -146,16 +146,16 @@ LINES = st.lists(
 
 
 @given(LINES, st.lists(st.sampled_from(get_args(LineRuleName)), unique=True))
-def test_cuts_are_apart_and_in_order(lines: Sequence[str], rules: list[LineRuleName]) -> None:
+def test_cuts_are_disjoint_and_in_order(lines: Sequence[str], rules: list[LineRuleName]) -> None:
     text = "\n".join(lines)
-    found = cuts(text, *rules)
-    assert all(0 <= cut.start < cut.end <= len(text) for cut in found)
-    assert all(one.end <= other.start for one, other in itertools.pairwise(found))
-    assert {cut.rule for cut in found} <= set(rules)
+    text_cuts = cuts(text, *rules)
+    assert all(0 <= cut.start < cut.end <= len(text) for cut in text_cuts)
+    assert all(first.end <= second.start for first, second in itertools.pairwise(text_cuts))
+    assert {cut.rule for cut in text_cuts} <= set(rules)
 
 
 @given(LINES)
-def test_c4_leaves_what_c4_would_leave_again(lines: Sequence[str]) -> None:
+def test_c4_line_rules_are_idempotent(lines: Sequence[str]) -> None:
     rules = get_args(C4LineRule)
-    once = left("\n".join(lines), *rules)
-    assert left(once, *rules) == once
+    once = apply_cuts("\n".join(lines), *rules)
+    assert apply_cuts(once, *rules) == once

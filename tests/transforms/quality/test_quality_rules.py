@@ -1,4 +1,4 @@
-"""Rules at their thresholds and just beside them; one document and a table of documents say the same."""
+"""Quality rules at and just beyond their thresholds; verdicts on one document and on a table of documents."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ GOOD = dict.fromkeys(SIGNALS, 0.0) | {
 }
 
 
-def failed(
+def failed_rules(
     changes: dict[str, float], section: JudgeSection | None = None, lang: str = "en", source: str = "web"
 ) -> list[str]:
     section = section or JudgeSection(rules=RULE_NAMES)
@@ -60,10 +60,24 @@ def documents(langs: list[str | None], sources: list[str], scores: list[float | 
     )
 
 
-def test_the_tables_of_names_agree() -> None:
+def test_rules_thresholds_and_presets_agree() -> None:
     assert tuple(RULES) == get_args(ThresholdName) == RULE_NAMES[1:]
-    assert {"language_score", *Thresholds.model_fields} == set(RULES)
+    assert ("language_score", *Thresholds.model_fields) == tuple(RULES)
     assert {rule.signal for rule in RULES.values()} <= {"lang_score", *SIGNALS}
+    assert {preset for rule in RULES.values() for preset in rule.presets} == set(PRESETS) == set(get_args(PresetName))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_apply_the_rules_that_list_them(preset: str) -> None:
+    expected = {"language", *(name for name, rule in RULES.items() if preset in rule.presets)}
+    assert set(PRESETS[preset].rules) == expected
+    assert len(PRESETS[preset].rules) == len(expected)
+
+
+def test_fineweb_checks_repetition_before_quality() -> None:
+    rules = PRESETS["fineweb"].rules
+    assert rules[:3] == ("language", "language_score", "duplicate_lines")
+    assert rules.index("duplicate_10_grams") + 1 == rules.index("words_min")
 
 
 @pytest.mark.parametrize(
@@ -141,32 +155,32 @@ def test_the_tables_of_names_agree() -> None:
         ("lang_score", float("nan"), []),
     ],
 )
-def test_at_a_threshold_and_beside_it(signal: str, value: float, expected: list[str]) -> None:
-    assert failed({signal: value}) == expected
+def test_value_at_and_beyond_the_threshold(signal: str, value: float, expected: list[str]) -> None:
+    assert failed_rules({signal: value}) == expected
 
 
-def test_the_trap_of_float32_is_real() -> None:
-    """Unrounded, the threshold's own value would fail on both sides: 0.1 in float32 is more than 0.1, 0.3 too."""
+def test_float32_values_equal_their_thresholds_once_rounded() -> None:
+    """Unrounded, 0.1 and 0.3 as float32 would exceed the maxima 0.1 and 0.3."""
     assert float(np.float32(0.1)) > 0.1
     assert float(np.float32(0.3)) > 0.3
-    assert failed({"hash_ratio": float(np.float32(0.1)), "ellipsis_lines": float(np.float32(0.3))}) == []
+    assert failed_rules({"hash_ratio": float(np.float32(0.1)), "ellipsis_lines": float(np.float32(0.3))}) == []
 
 
 @pytest.mark.parametrize(
     ("languages", "lang", "expected"),
     [(None, None, []), (("en", "de"), "de", []), (("en",), "de", ["language"]), (("en",), None, ["language"])],
 )
-def test_language(languages: tuple[str, ...] | None, lang: Any, expected: list[str]) -> None:
-    assert failed({}, JudgeSection(languages=languages), lang=lang) == expected
+def test_language_rule(languages: tuple[str, ...] | None, lang: Any, expected: list[str]) -> None:
+    assert failed_rules({}, JudgeSection(languages=languages), lang=lang) == expected
 
 
-def test_the_order_of_the_recipe_decides_the_reason() -> None:
+def test_the_first_failed_rule_in_the_recipe_is_the_reason() -> None:
     bad = {"stop_words": 0.0, "words": 10.0, "hash_ratio": 1.0}
-    assert failed(bad) == ["words_min", "hashes", "stop_words"]
-    assert failed(bad, JudgeSection(rules=("stop_words", "words_min"))) == ["stop_words", "words_min"]
+    assert failed_rules(bad) == ["words_min", "hashes", "stop_words"]
+    assert failed_rules(bad, JudgeSection(rules=("stop_words", "words_min"))) == ["stop_words", "words_min"]
 
 
-def test_overlays_later_ones_win() -> None:
+def test_the_last_matching_overlay_wins() -> None:
     section = JudgeSection(
         overlays=(
             Overlay(lang="en", thresholds={"words_min": 200}),
@@ -175,23 +189,23 @@ def test_overlays_later_ones_win() -> None:
             Overlay(lang="de", source="code", rules=("words_min",)),
         )
     )
-    assert failed({}, section) == ["words_min"]
-    assert failed({}, section, lang="de") == []
-    assert failed({"words": 5.0}, section, source="short") == []
-    assert failed({"words": 4.0}, section, source="short") == ["words_min"]
-    assert failed({"words": 0.0}, section, source="code") == []
-    assert failed({"words": 0.0}, section, source="code", lang="de") == ["words_min"]
+    assert failed_rules({}, section) == ["words_min"]
+    assert failed_rules({}, section, lang="de") == []
+    assert failed_rules({"words": 5.0}, section, source="short") == []
+    assert failed_rules({"words": 4.0}, section, source="short") == ["words_min"]
+    assert failed_rules({"words": 0.0}, section, source="code") == []
+    assert failed_rules({"words": 0.0}, section, source="code", lang="de") == ["words_min"]
 
 
-def test_languages_without_spaces_have_limits_of_their_own() -> None:
+def test_languages_without_spaces_have_their_own_thresholds() -> None:
     chinese = {"word_length": 1.05, "words": 80.0}
-    assert failed(chinese, lang="zh") == []
-    assert failed(chinese | {"words": 79.0}, lang="zh") == ["words_min"]
-    assert failed(chinese, lang="en") == ["word_length_min"]
-    assert failed(chinese, JudgeSection(language_overlays=()), lang="zh") == ["word_length_min"]
+    assert failed_rules(chinese, lang="zh") == []
+    assert failed_rules(chinese | {"words": 79.0}, lang="zh") == ["words_min"]
+    assert failed_rules(chinese, lang="en") == ["word_length_min"]
+    assert failed_rules(chinese, JudgeSection(language_overlays=()), lang="zh") == ["word_length_min"]
 
 
-def test_explain_says_what_decided() -> None:
+def test_explain_returns_the_compared_values() -> None:
     section = JudgeSection(languages=("en",), rules=("language", "hashes", "stop_words", "language_score"))
     assert explain(GOOD | {"hash_ratio": 0.25, "stop_words": float("nan")}, "en", "web", section) == [
         Check("language", "en", ("en",), True),
@@ -202,7 +216,7 @@ def test_explain_says_what_decided() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad",
+    "invalid",
     [
         {"rules": ["word_min"]},
         {"thresholds": {"word_min": 3}},
@@ -218,43 +232,45 @@ def test_explain_says_what_decided() -> None:
         {"min_lang_score": 1.1},
     ],
 )
-def test_bad_sections_are_refused(bad: dict[str, Any]) -> None:
+def test_invalid_sections_are_rejected(invalid: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        JudgeSection.model_validate(bad)
+        JudgeSection.model_validate(invalid)
 
 
-def test_verdicts_of_a_table() -> None:
+def test_verdicts_on_a_table() -> None:
     rows = [GOOD, GOOD | {"words": 3.0, "stop_words": 0.0}, GOOD | {"words": 3.0}, GOOD, GOOD | {"hash_ratio": 1.0}]
-    found = judge_table(
+    verdicts = judge_table(
         table(rows),
         documents(["en", "en", "en", None, "fr"], ["web", "web", "code", "web", "web"], [0.9, 0.9, 0.9, None, 0.1]),
         JudgeSection(languages=("en", "fr"), overlays=(Overlay(source="code", rules=()),)),
     )
-    assert found.schema == VERDICTS_SCHEMA
-    assert found["kept"].to_pylist() == [True, False, True, False, False]
-    assert found["reason"].to_pylist() == [None, "words_min", None, "language", "language_score"]
-    assert found["value"].to_pylist() == [None, 3.0, None, None, np.float32(0.1)]
-    assert found["threshold"].to_pylist() == [None, 50.0, None, None, np.float32(0.65)]
-    assert found["also"].to_pylist() == [
+    assert verdicts.schema == VERDICTS_SCHEMA
+    assert verdicts["kept"].to_pylist() == [True, False, True, False, False]
+    assert verdicts["reason"].to_pylist() == [None, "words_min", None, "language", "language_score"]
+    assert verdicts["value"].to_pylist() == [None, 3.0, None, None, np.float32(0.1)]
+    assert verdicts["threshold"].to_pylist() == [None, 50.0, None, None, np.float32(0.65)]
+    assert verdicts["also"].to_pylist() == [
         [],
         [{"rule": "stop_words", "value": 0.0, "threshold": 2.0}],
         [],
         [],
         [{"rule": "hashes", "value": 1.0, "threshold": np.float32(0.1)}],
     ]
-    found.validate(full=True)
+    verdicts.validate(full=True)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
-def test_tables_without_failures(rows: int) -> None:
-    found = judge_table(table([GOOD] * rows), documents([None] * rows, ["web"] * rows, [None] * rows), JudgeSection())
-    found.validate(full=True)
-    assert found.schema == VERDICTS_SCHEMA
+def test_verdicts_without_failures(rows: int) -> None:
+    verdicts = judge_table(
+        table([GOOD] * rows), documents([None] * rows, ["web"] * rows, [None] * rows), JudgeSection()
+    )
+    verdicts.validate(full=True)
+    assert verdicts.schema == VERDICTS_SCHEMA
     kept = {"kept": True, "reason": None, "value": None, "threshold": None, "also": []}
-    assert found.to_pylist() == [kept] * rows
+    assert verdicts.to_pylist() == [kept] * rows
 
 
-def test_sidecars_of_other_documents_are_refused() -> None:
+def test_unaligned_sidecars_are_rejected() -> None:
     with pytest.raises(ValueError, match="2 rows of signals, but 1 documents"):
         judge_table(table([GOOD] * 2), documents(["en"], ["web"], [None]), JudgeSection())
 
@@ -267,36 +283,35 @@ TEXTS = st.lists(
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(TEXTS, st.sampled_from(["en", "ja", "xx", None]), st.sampled_from(["a", "b"])), max_size=8))
-def test_a_table_and_one_document_at_a_time_agree(docs: list[tuple[str, str | None, str]]) -> None:
+def test_table_and_single_documents_get_the_same_verdicts(docs: list[tuple[str, str | None, str]]) -> None:
     section = JudgeSection(
         languages=("en", "ja", "xx"),
         thresholds=Thresholds(words_min=20),
         overlays=(Overlay(source="b", rules=("stop_words", "hashes", "words_min")),),
     )
     langs, sources = [lang for _, lang, _ in docs], [source for _, _, source in docs]
-    measured = measure_table([text for text, _, _ in docs], langs, sources, section)
-    found = judge_table(pa.Table.from_batches([measured]), documents(langs, sources, [None] * len(docs)), section)
-    for row, verdict in enumerate(found.to_pylist()):
-        values = {name: np.nan if v is None else v for name, v in measured.slice(row, 1).to_pylist()[0].items()}
+    signals = measure_table([text for text, _, _ in docs], langs, sources, section)
+    verdicts = judge_table(pa.Table.from_batches([signals]), documents(langs, sources, [None] * len(docs)), section)
+    for row, verdict in enumerate(verdicts.to_pylist()):
+        values = {name: np.nan if v is None else v for name, v in signals.slice(row, 1).to_pylist()[0].items()}
         del values["cuts"]
         checks = [check for check in explain(values, langs[row], sources[row], section) if not check.passed]
         assert verdict["kept"] == (not checks)
         assert verdict["reason"] == (checks[0].rule if checks else None)
-        assert [one["rule"] for one in verdict["also"]] == [check.rule for check in checks[1:]]
-        for check, one in zip(checks[1:], verdict["also"], strict=True):
-            assert (one["value"], one["threshold"]) == (np.float32(check.value), np.float32(check.threshold))
+        assert [failure["rule"] for failure in verdict["also"]] == [check.rule for check in checks[1:]]
+        for check, failure in zip(checks[1:], verdict["also"], strict=True):
+            assert (failure["value"], failure["threshold"]) == (np.float32(check.value), np.float32(check.threshold))
 
 
 @given(st.permutations(RULE_NAMES), st.dictionaries(st.sampled_from(sorted(SIGNALS)), st.floats(0, 200)))
-def test_the_order_of_rules_changes_no_verdict(order: list[Any], changes: dict[str, float]) -> None:
-    """Only which of the failed rules is the reason."""
-    shuffled = failed(changes, JudgeSection(rules=order))
-    assert set(shuffled) == set(failed(changes))
+def test_the_order_of_rules_affects_only_the_reason(order: list[Any], changes: dict[str, float]) -> None:
+    shuffled = failed_rules(changes, JudgeSection(rules=order))
+    assert set(shuffled) == set(failed_rules(changes))
     assert shuffled == [rule for rule in order if rule in shuffled]
 
 
 @pytest.mark.parametrize("preset", get_args(PresetName))
-def test_a_preset_is_filled_in_and_given_keys_replace_it(preset: PresetName) -> None:
+def test_recipe_keys_replace_preset_values(preset: PresetName) -> None:
     section = JudgeSection(preset=preset)
     assert section.rules == PRESETS[preset].rules
     assert JudgeSection.model_validate(section.model_dump()) == section
@@ -306,7 +321,7 @@ def test_a_preset_is_filled_in_and_given_keys_replace_it(preset: PresetName) -> 
     assert own.rules == section.rules
 
 
-def test_what_presets_change() -> None:
+def test_preset_values() -> None:
     assert JudgeSection(preset="fineweb").thresholds.sentences == 5
     assert JudgeSection(preset="c4").thresholds.sentences == 3
     assert "terminal_mark" in JudgeSection(preset="c4").lines.rules
@@ -325,7 +340,7 @@ def test_line_rules_by_language_and_source() -> None:
     ]
 
 
-def test_policy_of_the_default_section() -> None:
+def test_default_policy() -> None:
     policy = JudgeSection().policy("en", "web")
     assert isinstance(policy, Policy)
     assert policy.language_wanted
@@ -333,16 +348,16 @@ def test_policy_of_the_default_section() -> None:
     assert policy.thresholds["language_score"] == 0.65
 
 
-def test_human_reviewed_text_is_mostly_kept(shared_data: Path) -> None:
-    """633 pages' main text as people marked it; shops' and listings' short ones may go, articles hardly."""
+def test_human_reviewed_text_is_kept(shared_data: Path) -> None:
+    """At least 98 % of articles and documentation pages, with main text marked by people, are kept."""
     with gzip.open(shared_data / "warc" / "gold.jsonl.gz", "rt", encoding="utf-8") as file:
         pages = [json.loads(line) for line in file]
     articles = [page for page in pages if page["page_type"] in ("article", "documentation")]
     langs = [page["lang"] for page in articles]
     sources = ["web"] * len(articles)
-    measured = pa.Table.from_batches(
+    signals = pa.Table.from_batches(
         [measure_table([page["text"] for page in articles], langs, sources, JudgeSection())]
     )
-    found = judge_table(measured, documents(langs, sources, [None] * len(articles)), JudgeSection())
-    kept = found["kept"].to_pylist()
+    verdicts = judge_table(signals, documents(langs, sources, [None] * len(articles)), JudgeSection())
+    kept = verdicts["kept"].to_pylist()
     assert sum(kept) >= 0.98 * len(kept)

@@ -1,4 +1,4 @@
-"""Signals of small texts whose counts can be seen by eye."""
+"""Signals of short texts that can be counted by hand."""
 
 from __future__ import annotations
 
@@ -56,14 +56,18 @@ from gristmill.transforms.quality.text_batch import MAX_BATCH_CHARACTERS, batch_
         ("The theory and the BAND, with", "stop_words", 3),
         ("a b c d", "top_2_gram", 0),
         ("x yy x yy zzzzz", "top_2_gram", 6 / 11),
-        ("x yy zz x yy, a b A B", "top_2_gram", 6 / 12),  # both pairs twice: the longer one
-        ("go go go go", "top_2_gram", 1),  # no character twice
+        ("x yy zz x yy, a b A B", "top_2_gram", 6 / 12),  # both 2-grams occur twice: the longer one counts
+        ("go go go go", "top_2_gram", 1),  # no character counts twice
         ("a b. A B a b c", "top_2_gram", 6 / 7),
         ("a b c d a b c", "top_3_gram", 6 / 7),
         ("a b c d e a b c d", "top_4_gram", 8 / 9),
         ("a b c d e f A, B! c d e g", "duplicate_5_grams", 10 / 12),
         ("a b c d e f a b c d g", "duplicate_5_grams", 0),
-        ("a b c d e f g a b c d e f h", "duplicate_5_grams", 12 / 14),  # two overlapping ones, each letter once
+        (
+            "a b c d e f g a b c d e f h",
+            "duplicate_5_grams",
+            12 / 14,
+        ),  # overlapping 5-grams: each character counts once
         ("a b c d e f g a b c d e f h", "duplicate_6_grams", 12 / 14),
         ("a b c d e f g a b c d e f h", "duplicate_7_grams", 0),
         ("1 2 3 4 5 6 7 8 9 0 x 1 2 3 4 5 6 7 8 9 0", "duplicate_10_grams", 20 / 21),
@@ -110,13 +114,13 @@ def test_stop_words_by_language(lang: str, text: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize("lang", ["th", "xx", None])
-def test_without_a_list_stop_words_are_not_measured(lang: str | None) -> None:
+def test_stop_words_are_not_measured_without_a_list(lang: str | None) -> None:
     assert math.isnan(measure_text("the and of", lang)["stop_words"])
 
 
 @pytest.mark.parametrize("lang", sorted(STOP_WORDS))
 def test_every_stop_word_is_one_word(lang: str) -> None:
-    """Else its hash could never be met in a text."""
+    """Otherwise its hash would never match a word of a text."""
     hashes = stop_word_hashes(lang)
     assert hashes is not None
     assert len(np.unique(hashes)) == len(STOP_WORDS[lang].split()) >= 8
@@ -155,7 +159,7 @@ PIECES = st.lists(
 
 
 @given(st.one_of(st.text(max_size=60), PIECES), st.sampled_from(["en", "zh", "xx"]))
-def test_signals_fit_their_columns(text: str, lang: str) -> None:
+def test_signals_are_rounded_float32_values(text: str, lang: str) -> None:
     values = measure_text(text, lang, section=JudgeSection(preset="c4"))
     assert list(values) == list(SIGNALS)
     for name, value in values.items():
@@ -171,7 +175,7 @@ def test_signals_fit_their_columns(text: str, lang: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", " ", "\n\n", "word", "one line of words", "🙂🙂", "...", "\ud800", "ab\x00", "日", "x" * 3000]
 )
-def test_nothing_divides_by_zero(variant: Variant, text: str) -> None:
+def test_no_division_by_zero(variant: Variant, text: str) -> None:
     with np.errstate(all="raise"):
         for preset in ("fineweb", "refinedweb"):
             values = measure_text(text, "en", section=JudgeSection(preset=preset, variant=variant))
@@ -180,15 +184,15 @@ def test_nothing_divides_by_zero(variant: Variant, text: str) -> None:
 
 @pytest.mark.parametrize("variant", ["paper", "datatrove", "dclm"])
 @given(texts=st.lists(PIECES, max_size=6), cut=st.integers(0, 6))
-def test_a_document_is_measured_alike_in_any_company(variant: Variant, texts: list[str], cut: int) -> None:
+def test_signals_do_not_depend_on_the_batch(variant: Variant, texts: list[str], cut: int) -> None:
     section = JudgeSection(preset="fineweb", variant=variant)
 
-    def measured(some: list[str]) -> tuple[list[list[float]], list[object]]:
-        found = measure_texts(some, ["en"] * len(some), [""] * len(some), section)
-        return np.array(list(found.signals.values())).T.tolist(), list(found.cuts)
+    def measure(batch: list[str]) -> tuple[list[list[float]], list[object]]:
+        measurements = measure_texts(batch, ["en"] * len(batch), [""] * len(batch), section)
+        return np.array(list(measurements.signals.values())).T.tolist(), list(measurements.cuts)
 
-    together = measured(texts)
-    parts = [measured(texts[:cut]), measured(texts[cut:])]
+    together = measure(texts)
+    parts = [measure(texts[:cut]), measure(texts[cut:])]
     np.testing.assert_array_equal(
         np.array(together[0]).reshape(-1, len(SIGNALS)),
         np.array(parts[0][0] + parts[1][0]).reshape(-1, len(SIGNALS)),
@@ -197,9 +201,7 @@ def test_a_document_is_measured_alike_in_any_company(variant: Variant, texts: li
 
 
 @given(PIECES, st.sampled_from(["\n", "\n \n", "\n\n\n"]), st.sampled_from(["gopher", "c4", "fineweb", "refinedweb"]))
-def test_a_blank_line_at_the_end_changes_only_how_many_characters_there_are(
-    text: str, blank: str, preset: PresetName
-) -> None:
+def test_trailing_blank_lines_affect_only_character_counts(text: str, blank: str, preset: PresetName) -> None:
     section = JudgeSection(preset=preset)
     before, after = measure_text(text, "en", section=section), measure_text(text + blank, "en", section=section)
     changed = {name for name in SIGNALS if before[name] != after[name]}
@@ -207,7 +209,7 @@ def test_a_blank_line_at_the_end_changes_only_how_many_characters_there_are(
 
 
 @given(st.lists(st.integers(0, MAX_BATCH_CHARACTERS * 2), max_size=30))
-def test_batches_hold_every_document_once(lengths: list[int]) -> None:
+def test_batches_contain_every_document_once(lengths: list[int]) -> None:
     parts = [lengths[part] for part in batch_slices(lengths)]
     assert [length for part in parts for length in part] == lengths
     assert all(sum(part[:-1]) < MAX_BATCH_CHARACTERS for part in parts)

@@ -1,4 +1,4 @@
-"""Scoring through Beam: tiers, languages, scores of earlier runs, order of blocks."""
+"""Scoring with Beam: cheap and expensive scorers, languages, scores of earlier runs, order of blocks."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ SECTION = JudgeSection(rules=("words_min",), thresholds={"words_min": 20})
 COLUMNS = ("text", "source", "lang", "lang_score")
 
 
-class Counting:
-    """A scorer that scores a text by its length, and keeps what it was asked."""
+class LengthScorer:
+    """Scores a text by its length, and records the texts."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.scored: list[str] = []
 
     def scores(self, texts: Sequence[str], langs: Sequence[str | None]) -> Any:
-        self.asked += texts
+        self.scored += texts
         return np.array([len(text) for text in texts], np.float32)
 
 
@@ -51,7 +51,7 @@ def words(tmp_path: Path) -> WordLists:
 
 
 def block(texts: Sequence[str], langs: Sequence[str | None] | None = None) -> pa.Table:
-    """Documents with what the rules look at."""
+    """Return documents with the columns that rules compare."""
     langs = langs or ["en"] * len(texts)
     documents = {
         "text": pa.array(texts, pa.large_string()),
@@ -63,23 +63,23 @@ def block(texts: Sequence[str], langs: Sequence[str | None] | None = None) -> pa
     return join_columns([pa.table(documents), signals.select(RULE_COLUMNS)])
 
 
-def written(path: Path, blocks: Sequence[pa.Table]) -> str:
+def write_blocks(path: Path, blocks: Sequence[pa.Table]) -> str:
     with pq.ParquetWriter(path, blocks[0].schema) as writer:
-        for one in blocks:
-            writer.write_table(one, row_group_size=len(one))
+        for table in blocks:
+            writer.write_table(table, row_group_size=len(table))
     return str(path)
 
 
 def work(tmp_path: Path, blocks: Sequence[pa.Table], earlier: Sequence[tuple[str, str, str]] = ()) -> ScoreWork:
-    documents = written(tmp_path / "documents-0.parquet", blocks)
+    documents = write_blocks(tmp_path / "documents-0.parquet", blocks)
     aligned = AlignedFiles((FileColumns(documents, (*COLUMNS, *RULE_COLUMNS)),), sum(map(len, blocks)))
     return ScoreWork(aligned, tuple((FileColumns(url, (column,)), key) for url, column, key in earlier))
 
 
-def test_documents_are_scored_in_tiers(tmp_path: Path, words: WordLists) -> None:
+def test_expensive_scorers_score_documents_that_pass_everything_else(tmp_path: Path, words: WordLists) -> None:
     pytest.importorskip("transformers")
-    dear = Transformer(name="edu", model=transformer(tmp_path / "tiny"), label="high")
-    scorers = [dear, words, FastText(name="quality", languages=("de",))]
+    expensive = Transformer(name="edu", model=transformer(tmp_path / "tiny"), label="high")
+    scorers = [expensive, words, FastText(name="quality", languages=("de",))]
     texts = [[text(True, n), "short", text(False, n, 30) + " sale1" * 30] for n in range(5)]
     stage = StageDirectory(str(tmp_path), "scores", "0" * 16)
     blocks = [block(three, ["en", "en", "en"]) for three in texts]
@@ -94,21 +94,21 @@ def test_documents_are_scored_in_tiers(tmp_path: Path, words: WordLists) -> None
     manifest = stage.write_manifest(units, lambda receipts: {})
     assert manifest.counts.kept == 18
     receipt = manifest.receipts[0]
-    assert receipt.summary == {SCORER_KEYS: {one.column: scorer_key(one) for one in scorers}}
+    assert receipt.summary == {SCORER_KEYS: {scorer.column: scorer_key(scorer) for scorer in scorers}}
     table = pq.read_table(stage.file_url(receipt.file("scores")))
     assert table.schema.names == ["score:edu", "score:bad", "score:quality"]
     edu, bad, quality = (table[name].to_pylist() for name in table.schema.names)
-    assert [one is not None for one in edu] == [True, False, False] * 5  # too short; too many bad words
+    assert [score is not None for score in edu] == [True, False, False] * 5  # too short; too many bad words
     from gristmill.classifiers.transformer import TransformerScorer
 
-    alone = TransformerScorer.load(dear.model, "high").scores([three[0] for three in texts])
+    alone = TransformerScorer.load(expensive.model, "high").scores([three[0] for three in texts])
     assert edu[::3] == alone.tolist()  # block by block, in their order
     assert bad[:2] == [0.0, 0.0]
     assert bad[2] == 500.0
     assert quality == [None] * 15
 
 
-def test_a_later_dear_scorer_sees_what_the_earlier_one_lets_through(tmp_path: Path) -> None:
+def test_expensive_scorers_score_documents_that_pass_earlier_ones(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     from gristmill.classifiers.transformer import TransformerScorer
 
@@ -126,75 +126,79 @@ def test_a_later_dear_scorer_sees_what_the_earlier_one_lets_through(tmp_path: Pa
     receipt = stage.write_manifest({"a"}, lambda receipts: {}).receipts[0]
     table = pq.read_table(stage.file_url(receipt.file("scores")))
     assert table["score:first"].to_pylist() == alone.tolist()
-    assert [one is not None for one in table["score:second"].to_pylist()] == (alone >= middle).tolist()
+    assert [score is not None for score in table["score:second"].to_pylist()] == (alone >= middle).tolist()
 
 
 @pytest.mark.parametrize(
-    ("languages", "langs", "asked"),
+    ("languages", "langs", "expected"),
     [(None, ["en", None, "de"], "abc"), (("en",), ["en", None, "de"], "a"), (("de", "en"), ["en", None, "de"], "ac")],
 )
-def test_only_documents_of_its_languages_are_scored(
-    words: WordLists, languages: tuple[str, ...] | None, langs: list[str | None], asked: str
+def test_scorer_scores_only_documents_in_its_languages(
+    words: WordLists, languages: tuple[str, ...] | None, langs: list[str | None], expected: str
 ) -> None:
-    model = Counting()
-    found = score_block(block(["a", "b", "c"], langs), words.model_copy(update={"languages": languages}), model)
-    assert "".join(model.asked) == asked
-    assert [text for text, score in zip("abc", found, strict=True) if not np.isnan(score)] == list(asked)
+    model = LengthScorer()
+    scores = score_block(block(["a", "b", "c"], langs), words.model_copy(update={"languages": languages}), model)
+    assert "".join(model.scored) == expected
+    assert [text for text, score in zip("abc", scores, strict=True) if not np.isnan(score)] == list(expected)
 
 
 def test_only_missing_scores_are_computed(words: WordLists) -> None:
     known = np.array([7, np.nan, 9, np.nan], np.float32)
     earlier = block(["a", "bb", "ccc", "dddd"]).append_column(f"earlier:{scorer_key(words)}", pa.array(known))
-    model = Counting()
+    model = LengthScorer()
     assert score_block(earlier, words, model).tolist() == [7, 2, 9, 4]
-    assert model.asked == ["bb", "dddd"]
+    assert model.scored == ["bb", "dddd"]
 
 
-def test_a_score_of_an_earlier_run_is_not_told_where_this_run_has_none(words: WordLists) -> None:
+def test_earlier_scores_are_ignored_for_documents_that_are_not_scored(words: WordLists) -> None:
     earlier = block(["a", "bb"]).append_column(f"earlier:{scorer_key(words)}", pa.array([7, 8], pa.float32()))
-    found = score_block(earlier, words, Counting(), np.array([False, True]))
-    assert np.isnan(found[0])
-    assert found[1] == 8
+    scores = score_block(earlier, words, LengthScorer(), np.array([False, True]))
+    assert np.isnan(scores[0])
+    assert scores[1] == 8
 
 
-def test_scores_of_several_earlier_runs_fill_one_another(tmp_path: Path) -> None:
+def test_scores_of_several_earlier_runs_are_merged(tmp_path: Path) -> None:
     def scores(name: str, *groups: list[float | None]) -> str:
-        return written(tmp_path / name, [pa.table({"score:x": pa.array(one, pa.float32())}) for one in groups])
+        return write_blocks(
+            tmp_path / name, [pa.table({"score:x": pa.array(values, pa.float32())}) for values in groups]
+        )
 
     first = scores("first-0.parquet", [1, None], [None])
     second = scores("second-0.parquet", [5, 2], [None])
     blocks = [block(["a", "b"]), block(["c"])]
-    given = work(tmp_path, blocks, [(first, "score:x", "k"), (second, "score:x", "k"), (second, "score:x", "other")])
-    *read, end = read_score_blocks(given)
+    score_work = work(
+        tmp_path, blocks, [(first, "score:x", "k"), (second, "score:x", "k"), (second, "score:x", "other")]
+    )
+    *read, end = read_score_blocks(score_work)
     assert isinstance(end, UnitSummary)
     assert read[0]["earlier:k"].to_pylist() == [1, 2]
     assert np.isnan(read[1]["earlier:k"].to_numpy()).all()
     assert read[0]["earlier:other"].to_pylist() == [5, 2]
 
 
-def test_files_that_are_not_aligned_are_told(tmp_path: Path) -> None:
-    short = written(tmp_path / "short-0.parquet", [pa.table({"score:x": pa.array([1.0], pa.float32())})])
+def test_unaligned_files_are_rejected(tmp_path: Path) -> None:
+    short = write_blocks(tmp_path / "short-0.parquet", [pa.table({"score:x": pa.array([1.0], pa.float32())})])
     with pytest.raises(RunError, match="not row-aligned"):
         list(read_score_blocks(work(tmp_path, [block(["a", "b"])], [(short, "score:x", "k")])))
 
 
-def test_a_key_holds_what_scores_hang_on_and_nothing_else(tmp_path: Path) -> None:
+def test_scorer_key_depends_only_on_what_affects_scores(tmp_path: Path) -> None:
     (tmp_path / "a.arpa").write_text("one")
     (tmp_path / "b.arpa").write_text("one")
     (tmp_path / "c.arpa").write_text("two")
     same = Kenlm(name="lm", model=str(tmp_path / "a.arpa"))
-    alike = [
+    equal = [
         Kenlm(name="other", model=str(tmp_path / "a.arpa")),
         Kenlm(name="lm", model=str(tmp_path / "b.arpa")),
         Kenlm(name="lm", model=str(tmp_path / "a.arpa"), languages=("en",), max=100),
         Kenlm(name="lm", model=str(tmp_path / "a.arpa"), keep=0.3),
     ]
-    assert {scorer_key(one) for one in alike} == {scorer_key(same)}
+    assert {scorer_key(scorer) for scorer in equal} == {scorer_key(same)}
     assert scorer_key(Kenlm(name="lm", model=str(tmp_path / "c.arpa"))) != scorer_key(same)
     assert scorer_key(FastText(name="q")) != scorer_key(FastText(name="q", label="negative"))
 
 
-def test_the_rules_of_this_test_let_long_texts_through() -> None:
+def test_rules_of_this_module_keep_long_texts() -> None:
     rows = block([text(True, 1), "short"])
-    found = judge_table(rows.select(RULE_COLUMNS), rows.select(["source", "lang", "lang_score"]), SECTION)
-    assert found["kept"].to_pylist() == [True, False]
+    verdicts = judge_table(rows.select(RULE_COLUMNS), rows.select(["source", "lang", "lang_score"]), SECTION)
+    assert verdicts["kept"].to_pylist() == [True, False]

@@ -1,4 +1,4 @@
-"""Rules over scores: limits, keep-shares from cards, and verdicts put together."""
+"""Score rules: thresholds of recipes and of models' cards, and failures that are added to verdicts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.classifiers.card import write_card
-from gristmill.classifiers.score import rounded
+from gristmill.classifiers.score import round_scores
 from gristmill.errors import InputError
 from gristmill.pipelines.recipe import parse_recipe
 from gristmill.transforms.quality.score_rules import ScoreRule, add_score_failures, score_rules
@@ -27,7 +27,7 @@ def scorers(*rows: dict[str, Any]) -> tuple[ScorerSection, ...]:
 
 
 @pytest.mark.parametrize(
-    ("floor", "score", "fails"),
+    ("is_minimum", "score", "fails"),
     [
         (True, 0.4999, True),
         (True, 0.5, False),
@@ -38,41 +38,41 @@ def scorers(*rows: dict[str, Any]) -> tuple[ScorerSection, ...]:
         (False, np.nan, False),
     ],
 )
-def test_limits_at_and_beside_them(floor: bool, score: float, fails: bool) -> None:
-    assert ScoreRule("score:q", 0.5, floor).fails(rounded([score])).tolist() == [fails]
+def test_score_at_and_beyond_the_threshold(is_minimum: bool, score: float, fails: bool) -> None:
+    assert ScoreRule("score:q", 0.5, is_minimum).fails(round_scores([score])).tolist() == [fails]
 
 
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 312.4567, 31245.7, 1e-4])
-def test_a_score_is_at_its_own_limit(threshold: float) -> None:
-    scores = rounded([threshold])
+def test_a_score_passes_its_own_value_as_threshold(threshold: float) -> None:
+    scores = round_scores([threshold])
     assert not ScoreRule("score:q", threshold, True).fails(scores).any()
     assert not ScoreRule("score:q", threshold, False).fails(scores).any()
 
 
-def test_limits_of_a_recipe_become_rules() -> None:
+def test_min_and_max_become_rules() -> None:
     words = {"name": "bad", "kind": "words", "lists": {"en": "words.txt"}, "max": 2}
-    found = score_rules(scorers({"name": "good", "kind": "fasttext", "min": 0.2, "max": 0.9}, words))
-    assert found == [
+    rules = score_rules(scorers({"name": "good", "kind": "fasttext", "min": 0.2, "max": 0.9}, words))
+    assert rules == [
         ScoreRule("score:good", 0.2, True),
         ScoreRule("score:good", 0.9, False),
         ScoreRule("score:bad", 2.0, False),
     ]
 
 
-def test_a_keep_share_is_a_limit_of_the_card(tmp_path: Path) -> None:
+def test_keep_takes_the_threshold_from_the_card(tmp_path: Path) -> None:
     model = str(tmp_path / "m.bin")
     write_card(model, {"reference": {"percentiles": [n / 100 for n in range(101)]}})
     assert score_rules([FastText(name="q", model=model, keep=0.1)]) == [ScoreRule("score:q", 0.9, True)]
     assert score_rules([Kenlm(name="q", model=model, keep=0.3)]) == [ScoreRule("score:q", 0.3, False)]
 
 
-def test_a_keep_share_needs_a_card(tmp_path: Path) -> None:
+def test_keep_needs_a_card(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no percentiles of a reference"):
         score_rules([FastText(name="q", model=str(tmp_path / "m.bin"), keep=0.1)])
 
 
 @pytest.mark.parametrize(
-    ("row", "fault"),
+    ("row", "message"),
     [
         ({"name": "Q", "kind": "fasttext"}, "scores.0.name"),
         ({"name": "q", "kind": "fastext"}, "did you mean 'fasttext'"),
@@ -84,12 +84,12 @@ def test_a_keep_share_needs_a_card(tmp_path: Path) -> None:
         ({"name": "q", "kind": "kenlm"}, "scores.0.model is missing"),
     ],
 )
-def test_faults_of_a_recipe_are_told(row: dict[str, Any], fault: str) -> None:
-    with pytest.raises(InputError, match=fault):
+def test_invalid_scorers_are_rejected(row: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         scorers(row)
 
 
-def test_two_scores_of_one_name_are_told() -> None:
+def test_score_names_must_differ() -> None:
     with pytest.raises(InputError, match="two scores are named 'q'"):
         scorers({"name": "q", "kind": "fasttext"}, {"name": "q", "kind": "fasttext"})
 
@@ -99,7 +99,7 @@ def failure(rule: str, value: float, threshold: float) -> dict[str, Any]:
 
 
 def verdict(*failures: dict[str, Any]) -> dict[str, Any]:
-    """A row of verdicts, as one that fails these rules, in this order."""
+    """Return the verdict on a document with these failures, in this order."""
     first = failures[0] if failures else {"rule": None, "value": None, "threshold": None}
     return {
         "kept": not failures,
@@ -134,20 +134,23 @@ LOW, BAD = failure("score:good", 0.25, 0.5), failure("score:bad", 3, 2)
         ([SHORT, HASHES], 0.25, 1, [SHORT, HASHES, LOW]),
     ],
 )
-def test_failures_of_scores_stand_behind_the_others(
+def test_score_failures_come_after_signal_failures(
     before: list[dict[str, Any]], good: float | None, bad: float | None, after: list[dict[str, Any]]
 ) -> None:
-    around = [[], [SHORT, HASHES], before, [SHORT], []]
-    goods, bads = [0.9, 0.9, good, 0.9, 0.25], [0, 0, bad, 0, 0]
-    scores = pa.table({"score:good": pa.array(goods, pa.float32()), "score:bad": pa.array(bads, pa.float32())})
-    found = add_score_failures(table([verdict(*one) for one in around]), scores, RULES)
-    assert found.schema == VERDICTS_SCHEMA
+    verdicts_before = [[], [SHORT, HASHES], before, [SHORT], []]
+    good_scores, bad_scores = [0.9, 0.9, good, 0.9, 0.25], [0, 0, bad, 0, 0]
+    scores = pa.table(
+        {"score:good": pa.array(good_scores, pa.float32()), "score:bad": pa.array(bad_scores, pa.float32())}
+    )
+    merged = add_score_failures(table([verdict(*failures) for failures in verdicts_before]), scores, RULES)
+    assert merged.schema == VERDICTS_SCHEMA
     assert (
-        found.to_pylist() == table([verdict(*one) for one in ([], [SHORT, HASHES], after, [SHORT], [LOW])]).to_pylist()
+        merged.to_pylist()
+        == table([verdict(*failures) for failures in ([], [SHORT, HASHES], after, [SHORT], [LOW])]).to_pylist()
     )
 
 
-def test_no_rules_and_no_rows_change_nothing() -> None:
+def test_without_rules_or_rows_nothing_changes() -> None:
     rows = table([verdict(), verdict(SHORT, HASHES)])
     scores = pa.table(
         {"score:good": pa.array([0.0, 0.0], pa.float32()), "score:bad": pa.array([9.0, 9.0], pa.float32())}
@@ -160,7 +163,7 @@ number = st.none() | st.floats(0, 4, width=32)
 
 
 @given(st.lists(st.tuples(st.lists(st.sampled_from([SHORT, HASHES]), unique_by=id), number, number)))
-def test_row_by_row_it_is_the_same(rows: list[tuple[list[dict[str, Any]], float | None, float | None]]) -> None:
+def test_rows_do_not_affect_each_other(rows: list[tuple[list[dict[str, Any]], float | None, float | None]]) -> None:
     verdicts = table([verdict(*failures) for failures, _, _ in rows])
     scores = pa.table(
         {

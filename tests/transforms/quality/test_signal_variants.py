@@ -1,4 +1,4 @@
-"""The same small texts counted as datatrove and as DCLM count them, by their code; worked out by hand."""
+"""Signals of short texts in each variant; the expected values follow datatrove's and DCLM's code by hand."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from gristmill.transforms.quality.line_rules_section import LineRules
 from gristmill.transforms.quality.measure_signals import measure_text
 from gristmill.transforms.quality.signal_table import Variant
 
-AGAIN = "a b c d e f g a b c d e f h"
-"""27 characters, 14 of them words; two 5-grams and one 6-gram occur twice, and overlap."""
+REPEATING = "a b c d e f g a b c d e f h"
+"""27 characters, 14 of them in words; two 5-grams and one 6-gram occur twice, and overlap."""
 
 
 def value(variant: Variant, text: str, name: str, preset: str = "gopher") -> float:
     lines = LineRules() if preset == "gopher" else None
-    given = {"variant": variant, "preset": preset} | ({"lines": lines} if lines else {})
-    return measure_text(text, "en", section=JudgeSection.model_validate(given))[name]
+    values = {"variant": variant, "preset": preset} | ({"lines": lines} if lines else {})
+    return measure_text(text, "en", section=JudgeSection.model_validate(values))[name]
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def value(variant: Variant, text: str, name: str, preset: str = "gopher") -> flo
         ("ab cd", "top_2_gram", 0, 1, 0),
         ("a b C D c d A B", "top_2_gram", 4 / 8, 3 / 15, 0),
         ("x y aa bb x y aa bb", "top_2_gram", 8 / 12, 6 / 19, 8 / 12),
-        (AGAIN, "duplicate_5_grams", 12 / 14, 5 / 27, 12 / 14),
-        (AGAIN, "duplicate_6_grams", 12 / 14, 6 / 27, 12 / 14),
-        (AGAIN, "duplicate_7_grams", 0, 0, 0),
+        (REPEATING, "duplicate_5_grams", 12 / 14, 5 / 27, 12 / 14),
+        (REPEATING, "duplicate_6_grams", 12 / 14, 6 / 27, 12 / 14),
+        (REPEATING, "duplicate_7_grams", 0, 0, 0),
         ("Is it. Yes! No", "sentences", 3, 3, 3),
         ("See e.g. this.", "sentences", 2, 1, 2),
         ('He goes "home"', "line_punctuation", 1, 0, 1),
@@ -56,12 +56,12 @@ def value(variant: Variant, text: str, name: str, preset: str = "gopher") -> flo
         ("a b\nc d", "newlines", 0.5, 0.25, 0.5),
     ],
 )
-def test_each_tool_counts_in_its_own_way(text: str, name: str, paper: float, datatrove: float, dclm: float) -> None:
-    said = {variant: value(variant, text, name) for variant in ("paper", "datatrove", "dclm")}
-    assert said == pytest.approx({"paper": paper, "datatrove": datatrove, "dclm": dclm}, abs=0.6 * 10**-DIGITS)
+def test_variants_differ_as_documented(text: str, name: str, paper: float, datatrove: float, dclm: float) -> None:
+    values = {variant: value(variant, text, name) for variant in ("paper", "datatrove", "dclm")}
+    assert values == pytest.approx({"paper": paper, "datatrove": datatrove, "dclm": dclm}, abs=0.6 * 10**-DIGITS)
 
 
-def test_datatrove_looks_for_brackets_in_lines_that_come_so_far() -> None:
+def test_datatrove_ignores_brackets_in_lines_removed_earlier() -> None:
     short, javascript, long = "{ x }", "This needs javascript to be on {", "A line of code { that is long."
     assert value("datatrove", short, "curly_brackets", "fineweb") == 1
     assert value("datatrove", "{ x", "curly_brackets", "fineweb") == 0
@@ -70,13 +70,13 @@ def test_datatrove_looks_for_brackets_in_lines_that_come_so_far() -> None:
     assert value("paper", javascript, "curly_brackets", "fineweb") == 1
 
 
-def test_datatrove_does_not_measure_what_it_divides_by_nothing() -> None:
+def test_datatrove_does_not_measure_shares_of_nothing() -> None:
     assert math.isnan(value("datatrove", "", "hash_ratio"))
     assert math.isnan(value("datatrove", "...", "word_length"))
 
 
 @pytest.mark.parametrize(
-    ("line", "goes"),
+    ("line", "is_cut"),
     [
         ("SHOut it", False),
         ("SHOUT it", True),
@@ -90,6 +90,6 @@ def test_datatrove_does_not_measure_what_it_divides_by_nothing() -> None:
         ("3 items in cart", True),
     ],
 )
-def test_words_that_dclm_corrects_away(line: str, goes: bool) -> None:
+def test_dclm_cuts_words_from_lines(line: str, is_cut: bool) -> None:
     text = "These are five plain words\n" + line
-    assert (value("dclm", text, "cut_words", "dclm") > 0) == goes
+    assert (value("dclm", text, "cut_words", "dclm") > 0) == is_cut
