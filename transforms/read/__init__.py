@@ -1,1 +1,1 @@
-"""Readers: from a source's files to units, and from units to records whose bytes are all accounted for."""
+"""Divides the files of sources into units, and reads units into records such that all bytes are accounted for."""

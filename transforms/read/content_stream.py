@@ -1,53 +1,58 @@
-"""A stream of decompressed bytes with a place in it, in bounded memory."""
+"""A stream of decompressed bytes with a position, in bounded memory."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-from gristmill.transforms.read.member_codecs import Chunks, End
+from gristmill.transforms.read.member_codecs import Chunks, MemberEnd
 
 EMPTY_LINE = re.compile(rb"\n\r*\n")
-"""The end of the line before, and an empty line."""
+"""The end of a line and the empty line behind it."""
 
 
-class Content:
-    """``reopen(position)`` gives the chunks from ``position`` of the content on.
+class ContentStream:
+    """A position in a sequence of chunks.
 
-    Bytes since the last ``release`` are kept, so that going back is cheap; going back further decompresses again.
-    ``wanted`` is the reader's note to the chunks: whether it stands inside of something that must go on.
+    Bytes since the last ``release`` are buffered, so that rewinding is cheap; rewinding further decompresses again.
+
+    Attributes:
+        position: Offset of the next byte in the content.
+        inside_record: Set by the parser while it is inside a record, which the next member may continue.
+        end: The end of the last member, once it has been reached.
     """
 
     def __init__(self, reopen: Callable[[int], Chunks]) -> None:
+        """Read the chunks of ``reopen(0)``; ``reopen(position)`` yields the content from ``position`` on."""
         self.position = 0
-        self.wanted = False
-        self.end: End | None = None
+        self.inside_record = False
+        self.end: MemberEnd | None = None
         self._reopen = reopen
         self._chunks = reopen(0)
         self._base = 0
         self._buffer = bytearray()
-        self._taken = b""  # the bytes right before the buffer, where ``take`` went past it
+        self._taken = b""  # the bytes just before the buffer that ``take`` did not buffer
 
     @property
     def size(self) -> int:
-        """Bytes decompressed so far; all of them once ``end`` is known."""
+        """Bytes decompressed so far; the total once ``end`` is known."""
         return self._base + len(self._buffer)
 
     def at_end(self) -> bool:
         return not self.peek(1)
 
     def peek(self, length: int) -> bytes:
-        """The next bytes; fewer at the end."""
+        """Return the next bytes without moving; fewer at the end."""
         while self.size < self.position + length and self._more():
             pass
-        at = self.position - self._base
+        start = self.position - self._base
         with memoryview(self._buffer) as view:
-            return bytes(view[at : at + length])
+            return bytes(view[start : start + length])
 
     def take(self, length: int) -> bytes:
-        """The next bytes, and go behind them; fewer at the end.
+        """Return the next bytes and move behind them; fewer at the end.
 
-        What is not in the buffer does not go through it: most of an archive is taken like that, in one copy.
+        Bytes that are not buffered yet bypass the buffer: most of an archive is read like that, with one copy.
         """
         target = self.position + length
         if target <= self.size or self.end is not None:
@@ -66,7 +71,7 @@ class Content:
         return data
 
     def skip(self, length: int) -> int:
-        """Go ``length`` bytes on without keeping them; returns how many there were."""
+        """Move ``length`` bytes forward without buffering them; return how many there were."""
         target = self.position + length
         while self.size < target:
             self._base += len(self._buffer)
@@ -78,23 +83,23 @@ class Content:
         return self.position - start
 
     def line(self, limit: int) -> bytes:
-        """Up to and with the next line feed, but no more than ``limit`` bytes."""
-        seen = self.position
+        """Return the bytes up to and including the next line feed, but no more than ``limit``."""
+        searched = self.position
         while True:
-            at = self._buffer.find(b"\n", seen - self._base, self.position - self._base + limit)
-            if at >= 0:
-                return self.take(at + 1 - (self.position - self._base))
-            seen = self.size
-            if seen >= self.position + limit or not self._more():
+            index = self._buffer.find(b"\n", searched - self._base, self.position - self._base + limit)
+            if index >= 0:
+                return self.take(index + 1 - (self.position - self._base))
+            searched = self.size
+            if searched >= self.position + limit or not self._more():
                 return self.take(limit)
 
     def release(self) -> None:
-        """Forget the bytes before the present place."""
+        """Discard the buffered bytes before the position."""
         del self._buffer[: self.position - self._base]
         self._base, self._taken = self.position, b""
 
     def rewind(self, position: int) -> None:
-        """Go back to ``position``."""
+        """Move back to ``position``."""
         if position < self._base and position >= self._base - len(self._taken):
             self._buffer[:0] = self._taken[position - self._base :]
             self._base, self._taken = position, b""
@@ -106,23 +111,23 @@ class Content:
         self.position = position
 
     def head(self, limit: int) -> bytes | None:
-        """The lines before the next empty one, and go behind that; None where not all of it is in the buffer."""
-        at = self.position - self._base
-        match = EMPTY_LINE.search(self._buffer, at - 1, at + limit) if at else None
+        """Return the lines before the next empty line and move behind it; None if it is not in the buffer."""
+        start = self.position - self._base
+        match = EMPTY_LINE.search(self._buffer, start - 1, start + limit) if start else None
         if match is None:
             return None
         self.position = self._base + match.end()
-        return bytes(self._buffer[at : match.start() + 1])
+        return bytes(self._buffer[start : match.start() + 1])
 
-    def newlines(self) -> bool:
-        """Go behind the line ends that follow; whether anything follows them."""
+    def skip_newlines(self) -> bool:
+        """Move behind the line ends that follow; return whether anything follows them."""
         while True:
-            at = self.position - self._base
-            if at == len(self._buffer) and not self._more():
+            index = self.position - self._base
+            if index == len(self._buffer) and not self._more():
                 return False
-            if self._buffer[at] not in b"\r\n":
+            if self._buffer[index] not in b"\r\n":
                 return True
-            self.position += 1  # no further: a member may end here
+            self.position += 1  # one byte at a time: a member may end here
 
     def _more(self) -> bool:
         chunk = self._next()
@@ -141,13 +146,13 @@ class Content:
             return None
 
 
-def dropping(chunks: Chunks, length: int) -> Chunks:
-    """``chunks`` without their first ``length`` bytes."""
+def drop_prefix(chunks: Chunks, length: int) -> Chunks:
+    """Yield ``chunks`` without their first ``length`` bytes."""
     while True:
         try:
             chunk = next(chunks)
         except StopIteration as stop:
-            end: End = stop.value
+            end: MemberEnd = stop.value
             return end
         if len(chunk) > length:
             yield chunk[length:]

@@ -1,4 +1,4 @@
-"""Dates as archives and data sets write them, to the one form that documents have."""
+"""Converts dates of archives and data sets to the form that documents use."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _DIGITS = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)")
 
 
 def normalise_date(text: str) -> str | None:
-    """``YYYY-MM-DDTHH:MM:SSZ`` of an ISO 8601 date (UTC where no zone is given) or of 14 digits; None of anything else.
+    """Convert an ISO 8601 date (UTC if it has no zone) or 14 digits to ``YYYY-MM-DDTHH:MM:SSZ``; else return None.
 
-    A date without a time is its midnight. Fractions of a second are cut off.
+    A date without a time means midnight. Fractions of a second are cut off.
     """
     text = text.strip()
     match = _ISO.fullmatch(text) or _DIGITS.fullmatch(text)

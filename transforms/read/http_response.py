@@ -1,7 +1,7 @@
-"""An HTTP response as archived: its status, its media type, and its body without transfer and content encodings.
+"""HTTP responses as archived: status, media type, and body without transfer and content encodings.
 
-Archives often hold bodies that were decoded already under headers that still announce the encoding, so a body is
-decoded where it can be and taken as it is where it evidently is text.
+Archives often hold bodies that were decoded already but whose headers still declare the encoding. So a body that cannot
+be decoded is used as it is if it evidently is text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from fastwarc.stream_io import BrotliReader, ZstdReader
 
 from gristmill.transforms.read.content_stream import EMPTY_LINE
-from gristmill.transforms.read.warc_records import Headers, fields
+from gristmill.transforms.read.warc_records import Headers, parse_fields
 
 _STATUS = re.compile(rb"HTTP/\d+(?:\.\d+)?[ \t]+(\d{3})(?!\d)", re.IGNORECASE)
 _CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
@@ -24,44 +24,44 @@ _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|
 
 
 class BadContentEncodingError(ValueError):
-    """The body is not what its Content-Encoding says, nor text."""
+    """The body neither has its declared Content-Encoding nor is text."""
 
 
-class Response(NamedTuple):
-    """``status`` is None where there is no status line; ``body`` is as stored."""
+class HttpResponse(NamedTuple):
+    """A response; ``status`` is None if there is no status line, and ``body`` is as stored."""
 
     status: int | None
     headers: Headers
     body: bytes
 
 
-def parse_response(block: bytes) -> Response:
-    """Status line, header and the rest of an ``application/http`` block."""
+def parse_response(block: bytes) -> HttpResponse:
+    """Split an ``application/http`` block into status, headers and body."""
     match = _STATUS.match(block)
     if match is None:
-        return Response(None, {}, block)
+        return HttpResponse(None, {}, block)
     first = block.find(b"\n") + 1 or len(block)
     empty = EMPTY_LINE.search(block, first - 1)
     head, body = (block[first:], b"") if empty is None else (block[first : empty.start() + 1], block[empty.end() :])
-    return Response(int(match[1]), fields(head), body)
+    return HttpResponse(int(match[1]), parse_fields(head), body)
 
 
 def media_type(content_type: str, body: bytes) -> str:
-    """Lower-case type without parameters; of an undeclared body, text/html where it begins like a page."""
+    """Return the lower-case type without parameters; if none is declared, text/html if the body begins like a page."""
     declared = re.split("[;,]", content_type, maxsplit=1)[0].strip().lower()
     return declared or ("text/html" if _HTML.match(body[:1024]) else "")
 
 
 def charset(content_type: str) -> str | None:
-    """The charset parameter of a Content-Type, as declared."""
+    """Return the charset parameter of a Content-Type, as declared."""
     match = _CHARSET.search(content_type)
     return match[1] if match else None
 
 
-def decode_body(response: Response, limit: int) -> bytes:
-    """The body without its encodings, cut off behind ``limit + 1`` bytes. Raises BadContentEncodingError.
+def decode_body(response: HttpResponse, limit: int) -> bytes:
+    """Return the body without its encodings, cut off after ``limit + 1`` bytes. Raises BadContentEncodingError.
 
-    No encoding gives more than that, and what was cut off is not decoded further: it is too large already.
+    No encoding is decoded to more than that, and a body that was cut off is not decoded further: it is too large.
     """
     body = response.body
     if "chunked" in response.headers.get("transfer-encoding", "").lower():
@@ -76,7 +76,7 @@ def decode_body(response: Response, limit: int) -> bytes:
 
 
 def _dechunk(body: bytes) -> bytes:
-    """The chunks put together; from the first wrong one on, the body as it is (RFC 9112, section 7.1)."""
+    """Join the chunks; from the first invalid chunk on, the body is used as it is (RFC 9112, section 7.1)."""
     parts: list[bytes] = []
     position = 0
     while match := _CHUNK.match(body, position):
@@ -107,7 +107,7 @@ def _decode_or_keep(decode: Callable[[bytes, int], bytes], encoding: str, body: 
     raise BadContentEncodingError(f"the body is not {encoding}")
 
 
-def _reader(reader: Callable[[io.BytesIO], Any]) -> Callable[[bytes, int], bytes]:
+def _stream_decoder(reader: Callable[[io.BytesIO], Any]) -> Callable[[bytes, int], bytes]:
     def decode(body: bytes, limit: int) -> bytes:
         source = reader(io.BytesIO(body))
         parts: list[bytes] = []
@@ -120,7 +120,7 @@ def _reader(reader: Callable[[io.BytesIO], Any]) -> Callable[[bytes, int], bytes
 
 
 def _gunzip(body: bytes, limit: int) -> bytes:
-    """All members, as RFC 1952 has it (section 2.2); what follows them and is none is left out."""
+    """Decompress all members (RFC 1952, section 2.2); other bytes behind them are ignored."""
     data = b""
     while len(data) < limit and (not data or body.startswith(b"\x1f\x8b")):
         decoder = zlib.decompressobj(31)
@@ -132,7 +132,7 @@ def _gunzip(body: bytes, limit: int) -> bytes:
 
 
 def _undeflate(body: bytes, limit: int) -> bytes:
-    """``deflate`` is zlib by RFC 9110, section 8.4.1.2, and raw DEFLATE by some servers."""
+    """Decompress ``deflate``: zlib by RFC 9110, section 8.4.1.2, but raw DEFLATE from some servers."""
     try:
         return _inflate(zlib.decompressobj(15), body, limit)
     except zlib.error:
@@ -148,6 +148,6 @@ _DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
     "gzip": _gunzip,
     "x-gzip": _gunzip,
     "deflate": _undeflate,
-    "br": _reader(BrotliReader),
-    "zstd": _reader(ZstdReader),
+    "br": _stream_decoder(BrotliReader),
+    "zstd": _stream_decoder(ZstdReader),
 }

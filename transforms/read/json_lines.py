@@ -1,61 +1,67 @@
-"""JSON Lines: one record a line, plain or compressed."""
+"""The format ``jsonl``: one JSON object per line, plain or compressed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from gristmill.corpus.document import Origin
 from gristmill.corpus.record import Dropped, Failed, Raw
-from gristmill.transforms.read.archive_reader import Span
-from gristmill.transforms.read.content_stream import Content, dropping
-from gristmill.transforms.read.member_codecs import Chunks, End, codec_of, members, plain_chunks
-from gristmill.transforms.read.parquet_rows import row_of
-from gristmill.transforms.read.source_section import Fields
-from gristmill.transforms.read.stored_file import Stored
+from gristmill.transforms.read.content_stream import ContentStream, drop_prefix
+from gristmill.transforms.read.member_codecs import Chunks, MemberEnd, detect_codec, plain_chunks, read_members
+from gristmill.transforms.read.row_items import Fields, item_from_row
+from gristmill.transforms.read.source_format import Coverage, Items, SourceFormat
+from gristmill.transforms.read.source_unit import SourceUnit
+from gristmill.transforms.read.stored_file import StoredFile, open_planned
+from gristmill.transforms.read.unit_division import one_unit_per_file
+
+if TYPE_CHECKING:
+    from gristmill.transforms.read.source_section import SourceSection
 
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_lines(
-    stored: Stored, source: str, file: str, fields: Fields, max_bytes: int
-) -> Generator[Raw | Dropped | Failed, None, Span]:
-    """Lines in order; offset and length are those of the decompressed line. Covers the stored file.
+def read_json_lines(unit: SourceUnit, source: SourceSection, max_bytes: int) -> Items:
+    """Yield the lines of a file in order. Coverage is in stored bytes.
 
-    Failures: bad_json, missing_text; truncated or corrupt for what follows damaged compression.
+    The offset and length of an item are those of its line in the decompressed file. Failures: bad_json, missing_text;
+    truncated or corrupt for everything after damaged compression.
     """
-    codec = codec_of(stored, file, lambda head: head.lstrip(_BOM)[:1] in (b"{", b"["))
+    (file,) = unit.files
+    with open_planned(source.root, file) as opened:
+        stored = StoredFile(opened, file.size)
+        codec = detect_codec(stored, file.path, lambda head: head.lstrip(_BOM)[:1] in (b"{", b"["))
 
-    def reopen(position: int) -> Chunks:
-        if codec is None:
-            return plain_chunks(stored, position)
-        return dropping(members(codec, stored, 0, lambda offset: True), position)
+        def reopen(position: int) -> Chunks:
+            if codec is None:
+                return plain_chunks(stored, position)
+            return drop_prefix(read_members(codec, stored, 0, lambda offset: True), position)
 
-    content = Content(reopen)
-    spanned = 0
-    for offset, length, line in _lines(content, max_bytes):
-        if content.end is not None and content.end.damage and not (line or b"").endswith(b"\n"):
-            break
-        spanned += length
-        origin = Origin(source, file, offset, length)
-        if line is None:
-            yield Dropped(origin, "too_large", detail=str(length))
-        elif line.strip():
-            yield _record(origin, line, fields)
-    end = content.end or End(0)
-    gap = Origin(source, file, spanned, content.size - spanned)
-    if end.damage:
-        detail = f"stored bytes from {end.offset} up to {stored.size} cannot be decompressed"
-        yield Failed(gap, end.damage, detail)
-        spanned = content.size
-    elif end.offset < stored.size:
-        yield Failed(gap, "garbage", f"stored bytes from {end.offset} up to {stored.size} are not compressed")
-    return Span(stored.size if spanned == content.size else 0, stored.size)
+        content = ContentStream(reopen)
+        spanned = 0
+        for offset, length, line in _lines(content, max_bytes):
+            if content.end is not None and content.end.damage and not (line or b"").endswith(b"\n"):
+                break
+            spanned += length
+            origin = Origin(unit.source, file.path, offset, length)
+            if line is None:
+                yield Dropped(origin, "too_large", detail=str(length))
+            elif line.strip():
+                yield _item_from_line(origin, line, source.fields)
+        end = content.end or MemberEnd(0)
+        gap = Origin(unit.source, file.path, spanned, content.size - spanned)
+        if end.damage:
+            detail = f"stored bytes from {end.offset} up to {stored.size} cannot be decompressed"
+            yield Failed(gap, end.damage, detail)
+            spanned = content.size
+        elif end.offset < stored.size:
+            yield Failed(gap, "garbage", f"stored bytes from {end.offset} up to {stored.size} are not compressed")
+        return Coverage(stored.size if spanned == content.size else 0, stored.size)
 
 
-def _lines(content: Content, max_bytes: int) -> Iterator[tuple[int, int, bytes | None]]:
-    """Offset, length and bytes of each line; None for one that is longer than ``max_bytes``."""
+def _lines(content: ContentStream, max_bytes: int) -> Iterator[tuple[int, int, bytes | None]]:
+    """Yield the offset, length and bytes of each line; None instead of more than ``max_bytes`` bytes."""
     while not content.at_end():
         content.release()
         offset = content.position
@@ -68,11 +74,21 @@ def _lines(content: Content, max_bytes: int) -> Iterator[tuple[int, int, bytes |
         yield offset, content.position - offset, line
 
 
-def _record(origin: Origin, line: bytes, fields: Fields) -> Raw | Dropped | Failed:
+def _item_from_line(origin: Origin, line: bytes, fields: Fields) -> Raw | Dropped | Failed:
     try:
         record: Any = json.loads(line.decode("utf-8-sig" if origin.offset == 0 else "utf-8"))
     except (ValueError, RecursionError) as error:
         return Failed(origin, "bad_json", str(error))
     if not isinstance(record, dict):
         return Failed(origin, "bad_json", "not an object")
-    return row_of(origin, record, fields)
+    return item_from_row(origin, record, fields)
+
+
+JSONL = SourceFormat(
+    name="jsonl",
+    description="one JSON object per line: plain, gzip, zstd, xz or bzip2",
+    plan=one_unit_per_file,
+    read=read_json_lines,
+    keys=frozenset({"fields"}),
+    core_megabytes_per_second=0.5,
+)

@@ -1,4 +1,4 @@
-"""Beam's view of the readers."""
+"""The Beam transform that reads the units of sources."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any, NamedTuple
 
 from gristmill.transforms.core.core_beam import ReadUnits
 from gristmill.transforms.read.source_section import SourceSection
-from gristmill.transforms.read.source_unit import Unit
-from gristmill.transforms.read.unit_reader import Limits, read_unit
+from gristmill.transforms.read.source_unit import SourceUnit
+from gristmill.transforms.read.unit_reader import ReadLimits, read_unit
 
 
 class SourceWork(NamedTuple):
-    """What a worker needs to read a unit of a source."""
+    """The work of a task that reads a unit of a source."""
 
-    unit: Unit
+    unit: SourceUnit
     source: SourceSection
-    limits: Limits
+    limits: ReadLimits
 
 
 class ReadSources(ReadUnits):
-    """Units of sources to records: ``(unit, Raw | Dropped | Failed)``."""
+    """Read units of sources into ``(unit, Raw | Dropped | Failed)`` pairs. A task's work is a ``SourceWork``."""
 
     def __init__(self) -> None:
-        super().__init__(_read)
+        super().__init__(_read_source)
 
 
-def _read(work: SourceWork) -> Iterator[Any]:
+def _read_source(work: SourceWork) -> Iterator[Any]:
     return read_unit(work.unit, work.source, work.limits)

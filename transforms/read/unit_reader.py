@@ -1,39 +1,33 @@
-"""Units to records: every record met becomes one item, and every byte of the input is accounted for."""
+"""Reads units: every record becomes one item, and every byte of the input is accounted for."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from typing import TypeAlias
+from collections.abc import Iterator
 
 from pydantic import Field
 
 from gristmill.corpus.document import Origin
 from gristmill.corpus.recipe_section import ByteSize, Section
-from gristmill.corpus.record import Dropped, Failed, Raw, UnitSummary
-from gristmill.transforms.read.archive_reader import Span, read_archive
-from gristmill.transforms.read.json_lines import read_lines
-from gristmill.transforms.read.parquet_rows import read_parquet
+from gristmill.corpus.record import UnitSummary
+from gristmill.transforms.read.format_table import FORMATS
+from gristmill.transforms.read.source_format import Item
 from gristmill.transforms.read.source_section import SourceSection
-from gristmill.transforms.read.source_unit import Unit
-from gristmill.transforms.read.stored_file import Stored, open_planned
-from gristmill.transforms.read.text_files import read_file
-
-Item: TypeAlias = Raw | Dropped | Failed
+from gristmill.transforms.read.source_unit import SourceUnit
 
 
-class Limits(Section):
-    """What is too much to read."""
+class ReadLimits(Section):
+    """Limits on what is read."""
 
-    max_bytes: ByteSize = Field(16 * 2**20, ge=1, description="Longest payload of a record, decoded.")
+    max_bytes: ByteSize = Field(16 * 2**20, ge=1, description="Maximum size of a record's decoded payload.")
 
 
-def read_unit(unit: Unit, source: SourceSection, limits: Limits) -> Iterator[Item | UnitSummary]:
-    """Every record of the unit as one item, in order, then the reader's count.
+def read_unit(unit: SourceUnit, source: SourceSection, limits: ReadLimits) -> Iterator[Item | UnitSummary]:
+    """Yield every record of the unit as an item, in order, then a ``UnitSummary``.
 
-    Broken content never raises: what cannot be read is a ``Failed`` whose origin names the gap. Raises OSError where
-    storage fails, InputError where a file changed since the plan or lacks a column that the source names.
+    Damaged content never raises: what cannot be read is a ``Failed`` whose origin names the gap. Raises OSError if
+    storage fails, InputError if a file has changed since planning or lacks a column that the source names.
     """
-    items = _items(unit, source, limits.max_bytes)
+    items = FORMATS[unit.format].read(unit, source, limits.max_bytes)
     records = 0
     names: set[str] = set()
     while True:
@@ -43,51 +37,23 @@ def read_unit(unit: Unit, source: SourceSection, limits: Limits) -> Iterator[Ite
             yield UnitSummary(records, *stop.value)
             return
         records += 1
-        yield item._replace(origin=_distinct(item.origin, names))
+        yield item._replace(origin=_with_distinct_name(item.origin, names))
 
 
-def _items(unit: Unit, source: SourceSection, max_bytes: int) -> Generator[Item, None, Span]:
-    if unit.format in ("text", "code"):
-        return (yield from _whole_files(unit, source, max_bytes))
-    (file,) = unit.files
-    with open_planned(source.root, file) as opened:
-        if unit.format == "parquet":
-            return (yield from read_parquet(opened, file, unit.source, source.fields, max_bytes))
-        stored = Stored(opened, file.size)
-        if unit.format == "jsonl":
-            return (yield from read_lines(stored, unit.source, file.path, source.fields, max_bytes))
-        return (yield from read_archive(stored, unit.source, file.path, unit.start, unit.end, max_bytes))
+def _with_distinct_name(origin: Origin, names: set[str]) -> Origin:
+    """Return ``origin`` with a record id that no earlier record of the unit has.
 
-
-def _whole_files(unit: Unit, source: SourceSection, max_bytes: int) -> Generator[Item, None, Span]:
-    covered = 0
-    for file in unit.files:
-        origin = Origin(unit.source, file.path, 0, file.size)
-        if file.size > max_bytes:
-            covered += file.size
-            yield Dropped(origin, "too_large", detail=str(file.size))
-            continue
-        with open_planned(source.root, file) as opened:
-            data = opened.read()
-        covered += len(data)
-        yield read_file(data, origin)
-    return Span(covered, unit.size)
-
-
-def _distinct(origin: Origin, names: set[str]) -> Origin:
-    """``origin`` with a name that no earlier record of the unit has.
-
-    Broken archives repeat record ids. The first record in the file keeps its id, later ones are named by file and
-    offset, and where records share even those, by a number too.
+    Broken archives repeat record ids. The first record keeps its id; later ones are named by file and offset, and by a
+    number too if several records share an offset.
     """
-    place = f"{origin.file}#{origin.offset}"
-    name = origin.record_id or place
+    position = f"{origin.file}#{origin.offset}"
+    name = origin.record_id or position
     if name in names:
-        name = place
+        name = position
         number = 1
         while name in names:
             number += 1
-            name = f"{place}+{number}"
+            name = f"{position}+{number}"
         origin = origin._replace(record_id=name)
     names.add(name)
     return origin

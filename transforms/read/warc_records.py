@@ -1,8 +1,8 @@
-"""The records in a stream of WARC or ARC bytes (ISO 28500; ARC 1.0 and 2.0, Burner and Kahle 1996).
+"""Parses a stream of WARC or ARC bytes into records (ISO 28500; ARC 1.0 and 2.0, Burner and Kahle 1996).
 
-Archives in the wild are broken in every way, so nothing here raises: consecutive entries span the whole content. Where
-what should be a record is none, an entry with a fault spans it, and reading goes on at the next line that begins one.
-A record whose declared length cannot be right ends where the next record begins.
+Archives are broken in every possible way, so nothing here raises: consecutive entries span the whole content. Bytes
+that are not a record become an entry with a fault, up to the next line that begins a record. A record whose declared
+length cannot be right ends where the next record begins.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from gristmill.transforms.read.content_stream import Content
+from gristmill.transforms.read.content_stream import ContentStream
 
 Headers: TypeAlias = dict[str, str]
-"""Header fields by lower-case name; of repeated ones the first."""
+"""Header fields by lower-case name; the first one if a name repeats."""
 
-MAX_HEAD = 2**16
-"""Longest line, and longest head of a record, in bytes."""
+MAX_HEAD_BYTES = 2**16
+"""Maximum length of a line, and of a record's head, in bytes."""
 
 _WARC = re.compile(rb"WARC/\d+\.\d+[ \t\r]*\n", re.IGNORECASE)
 _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
@@ -35,11 +35,17 @@ _NEWLINES = b"\r\n"
 
 
 class Entry(NamedTuple):
-    """Bytes ``[start, end)`` of the content: a record, or with a ``fault`` what could not be read as one.
+    """Bytes ``[start, end)`` of the content: a record, or bytes that could not be read as one.
 
-    Faults: garbage (no record), truncated, bad_header (no valid length); padding is nothing but line ends.
-
-    ``block`` is the record's block, or as much of its beginning as was to be held; ``length`` is that of all of it.
+    Attributes:
+        start: Offset in the content.
+        end: Offset behind the entry.
+        headers: Header fields, as far as they could be read.
+        block: The record's block, or its beginning if the block is longer than the limit.
+        length: Length of the whole block.
+        fault: Empty for a record, else garbage (no record), truncated, bad_header (no valid length) or padding (only
+            line ends).
+        detail: Explanation of the fault.
     """
 
     start: int
@@ -58,49 +64,51 @@ class _Head(NamedTuple):
 
 
 def begins_record(head: bytes) -> bool:
-    """Whether content that begins with ``head`` begins with a WARC or ARC record."""
+    """Return whether content with the first bytes ``head`` begins with a WARC or ARC record."""
     head = head.lstrip(_NEWLINES)
     return _WARC.match(head) is not None or any(pattern.match(head) for pattern in _ARC)
 
 
-def entries(content: Content, hold: int) -> Iterator[Entry]:
-    """The content's entries in order; of a block longer than ``hold`` bytes only the first ``hold`` are kept."""
+def read_entries(content: ContentStream, max_block_bytes: int) -> Iterator[Entry]:
+    """Yield the content's entries in order; blocks are cut off after ``max_block_bytes``."""
     arc = False
     while True:
-        content.wanted = False
+        content.inside_record = False
         content.release()
         start = content.position
-        if not content.newlines():
+        if not content.skip_newlines():
             if start < content.position:
                 yield Entry(start, content.position, {}, fault="padding")
             return
-        content.wanted = True
-        line = content.line(MAX_HEAD)
-        at = content.position
+        content.inside_record = True
+        line = content.line(MAX_HEAD_BYTES)
+        line_end = content.position
         arc = arc or (start == 0 and _arc_match(line) is not None)
         head = _warc_head(content) if _WARC.match(line) else _arc_head(line) if arc else None
         if head is None:
-            content.wanted = False
-            content.rewind(at - len(line))
+            content.inside_record = False
+            content.rewind(line_end - len(line))
             _find_record(content, arc)
             yield Entry(start, content.position, {}, fault="garbage", detail="no record begins here")
         elif not head.complete:
             yield Entry(start, content.position, head.headers, fault="truncated", detail="the header ends early")
         elif head.length is None:
-            content.wanted = False
+            content.inside_record = False
             _find_record(content, arc)
             yield Entry(start, content.position, head.headers, fault="bad_header", detail="no valid length")
         else:
-            yield _record(content, start, head.headers, head.length, hold, arc)
+            yield _read_record(content, start, head.headers, head.length, max_block_bytes, arc)
 
 
-def _record(content: Content, start: int, headers: Headers, length: int, hold: int, arc: bool) -> Entry:
-    """The record whose block begins here, up to and with the line ends behind it."""
+def _read_record(
+    content: ContentStream, start: int, headers: Headers, length: int, max_block_bytes: int, arc: bool
+) -> Entry:
+    """Return the record whose block begins at the position, including the line ends behind it."""
     body = content.position
-    block = content.take(min(length, hold))
+    block = content.take(min(length, max_block_bytes))
     found = len(block) + content.skip(length - len(block))
     fault, detail = "", ""
-    content.wanted = False
+    content.inside_record = False
     if found < length or not _record_may_end(content, arc):
         declared_end = content.position
         content.rewind(body)
@@ -110,72 +118,73 @@ def _record(content: Content, start: int, headers: Headers, length: int, hold: i
             block = block[:length]
         elif found < length:
             fault, detail = "truncated", f"{found} bytes of the {length} that the header announces"
-    content.newlines()
+    content.skip_newlines()
     return Entry(start, content.position, headers, block, length, fault, detail)
 
 
-def _record_may_end(content: Content, arc: bool) -> bool:
+def _record_may_end(content: ContentStream, arc: bool) -> bool:
+    """Return whether what follows can follow a record."""
     following = content.peek(1)
     return not following or following in _NEWLINES or _record_at(content, arc)
 
 
-def _record_at(content: Content, arc: bool) -> bool:
-    """Whether a record begins right here."""
-    at = content.position
-    line = content.line(MAX_HEAD)
+def _record_at(content: ContentStream, arc: bool) -> bool:
+    """Return whether a record begins at the position."""
+    start = content.position
+    line = content.line(MAX_HEAD_BYTES)
     begins = _WARC.match(line) is not None or (arc and _arc_match(line) is not None)
-    content.rewind(at)
+    content.rewind(start)
     return begins
 
 
-def _find_record(content: Content, arc: bool, stop: int | None = None) -> None:
-    """Go to the next beginning of a record before ``stop``, else to ``stop`` or the content's end."""
+def _find_record(content: ContentStream, arc: bool, stop: int | None = None) -> None:
+    """Move to the next beginning of a record before ``stop``, else to ``stop`` or the end of the content."""
     while stop is None or content.position < stop:
         content.release()
-        at = content.position
-        line = content.line(MAX_HEAD)
+        start = content.position
+        line = content.line(MAX_HEAD_BYTES)
         if not line:
             return
         match = next((m for p in _ARC if (m := p.search(line))), None) if arc else _WARC.search(line)
-        if match and (stop is None or at + match.start() < stop) and (arc or _FIELD.match(content.peek(256))):
-            content.rewind(at + match.start())
+        if match and (stop is None or start + match.start() < stop) and (arc or _FIELD.match(content.peek(256))):
+            content.rewind(start + match.start())
             return
     if stop is not None:
         content.rewind(stop)
 
 
-def _warc_head(content: Content) -> _Head:
-    """The fields up to the empty line. A line that begins with white space goes on with the one before it."""
-    head = content.head(MAX_HEAD)
+def _warc_head(content: ContentStream) -> _Head:
+    """Read the fields up to the empty line. A line that begins with white space continues the previous one."""
+    head = content.head(MAX_HEAD_BYTES)
     if head is not None:
-        headers = fields(head)
+        headers = parse_fields(head)
         return _Head(headers, _length(headers.get("content-length", "")), True)
     headers, name, size = {}, "", 0
-    while line := content.line(MAX_HEAD):
+    while line := content.line(MAX_HEAD_BYTES):
         size += len(line)
         if not line.strip(_NEWLINES):
             return _Head(headers, _length(headers.get("content-length", "")), True)
-        if size > MAX_HEAD:
+        if size > MAX_HEAD_BYTES:
             return _Head(headers, None, True)
-        name = _add_field(headers, decoded(line), name)
+        name = _add_field(headers, decode_header(line), name)
     return _Head(headers, None, False)
 
 
-def fields(head: bytes) -> Headers:
-    """The fields in the lines of a head."""
+def parse_fields(head: bytes) -> Headers:
+    """Parse the fields in the lines of a head."""
     headers: Headers = {}
     name = ""
     try:
         lines = head.decode().split("\n")
     except UnicodeDecodeError:
-        lines = [decoded(line) for line in head.split(b"\n")]
+        lines = [decode_header(line) for line in head.split(b"\n")]
     for line in lines:
         name = _add_field(headers, line, name)
     return headers
 
 
 def _add_field(headers: Headers, line: str, last: str) -> str:
-    """Add a line to ``headers``; ``last`` is the name before it, the result the name of this one."""
+    """Add a line to ``headers``; ``last`` is the name in the previous line. Returns the name in this line."""
     if line[:1] in (" ", "\t") and last:
         headers[last] = f"{headers[last]} {line.strip()}"
         return last
@@ -188,11 +197,11 @@ def _add_field(headers: Headers, line: str, last: str) -> str:
 
 
 def _arc_head(line: bytes) -> _Head | None:
-    """An ARC record's line, told as the fields that a WARC record would have."""
+    """Parse the header line of an ARC record into the fields that a WARC record would have."""
     match = _arc_match(line)
     if match is None:
         return None
-    fields = {name: decoded(value) for name, value in match.groupdict().items() if value is not None}
+    fields = {name: decode_header(value) for name, value in match.groupdict().items() if value is not None}
     url = fields["url"]
     headers = {
         "warc-type": "filedesc" if url.startswith("filedesc:") else "response",
@@ -212,8 +221,8 @@ def _length(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def decoded(value: bytes) -> str:
-    """Text of a header: UTF-8, else Latin-1; never a lone surrogate."""
+def decode_header(value: bytes) -> str:
+    """Decode a header: as UTF-8, else as Latin-1; never to a lone surrogate."""
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Compressing what the readers' tests read."""
+"""Compression for the readers' tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives: every record once, every stored byte accounted for, whatever is broken."""
+"""Archives: every record is read once and every stored byte is accounted for, whatever the damage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from zlib_ng import zlib_ng
 from gristmill.corpus.record import Dropped, Failed, Raw, UnitSummary
 from gristmill.transforms.read.source_section import SourceSection
 from gristmill.transforms.read.unit_planning import plan_units
-from gristmill.transforms.read.unit_reader import Limits, read_unit
+from gristmill.transforms.read.unit_reader import ReadLimits, read_unit
 from tests.transforms.read.packing import lz4
 
 properties = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -43,13 +43,13 @@ class Reading(NamedTuple):
 
 
 def read(folder: Path, *names: str, unit_size: int = 2**28, max_bytes: int = 2**24, format: str = "warc") -> Reading:
-    """All units of a source in the order of the stored file; each must balance."""
+    """Read all units of a source in the order of the stored file; the counts of each must balance."""
     source = SourceSection(name="s", format=format, root=str(folder), paths=names)
     items: list[Raw | Dropped | Failed] = []
     ends = []
     units = sorted(plan_units(source, unit_size), key=lambda unit: (unit.files, unit.start))
     for unit in units:
-        *read_items, end = read_unit(unit, source, Limits(max_bytes=max_bytes))
+        *read_items, end = read_unit(unit, source, ReadLimits(max_bytes=max_bytes))
         assert isinstance(end, UnitSummary)
         assert end.records == len(read_items)
         assert end.covered == end.expected
@@ -62,7 +62,7 @@ def read(folder: Path, *names: str, unit_size: int = 2**28, max_bytes: int = 2**
 def record(
     body: bytes, n: int = 0, head: bytes = b"Content-Type: text/html\r\n", kind: str = "response", **extra: str
 ) -> bytes:
-    """One plain WARC record as warcio writes it."""
+    """Return an uncompressed WARC record as warcio writes it."""
     out = io.BytesIO()
     writer = WARCWriter(out, gzip=False)
     http = None
@@ -90,7 +90,6 @@ def write(folder: Path, data: bytes, name: str = "a.warc.gz") -> Reading:
 
 
 bodies = st.lists(st.binary(max_size=300).map(lambda data: PAGE + data), min_size=1, max_size=12)
-one_body = st.just([PAGE])
 
 
 def records_of(contents: list[bytes]) -> list[bytes]:
@@ -102,7 +101,7 @@ def records_of(contents: list[bytes]) -> list[bytes]:
 
 LAYOUTS = {
     "plain": lambda records: b"".join(records),
-    "member a record": lambda records: b"".join(map(member, records)),
+    "member per record": lambda records: b"".join(map(member, records)),
     "one member": lambda records: member(b"".join(records)),
     "members across records": lambda records: b"".join(
         member(b"".join(records)[at : at + 500]) for at in range(0, len(b"".join(records)), 500)
@@ -116,30 +115,30 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 @properties
 @given(contents=bodies)
-def test_every_layout_gives_every_record(tmp_path: Path, layout: str, contents: list[bytes]) -> None:
+def test_every_layout_yields_every_record(tmp_path: Path, layout: str, contents: list[bytes]) -> None:
     reading = write(tmp_path, LAYOUTS[layout](records_of(contents)), "a.warc")
     assert reading.payloads() == contents
     assert [item.origin.record_id for item in reading.items] == [f"urn:uuid:{n}" for n in range(len(contents))]
     assert len({item.origin.offset for item in reading.items}) == len(contents)
 
 
-@pytest.mark.parametrize("layout", ["plain", "member a record", "zstd", "lz4"])
+@pytest.mark.parametrize("layout", ["plain", "member per record", "zstd", "lz4"])
 def test_offset_and_length_are_those_of_the_stored_record(tmp_path: Path, layout: str) -> None:
     records = records_of([PAGE, PAGE + b"2", PAGE + b"33"])
-    stored = [LAYOUTS[layout]([one]) for one in records]
+    stored = [LAYOUTS[layout]([data]) for data in records]
     reading = write(tmp_path, b"".join(stored), "a.warc")
     data = b"".join(stored)
     assert [data[i.origin.offset :][: i.origin.length] for i in reading.items] == stored
 
 
-def test_in_one_member_places_are_those_of_the_decompressed_file(tmp_path: Path) -> None:
+def test_offsets_in_one_member_are_those_of_the_decompressed_file(tmp_path: Path) -> None:
     records = records_of([PAGE, PAGE + b"2"])
     reading = write(tmp_path, member(b"".join(records)))
     data = b"".join(records)
     assert [data[i.origin.offset :][: i.origin.length] for i in reading.items] == records
 
 
-def test_zstd_with_its_dictionary_in_the_file(tmp_path: Path) -> None:
+def test_zstd_with_a_dictionary_in_the_file(tmp_path: Path) -> None:
     records = records_of([PAGE + bytes([n]) * 50 for n in range(65, 91)])
     dictionary = zstandard.ZstdCompressionDict(b"".join(records)[:4000])
     compressor = zstandard.ZstdCompressor(dict_data=dictionary)
@@ -154,7 +153,7 @@ def test_zstd_with_its_dictionary_in_the_file(tmp_path: Path) -> None:
 
 @properties
 @given(contents=bodies, unit_size=st.integers(300, 3000))
-def test_units_of_any_size_give_every_record_once(tmp_path: Path, contents: list[bytes], unit_size: int) -> None:
+def test_units_of_any_size_yield_every_record_once(tmp_path: Path, contents: list[bytes], unit_size: int) -> None:
     whole = write(tmp_path, b"".join(map(member, records_of(contents))))
     parts = read(tmp_path, "a.warc.gz", unit_size=unit_size)
     assert parts.items == whole.items
@@ -163,7 +162,9 @@ def test_units_of_any_size_give_every_record_once(tmp_path: Path, contents: list
 
 @properties
 @given(contents=bodies, unit_size=st.integers(300, 3000), data=st.data())
-def test_units_agree_about_damage(tmp_path: Path, contents: list[bytes], unit_size: int, data: st.DataObject) -> None:
+def test_units_of_any_size_agree_on_damage(
+    tmp_path: Path, contents: list[bytes], unit_size: int, data: st.DataObject
+) -> None:
     stored = bytearray(b"".join(map(member, records_of(contents))))
     for _ in range(data.draw(st.integers(1, 4))):
         stored[data.draw(st.integers(0, len(stored) - 1))] ^= data.draw(st.integers(1, 255))
@@ -183,7 +184,7 @@ def test_a_file_of_one_member_is_one_unit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @properties
 @given(contents=bodies, data=st.data())
-def test_truncation_is_named_and_costs_the_last_record_only(
+def test_truncation_is_a_failure_and_loses_only_the_last_record(
     tmp_path: Path, layout: str, contents: list[bytes], data: st.DataObject
 ) -> None:
     whole = LAYOUTS[layout](records_of(contents))
@@ -191,11 +192,11 @@ def test_truncation_is_named_and_costs_the_last_record_only(
     reading = write(tmp_path, whole[:cut], "a.warc")
     assert reading.payloads() == contents[: len(reading.payloads())]
     assert all(cause in ("truncated", "garbage") for cause, _, _ in reading.failed())
-    if layout in ("plain", "member a record", "zstd", "lz4"):
+    if layout in ("plain", "member per record", "zstd", "lz4"):
         ends, at = [], 0
-        for one in records_of(contents):
-            ends.append(at := at + len(LAYOUTS[layout]([one])))
-        padding = 4 if layout == "plain" else 0  # a record without the line ends behind it is whole
+        for data_of_record in records_of(contents):
+            ends.append(at := at + len(LAYOUTS[layout]([data_of_record])))
+        padding = 4 if layout == "plain" else 0  # a record is complete without the line ends behind it
         assert len(reading.payloads()) == sum(end - padding <= cut for end in ends)
 
 
@@ -213,14 +214,14 @@ def test_corruption_never_raises_and_is_accounted_for(
 
 @properties
 @given(contents=bodies, data=st.data())
-def test_a_damaged_member_costs_one_record(tmp_path: Path, contents: list[bytes], data: st.DataObject) -> None:
-    stored = [bytearray(member(one)) for one in records_of(contents)]
+def test_a_damaged_member_loses_one_record(tmp_path: Path, contents: list[bytes], data: st.DataObject) -> None:
+    stored = [bytearray(member(data_of_record)) for data_of_record in records_of(contents)]
     hit = data.draw(st.integers(0, len(stored) - 1))
     at = data.draw(st.integers(10, len(stored[hit]) - 1))
     stored[hit][at] ^= data.draw(st.integers(1, 255))
     reading = write(tmp_path, b"".join(stored))
     others = contents[:hit] + contents[hit + 1 :]
-    # The gzip trailer's size field is checked like the checksum: any flipped bit behind the ten header bytes shows.
+    # The gzip trailer's size field is checked like the checksum: any flipped bit behind the header is found.
     assert reading.payloads() == others
     (failure,) = reading.failed()
     assert failure[1:] == (sum(map(len, stored[:hit])), len(stored[hit]))
@@ -229,8 +230,8 @@ def test_a_damaged_member_costs_one_record(tmp_path: Path, contents: list[bytes]
 
 @properties
 @given(contents=bodies, step=st.sampled_from([1, 7, 100, 8192]), data=st.data())
-def test_members_are_inflated_as_zlib_inflates_them(contents: list[bytes], step: int, data: st.DataObject) -> None:
-    """The fast decoder gives the same bytes up to the same damage, wherever that is."""
+def test_members_are_inflated_as_by_zlib(contents: list[bytes], step: int, data: st.DataObject) -> None:
+    """The fast decoder yields the same bytes up to the same damage."""
     stored = bytearray(member(b"".join(contents)) + b"behind")
     at = data.draw(st.integers(0, len(stored) - 7))
     stored[at] ^= data.draw(st.integers(0, 255))
@@ -256,7 +257,7 @@ garbage = st.binary(min_size=1, max_size=200).filter(
 
 @properties
 @given(contents=bodies, junk=garbage, data=st.data())
-def test_garbage_between_members_is_one_named_gap(
+def test_garbage_between_members_is_one_gap(
     tmp_path: Path, contents: list[bytes], junk: bytes, data: st.DataObject
 ) -> None:
     stored = list(map(member, records_of(contents)))
@@ -268,7 +269,7 @@ def test_garbage_between_members_is_one_named_gap(
 
 @properties
 @given(contents=bodies, junk=garbage, data=st.data())
-def test_garbage_between_plain_records_costs_no_record(
+def test_garbage_between_plain_records_loses_no_record(
     tmp_path: Path, contents: list[bytes], junk: bytes, data: st.DataObject
 ) -> None:
     records = records_of(contents)
@@ -280,7 +281,7 @@ def test_garbage_between_plain_records_costs_no_record(
 
 
 @pytest.mark.parametrize("length", ["5", "29", "99999", "999999999999", "-1", "many", ""])
-def test_a_wrong_content_length_costs_no_other_record(tmp_path: Path, length: str) -> None:
+def test_a_wrong_content_length_loses_no_other_record(tmp_path: Path, length: str) -> None:
     first, second, third = records_of([PAGE, PAGE + b"two", PAGE + b"three"])
     declared = b"Content-Length: %d" % (len(first.split(b"\r\n\r\n", 1)[1]) - 4)
     assert declared in first
@@ -289,7 +290,7 @@ def test_a_wrong_content_length_costs_no_other_record(tmp_path: Path, length: st
     assert reading.payloads()[-2:] == [PAGE + b"two", PAGE + b"three"]
 
 
-def test_too_long_a_length_ends_where_the_next_record_begins(tmp_path: Path) -> None:
+def test_a_record_with_too_long_a_length_ends_at_the_next_record(tmp_path: Path) -> None:
     first, second = records_of([PAGE, PAGE + b"two"])
     declared = b"Content-Length: %d" % (len(first.split(b"\r\n\r\n", 1)[1]) - 4)
     reading = write(tmp_path, first.replace(declared, b"Content-Length: 99999") + second, "a.warc")
@@ -297,22 +298,22 @@ def test_too_long_a_length_ends_where_the_next_record_begins(tmp_path: Path) -> 
     assert reading.failed() == []
 
 
-def test_a_truncated_file_names_the_record_that_it_lost(tmp_path: Path) -> None:
-    one, two = map(member, records_of([PAGE, PAGE * 50]))
-    reading = write(tmp_path, one + two[:-30])
-    assert reading.failed() == [("truncated", len(one), len(two) - 30)]
+def test_the_failure_of_a_truncated_file_has_the_id_of_the_lost_record(tmp_path: Path) -> None:
+    first, second = map(member, records_of([PAGE, PAGE * 50]))
+    reading = write(tmp_path, first + second[:-30])
+    assert reading.failed() == [("truncated", len(first), len(second) - 30)]
     assert reading.items[1].origin.record_id == "urn:uuid:1"
 
 
-def test_an_empty_file_holds_nothing(tmp_path: Path) -> None:
+def test_an_empty_file_has_no_records(tmp_path: Path) -> None:
     assert write(tmp_path, b"").items == []
 
 
-def test_what_is_no_archive_at_all_is_one_failure(tmp_path: Path) -> None:
+def test_a_file_that_is_no_archive_is_one_failure(tmp_path: Path) -> None:
     assert write(tmp_path, b"\x89PNG" * 1000, "a.warc").failed() == [("garbage", 0, 4000)]
 
 
-# -- what becomes of records ------------------------------------------------------------------------------------------
+# -- items of records -------------------------------------------------------------------------------------------------
 
 GZIPPED = b"Content-Type: text/html\r\nContent-Encoding: gzip\r\n"
 CASES = [
@@ -366,17 +367,17 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("stored", "kind", "word"), CASES)
-def test_what_becomes_of_a_record(tmp_path: Path, stored: bytes, kind: type, word: str) -> None:
+@pytest.mark.parametrize(("stored", "kind", "expected"), CASES)
+def test_items_of_records(tmp_path: Path, stored: bytes, kind: type, expected: str) -> None:
     (tmp_path / "a.warc").write_bytes(stored)
     (item,) = read(tmp_path, "a.warc", max_bytes=2000).items
     assert type(item) is kind
-    assert word == (
+    assert expected == (
         item.media_type if isinstance(item, Raw) else item.reason if isinstance(item, Dropped) else item.cause
     )
 
 
-def test_wet_gives_text(tmp_path: Path) -> None:
+def test_wet_records_are_texts(tmp_path: Path) -> None:
     (tmp_path / "a.wet.gz").write_bytes(member(record("Grüße".encode(), kind="conversion", Content_Type="text/plain")))
     (item,) = read(tmp_path, "a.wet.gz", format="wet").items
     assert isinstance(item, Raw)
@@ -398,7 +399,7 @@ def test_header_values_can_always_be_written_as_utf8(tmp_path: Path) -> None:
     item.origin.url.encode()
 
 
-def test_record_ids_that_repeat_are_made_distinct(tmp_path: Path) -> None:
+def test_repeated_record_ids_are_made_distinct(tmp_path: Path) -> None:
     stored = [member(record(PAGE, 1)), member(record(PAGE, 2)), member(record(PAGE, 1))]
     reading = write(tmp_path, b"".join(stored))
     last = len(stored[0]) + len(stored[1])
@@ -406,7 +407,7 @@ def test_record_ids_that_repeat_are_made_distinct(tmp_path: Path) -> None:
     assert len({item.origin.id for item in reading.items}) == 3
 
 
-def test_a_record_larger_than_the_limit_is_passed_over_in_little_memory(tmp_path: Path) -> None:
+def test_a_record_larger_than_the_limit_is_skipped_in_little_memory(tmp_path: Path) -> None:
     stored = [member(record(bytes(50_000_000))), member(record(PAGE, 1))]
     (tmp_path / "a.warc.gz").write_bytes(b"".join(stored))
     import tracemalloc
@@ -448,25 +449,25 @@ def test_garbage_in_an_arc(tmp_path: Path) -> None:
 
 ALLOWED = {
     "common-crawl": {},
-    "odd": {  # warcio takes the garbage behind the only record for another one
+    "odd": {  # warcio mistakes the garbage behind the only record for a record
         "netarchivesuite+jwat__jwat-warc__src__test__resources__invalid-warcfile-record-then-garbage.warc": (1, 2)
     },
 }
 
 
-def met_by_others(path: Path) -> int:
-    """How many records FastWARC or warcio meets in an archive, whichever meets more."""
+def count_of_other_libraries(path: Path) -> int:
+    """Return the number of records that FastWARC or warcio finds in an archive, whichever is larger."""
     counts = Counter({"fastwarc": 0, "warcio": 0})
     try:
-        for one in FastIterator(path.open("rb"), quirks_mode=True):
+        for record in FastIterator(path.open("rb"), quirks_mode=True):
             counts["fastwarc"] += 1
-            one.reader.read()
+            record.reader.read()
     except OSError:
         pass
     try:
-        for other in WarcioIterator(path.open("rb"), arc2warc=True):
+        for record in WarcioIterator(path.open("rb"), arc2warc=True):
             counts["warcio"] += 1
-            other.content_stream().read()
+            record.content_stream().read()
     except ArchiveLoadFailed:
         pass
     return max(counts.values())
@@ -474,14 +475,14 @@ def met_by_others(path: Path) -> int:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("folder", ["odd", "common-crawl"])
-def test_real_archives_give_no_fewer_records_than_other_libraries_meet(shared_data: Path, folder: str) -> None:
+def test_real_archives_have_as_many_records_as_for_other_libraries(shared_data: Path, folder: str) -> None:
     fewer = {}
     paths = sorted((shared_data / "warc" / folder).iterdir())
     for path in paths:
         reading = read(path.parent, path.name.replace("[", "[[]"))
-        met = sum(not isinstance(item, Failed) or item.cause != "garbage" for item in reading.items)
-        if met < met_by_others(path):
-            fewer[path.name] = (met, met_by_others(path))
+        count = sum(not isinstance(item, Failed) or item.cause != "garbage" for item in reading.items)
+        if count < count_of_other_libraries(path):
+            fewer[path.name] = (count, count_of_other_libraries(path))
     assert len(paths) > 10
     assert fewer == ALLOWED[folder]
 

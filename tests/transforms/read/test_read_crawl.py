@@ -1,4 +1,4 @@
-"""``crawl`` and ``sample``: which files of a crawl are read, from wherever it lies."""
+"""``crawl`` and ``sample``: which files of a crawl are read, from any root."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from gristmill.errors import InputError
 from gristmill.pipelines.cli.main import main
 from gristmill.pipelines.recipe import load_recipe, parse_recipe
 from gristmill.store import storage
-from gristmill.transforms.read.crawl_listing import COMMON_CRAWL, choose, crawl_paths
+from gristmill.transforms.read.crawl_listing import COMMON_CRAWL, list_crawl_files, sample_paths
 from gristmill.transforms.read.source_section import SourceSection
 from gristmill.transforms.read.unit_planning import plan_units
-from gristmill.transforms.read.unit_reader import Limits, read_unit
+from gristmill.transforms.read.unit_reader import ReadLimits, read_unit
 from tests.web_server import serving
 
 CRAWL = "CC-MAIN-2024-10"
@@ -39,7 +39,7 @@ def listed(kind: str) -> list[str]:
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """A folder laid out as Common Crawl is, a page in each file."""
+    """A folder with the layout of Common Crawl, one page per file."""
     root = tmp_path / "archive"
     for n, path in enumerate(listed("warc")):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -64,50 +64,50 @@ def source(root: object, sample: int | None = None, **options: object) -> Source
 
 def read(section: SourceSection) -> dict[bytes, tuple[str, bytes | str]]:
     """Id → file and payload."""
-    items = [item for unit in plan_units(section, 2**20) for item in read_unit(unit, section, Limits())]
+    items = [item for unit in plan_units(section, 2**20) for item in read_unit(unit, section, ReadLimits())]
     return {item.origin.id: (item.origin.file, item.payload) for item in items if isinstance(item, Raw)}
 
 
-# -- the choice -------------------------------------------------------------------------------------------------------
+# -- samples --------------------------------------------------------------------------------------------------------
 
 
 @given(st.integers(1, FILES), st.integers(1, FILES), st.integers(0, 2**63 - 1), st.randoms())
-def test_a_smaller_sample_is_part_of_a_larger_one_in_any_order(
+def test_a_smaller_sample_is_a_subset_of_a_larger_one_in_any_order(
     a: int, b: int, seed: int, shuffler: random.Random
 ) -> None:
     shuffled = listed("warc")
     shuffler.shuffle(shuffled)
-    assert choose(shuffled, a, seed) == choose(listed("warc"), a, seed)
-    assert len(choose(shuffled, a, seed)) == a
-    assert set(choose(shuffled, min(a, b), seed)) <= set(choose(shuffled, max(a, b), seed))
+    assert sample_paths(shuffled, a, seed) == sample_paths(listed("warc"), a, seed)
+    assert len(sample_paths(shuffled, a, seed)) == a
+    assert set(sample_paths(shuffled, min(a, b), seed)) <= set(sample_paths(shuffled, max(a, b), seed))
 
 
-def test_the_choice_stays_what_it_is() -> None:
-    """It is part of what a recipe means: these are the files that seed 0 takes."""
-    numbers = [path[-13:-8] for path in choose(listed("warc"), 3, 0)]
+def test_the_sample_of_seed_0() -> None:
+    """Samples must not change between versions: recipes depend on them."""
+    numbers = [path[-13:-8] for path in sample_paths(listed("warc"), 3, 0)]
     assert numbers == ["00009", "00001", "00005"]
 
 
-def test_other_seeds_choose_other_files() -> None:
-    assert len({tuple(choose(listed("warc"), 3, seed)) for seed in range(20)}) > 10
+def test_other_seeds_select_other_files() -> None:
+    assert len({tuple(sample_paths(listed("warc"), 3, seed)) for seed in range(20)}) > 10
 
 
-def test_texts_are_chosen_as_their_archives_are() -> None:
-    numbers = [[path.split(".")[1][-5:] for path in choose(listed(kind), 4, 7)] for kind in ("warc", "wet")]
+def test_samples_of_texts_and_archives_match() -> None:
+    numbers = [[path.split(".")[1][-5:] for path in sample_paths(listed(kind), 4, 7)] for kind in ("warc", "wet")]
     assert numbers[0] == numbers[1]
 
 
 @pytest.mark.parametrize(
     ("sample", "files"), [(1, 1), (FILES - 1, FILES - 1), (FILES, FILES), (FILES + 1, FILES), (None, FILES)]
 )
-def test_as_many_files_as_there_are(archive: Path, sample: int | None, files: int) -> None:
+def test_a_sample_has_at_most_all_files(archive: Path, sample: int | None, files: int) -> None:
     assert len(plan_units(source(archive, sample), 2**20)) == files
 
 
-# -- where it lies ----------------------------------------------------------------------------------------------------
+# -- roots ------------------------------------------------------------------------------------------------------------
 
 
-def test_ids_and_paths_do_not_depend_on_where_the_crawl_lies(archive: Path) -> None:
+def test_ids_and_paths_do_not_depend_on_the_root(archive: Path) -> None:
     pytest.importorskip("aiohttp")
     local = read(source(archive, 5))
     assert len(local) == 5
@@ -123,32 +123,32 @@ def test_a_crawl_on_s3(archive: Path, s3_server: object) -> None:
     assert read(source(bucket, 4)) == read(source(archive, 4))
 
 
-def test_a_growing_sample_leaves_units_as_they_were(archive: Path) -> None:
+def test_a_larger_sample_keeps_the_units_of_a_smaller_one(archive: Path) -> None:
     few = {unit.identity() for unit in plan_units(source(archive, 3), 2**20)}
     assert few < {unit.identity() for unit in plan_units(source(archive, 6), 2**20)}
 
 
-# -- faults -----------------------------------------------------------------------------------------------------------
+# -- errors -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_wrong_crawl_is_one_sentence(archive: Path) -> None:
+def test_an_unknown_crawl_is_an_error(archive: Path) -> None:
     with pytest.raises(
-        InputError, match=r"no crawl 'CC-MAIN-2024-99' with warc files: there is no .*/warc\.paths\.gz; "
+        InputError, match=r"no crawl 'CC-MAIN-2024-99' with warc files: .*/warc\.paths\.gz does not exist; "
     ):
         plan_units(source(archive, crawl="CC-MAIN-2024-99"), 2**20)
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_wrong_crawl_on_the_web_is_the_same_sentence(archive: Path, status: int) -> None:
+def test_an_unknown_crawl_on_the_web_is_the_same_error(archive: Path, status: int) -> None:
     pytest.importorskip("aiohttp")
     with serving(archive) as server:
         server.faults.append(status)
         with pytest.raises(InputError, match="no crawl 'CC-MAIN-2024-10' with warc files"):
-            crawl_paths(server.url, CRAWL, "warc")
+            list_crawl_files(server.url, CRAWL, "warc")
 
 
 @pytest.mark.parametrize(
-    ("listing", "words"),
+    ("listing", "message"),
     [
         (b"<html>", "is not a list of paths"),
         (gzip.compress(b"a\nb\n", mtime=0)[:-4], "is not a list of paths"),
@@ -156,27 +156,27 @@ def test_a_wrong_crawl_on_the_web_is_the_same_sentence(archive: Path, status: in
         (gzip.compress(b"\n", mtime=0), "lists no files"),
     ],
 )
-def test_a_broken_list_is_one_sentence(archive: Path, listing: bytes, words: str) -> None:
+def test_a_damaged_list_is_an_error(archive: Path, listing: bytes, message: str) -> None:
     (archive / "crawl-data" / CRAWL / "warc.paths.gz").write_bytes(listing)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=message):
         plan_units(source(archive), 2**20)
 
 
 @pytest.mark.parametrize(
-    ("keys", "words"),
+    ("keys", "message"),
     [
         ({"format": "warc"}, "sources.0: root is missing"),
-        ({"format": "warc", "root": "x", "sample": 3}, "sample is of the files of a `crawl`"),
+        ({"format": "warc", "root": "x", "sample": 3}, "`sample` selects files of a `crawl`"),
         ({"format": "jsonl", "crawl": CRAWL}, "a crawl has no jsonl files"),
-        ({"format": "warc", "crawl": CRAWL, "paths": ["*.gz"]}, "leave `paths` out"),
+        ({"format": "warc", "crawl": CRAWL, "paths": ["*.gz"]}, "remove `paths`"),
         ({"format": "warc", "crawl": "../x"}, "sources.0.crawl"),
         ({"format": "warc", "crawl": CRAWL, "sample": 0}, "sources.0.sample"),
     ],
 )
-def test_faults_of_a_recipe(keys: dict[str, object], words: str) -> None:
+def test_invalid_source_sections(keys: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as info:
         parse_recipe({"name": "x", "sources": [{"name": "s", **keys}]})
-    assert words in str(info.value)
+    assert message in str(info.value)
 
 
 # -- the command line -------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def test_faults_of_a_recipe(keys: dict[str, object], words: str) -> None:
 def test_a_crawl_needs_no_recipe() -> None:
     recipe = load_recipe(None, (), [CRAWL, "CC-NEWS/2024/02"], 3)
     assert recipe.name == CRAWL
-    assert [(one.name, one.root, one.crawl, one.sample) for one in recipe.sources] == [
+    assert [(source.name, source.root, source.crawl, source.sample) for source in recipe.sources] == [
         (CRAWL, COMMON_CRAWL, CRAWL, 3),
         ("CC-NEWS-2024-02", COMMON_CRAWL, "CC-NEWS/2024/02", 3),
     ]
@@ -200,10 +200,10 @@ def test_a_crawl_needs_no_recipe() -> None:
         (f"name: x\nsources: [{{name: {CRAWL}, format: wet, crawl: {CRAWL}}}]\n", [CRAWL]),
     ],
 )
-def test_a_crawl_joins_the_sources_of_a_recipe(tmp_path: Path, written: str, names: list[str]) -> None:
+def test_a_crawl_is_added_to_the_sources_of_a_recipe(tmp_path: Path, written: str, names: list[str]) -> None:
     (tmp_path / "recipe.yaml").write_text(written)
     recipe = load_recipe(str(tmp_path / "recipe.yaml"), ("sources.0.name=a",) if len(names) > 1 else (), [CRAWL], 3)
-    assert [one.name for one in recipe.sources] == names
+    assert [source.name for source in recipe.sources] == names
     assert recipe.sources[-1] == SourceSection(name=CRAWL, format="warc", crawl=CRAWL, sample=3)
 
 
@@ -215,13 +215,13 @@ def test_plan_of_a_sample(archive: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "words"),
+    ("command", "message"),
     [
         (["plan", "--sample", "3"], "--sample is of the files of a crawl"),
         (["plan"], "name what to mill: a recipe, or a crawl"),
     ],
 )
-def test_what_is_missing_on_the_command_line(command: list[str], words: str) -> None:
+def test_missing_command_line_arguments(command: list[str], message: str) -> None:
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2
-    assert words in result.stderr
+    assert message in result.stderr

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from gristmill.corpus.record import Dropped, Failed, Raw, UnitSummary
 from gristmill.errors import InputError
-from gristmill.transforms.read.source_section import Fields, SourceSection
+from gristmill.transforms.read.row_items import Fields
+from gristmill.transforms.read.source_section import SourceSection
 from gristmill.transforms.read.unit_planning import plan_units
-from gristmill.transforms.read.unit_reader import Limits, read_unit
+from gristmill.transforms.read.unit_reader import ReadLimits, read_unit
 
 properties = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PACK = {
@@ -38,7 +39,7 @@ def read(
 ) -> tuple[list[Raw | Dropped | Failed], UnitSummary]:
     source = SourceSection(name="s", format=format, root=str(path.parent), paths=[path.name], fields=Fields(**fields))
     (unit,) = plan_units(source, 2**28)
-    *items, end = read_unit(unit, source, Limits(max_bytes=max_bytes))
+    *items, end = read_unit(unit, source, ReadLimits(max_bytes=max_bytes))
     assert isinstance(end, UnitSummary)
     assert end.records == len(items)
     assert end.covered == end.expected
@@ -69,7 +70,7 @@ def test_every_line_is_read(tmp_path: Path, suffix: str, contents: list[str]) ->
 @pytest.mark.parametrize("suffix", [suffix for suffix in PACK if suffix != ".jsonl"])
 @properties
 @given(data=st.data())
-def test_damaged_compression_is_named(tmp_path: Path, suffix: str, data: st.DataObject) -> None:
+def test_damaged_compression_is_a_failure(tmp_path: Path, suffix: str, data: st.DataObject) -> None:
     lines = [json.dumps({"text": f"line {n} {'x' * n}"}).encode() for n in range(50)]
     stored = bytearray(PACK[suffix](b"\n".join(lines) + b"\n"))
     path = tmp_path / f"a{suffix}"
@@ -103,29 +104,31 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("line", "kind", "word"), CASES)
-def test_what_becomes_of_a_line(tmp_path: Path, line: bytes, kind: type, word: str) -> None:
+@pytest.mark.parametrize(("line", "kind", "expected"), CASES)
+def test_items_of_lines(tmp_path: Path, line: bytes, kind: type, expected: str) -> None:
     other = b'{"text": "other"}'
     items, _ = read(write_lines(tmp_path / "a.jsonl", other, line, b"", other), "jsonl", max_bytes=200_000)
     assert [type(item) for item in items] == [Raw, kind, Raw]
     item = items[1]
-    assert word == (item.payload if isinstance(item, Raw) else item.reason if isinstance(item, Dropped) else item.cause)
+    assert expected == (
+        item.payload if isinstance(item, Raw) else item.reason if isinstance(item, Dropped) else item.cause
+    )
 
 
-def test_columns(tmp_path: Path) -> None:
+def test_columns_of_a_row(tmp_path: Path) -> None:
     line = {"body": "a", "n": 5, "link": "http://x", "day": "2020-01-02"}
     path = write_lines(tmp_path / "a.jsonl", b"\xef\xbb\xbf" + json.dumps(line).encode())
     (item,), _ = read(path, "jsonl", text="body", id="n", url="link", date="day")
     assert item.origin[4:] == ("5", "http://x", "2020-01-02T00:00:00Z")
 
 
-def test_ids_that_repeat_are_made_distinct(tmp_path: Path) -> None:
+def test_repeated_ids_are_made_distinct(tmp_path: Path) -> None:
     line = b'{"text": "a", "id": "same"}'
     items, _ = read(write_lines(tmp_path / "a.jsonl", line, line), "jsonl", id="id")
     assert [item.origin.record_id for item in items] == ["same", "a.jsonl#28"]
 
 
-def test_a_huge_line_is_passed_over_in_little_memory(tmp_path: Path) -> None:
+def test_a_huge_line_is_skipped_in_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     with gzip.open(path, "wb", 1) as file:
         file.write(b'{"text": "')
@@ -144,7 +147,7 @@ def test_a_huge_line_is_passed_over_in_little_memory(tmp_path: Path) -> None:
 
 @properties
 @given(data=st.binary(max_size=3000))
-def test_binary_under_the_name_of_jsonl_is_counted_line_by_line(tmp_path: Path, data: bytes) -> None:
+def test_binary_data_named_jsonl_is_counted_by_line(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.jsonl").write_bytes(data)
     items, _ = read(tmp_path / "a.jsonl", "jsonl")
     assert len(items) <= data.count(b"\n") + 2
@@ -173,13 +176,13 @@ def test_parquet(tmp_path: Path) -> None:
     assert items[0].origin.date == "2020-01-02T01:04:05Z"
 
 
-def test_a_missing_column_is_named_with_those_that_are_there(tmp_path: Path) -> None:
+def test_a_missing_column_is_an_error_that_lists_the_columns(tmp_path: Path) -> None:
     pq.write_table(pa.table({"body": ["a"], "n": [1]}), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match=r"a\.parquet has no column 'text'; set `fields` to some of body, n"):
+    with pytest.raises(InputError, match=r"a\.parquet has no column 'text'; set `fields` to columns among body, n"):
         read(tmp_path / "a.parquet", "parquet")
 
 
-def test_what_is_no_parquet_is_one_failure(tmp_path: Path) -> None:
+def test_a_file_that_is_no_parquet_is_one_failure(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 not really")
     ((item,), end) = read(tmp_path / "a.parquet", "parquet")
     assert isinstance(item, Failed)
@@ -188,12 +191,12 @@ def test_what_is_no_parquet_is_one_failure(tmp_path: Path) -> None:
 
 @properties
 @given(data=st.data())
-def test_damaged_parquet_balances(tmp_path: Path, data: st.DataObject) -> None:
+def test_counts_of_damaged_parquet_balance(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "a.parquet"
     table = pa.table({"text": [f"text {n}" * 20 for n in range(60)]})
     pq.write_table(table, path, row_group_size=20, compression="zstd", write_page_checksum=True)
     stored = bytearray(path.read_bytes())
-    footer = int.from_bytes(stored[-8:-4], "little") + 8  # damage there may well rename a column
+    footer = int.from_bytes(stored[-8:-4], "little") + 8  # damage there may rename a column
     for at in data.draw(st.lists(st.integers(0, len(stored) - footer - 1), min_size=1, max_size=3)):
         stored[at] ^= data.draw(st.integers(1, 255))
     path.write_bytes(stored)
