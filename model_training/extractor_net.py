@@ -41,7 +41,7 @@ Vocabularies = Mapping[str, Mapping[str, int]]
 
 
 class EncodedExample(NamedTuple):
-    """An example in numbers. A bag of words is a list of word numbers; bags are stored as one list and their lengths."""
+    """An example in numbers. Bags of words are stored as one list of word numbers and the lengths of the bags."""
 
     example: Example
     elements: tuple[list[int], list[int]]
@@ -82,7 +82,7 @@ def _bags_of(features: PageFeatures) -> dict[str, Sequence[Sequence[str]]]:
     }
 
 
-class Net(nn.Module):
+class Net(nn.Module):  # type: ignore[misc]
     def __init__(self, numbers: int, words: Vocabularies) -> None:
         super().__init__()
         self.norm = nn.BatchNorm1d(numbers, affine=False, momentum=None)
@@ -112,7 +112,9 @@ class Net(nn.Module):
     def activations(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Return the activations of each layer, and the embedding sums of ``elements``, ``leads`` and ``pages``."""
         of, pages = batch["of"], batch["pages"]
-        clues = self._drop_rows(self._sum_bags(self.elements, batch["elements"], DROP_WORDS), batch["element_of"], pages)
+        clues = self._drop_rows(
+            self._sum_bags(self.elements, batch["elements"], DROP_WORDS), batch["element_of"], pages
+        )
         clues = torch.cat([clues, torch.zeros(1, CLUE_WIDTH)])
         above = functional.embedding_bag(batch["above"][0], clues, batch["above"][1], mode="sum")
         leads = self._drop_rows(self._sum_bags(self.leads, batch["leads"], DROP_WORDS), of, pages)
@@ -205,7 +207,9 @@ def batch_of(examples: Sequence[EncodedExample]) -> dict[str, Any]:
     }
 
 
-def train(examples: Sequence[EncodedExample], words: Vocabularies, seed: int, on_epoch: Callable[[int, float], None]) -> Net:
+def train(
+    examples: Sequence[EncodedExample], words: Vocabularies, seed: int, on_epoch: Callable[[int, float], None]
+) -> Net:
     """Return the network after ``EPOCHS`` epochs; ``on_epoch`` receives the number and the mean loss of each."""
     torch.manual_seed(seed)
     order = np.random.default_rng(seed)
@@ -225,7 +229,8 @@ def train(examples: Sequence[EncodedExample], words: Vocabularies, seed: int, on
             schedule.step()
             losses.append(loss.item())
         on_epoch(epoch + 1, float(np.mean(losses)))
-    return net.eval()
+    net.eval()
+    return net
 
 
 def _loss(net: Net, batch: dict[str, Any]) -> Tensor:

@@ -62,7 +62,9 @@ def quantize(net: Net, words: Vocabularies, pages: Sequence[EncodedExample]) -> 
 
     def add(name: str, inputs: Sequence[tuple[int | Float64s, float | Float64s, int]], outputs: Float64s) -> None:
         """Add a layer; ``inputs`` are, for each group, the largest integer, the unit, and the number of inputs."""
-        largest_input, unit = (np.concatenate([np.broadcast_to(group[i], group[2]) for group in inputs]) for i in (0, 1))
+        largest_input, unit = (
+            np.concatenate([np.broadcast_to(group[i], group[2]) for group in inputs]) for i in (0, 1)
+        )
         arrays.update(_layer(name, state, largest_input.astype(np.float64), unit, outputs))
 
     state["alone.bias"] -= state["alone.weight"][:, : len(low)] @ (center / spread)
@@ -89,8 +91,10 @@ def quantize(net: Net, words: Vocabularies, pages: Sequence[EncodedExample]) -> 
     return arrays
 
 
-def _layer(name: str, state: dict[str, Float64s], largest_input: Float64s, unit: Float64s, outputs: Float64s) -> Iterator[Any]:
-    """Yield the integer weights, the bias and the scale of a layer; ``largest_input`` and ``unit`` are those of its inputs."""
+def _layer(
+    name: str, state: dict[str, Float64s], largest_input: Float64s, unit: Float64s, outputs: Float64s
+) -> Iterator[Any]:
+    """Yield the integer weights, the bias and the scale; ``largest_input`` and ``unit`` are those of the inputs."""
     weights, bias = state[f"{name}.weight"] * unit, state[f"{name}.bias"]
     largest = np.abs(weights) @ largest_input + np.abs(bias)
     step = np.maximum(largest / (0.98 * _EXACT), np.abs(weights).max(1) / 32767)
@@ -111,4 +115,4 @@ def _activations(net: Net, pages: Sequence[EncodedExample]) -> dict[str, list[Fl
 def _units(*layers: list[Float32s]) -> Float64s:
     """Return the unit of each channel: the real value of the integer 1."""
     largest = np.maximum.reduce([np.quantile(np.concatenate(layer), _ACTIVATION_QUANTILE, axis=0) for layer in layers])
-    return np.maximum(largest, 1e-3) / MAX_ACTIVATION
+    return np.asarray(np.maximum(largest, 1e-3) / MAX_ACTIVATION)

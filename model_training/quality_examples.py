@@ -1,14 +1,15 @@
 """Examples for the quality model that ships: English texts worth reading, and the rest of what is on pages.
 
-Positive examples are main texts that people marked in articles, documentation, forum threads and news
-(``gold_pages``), passages of classic books, and pages of two manuals. Negative examples are what surrounds those main
-texts on the same pages (menus, teasers, notices, footers), and pages that list or sell things: the main text that people
-marked there, and all of their visible text. So the model separates running text from boilerplate and shops; it knows
-nothing of truth, and its preferences are those of these sources.
+Positive examples are main texts that people marked in articles, documentation, forum threads and news (``gold_pages``),
+passages of classic books, and pages of two manuals. Negative examples are what surrounds those main texts on the same
+pages (menus, teasers, notices, footers), and pages that list or sell things: the main text that people marked there,
+and all of their visible text. So the model separates running text from boilerplate and shops; it knows nothing of
+truth, and its preferences are those of these sources.
 
-Pages of held-out sites (``gold_pages.is_held_out``), held-out books and held-out manual pages are not used for training.
-Addresses, long numbers, markup and every word that occurs in fewer than ``MIN_GROUPS`` sites, books or manual pages are
-removed from the training texts: the model's vocabulary holds what many sources have, and nothing of one page alone.
+Pages of held-out sites (``gold_pages.is_held_out``), held-out books and held-out manual pages are not used for
+training. Addresses, long numbers, markup and every word that occurs in fewer than ``MIN_GROUPS`` sites, books or manual
+pages are removed from the training texts: the model's vocabulary holds what many sources have, and nothing of one page
+alone.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Train the network of Gristmill's own extractor, and evaluate it on pages of sites that it was not trained on.
 
-``python -m model_training.train_extractor --write`` trains on all gold pages that are not held out and on the other real
-pages, prints F1 on the held-out ones and writes ``extraction/learned/model.npz``. With ``--fold K`` a fifth of the other
-sites is left out as well and F1 is that of this fifth, which is how all settings were chosen. It needs ``pip install
-rapidfuzz rs-trafilatura`` beside Gristmill's own extras, and about ten minutes.
+``python -m model_training.train_extractor --write`` trains on all gold pages that are not held out and on the other
+real pages, prints F1 on the held-out ones and writes ``extraction/learned/model.npz``. With ``--fold K`` a fifth of the
+other sites is left out as well and F1 is that of this fifth, which is how all settings were chosen. It needs ``pip
+install rapidfuzz rs-trafilatura`` beside Gristmill's own extras, and about ten minutes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
     arrays = quantize(net, words, [training[i] for i in chosen])
     with tempfile.TemporaryDirectory() as folder:
         path = MODEL if options.write else Path(folder) / MODEL.name
-        np.savez_compressed(path, **arrays)
+        np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
         figures = _figures(test, Network.load(path))
         figures["model_bytes"] = path.stat().st_size
     print(json.dumps(figures))

@@ -1,8 +1,8 @@
 """Train the small English quality model that ships, and evaluate it on sites and books that it was not trained on.
 
-``python -m model_training.train_quality --write`` writes ``classifiers/models/quality-en.ftz`` and its card. Its examples
-are described in ``quality_examples``. Settings are chosen on a part of the training sites; the figures in the last line
-are those of the held-out ones. With ``--quick`` one setting is trained and nothing is chosen.
+``python -m model_training.train_quality --write`` writes ``classifiers/models/quality-en.ftz`` and its card. Its
+examples are described in ``quality_examples``. Settings are chosen on a part of the training sites; the figures in the
+last line are those of the held-out ones. With ``--quick`` one setting is trained and nothing is chosen.
 """
 
 from __future__ import annotations

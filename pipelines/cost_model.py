@@ -1,7 +1,7 @@
 """A cost model: the work of every step of a run over a number of WARC files, in seconds, bytes, requests and memory.
 
-It combines figures that were measured on a few thousand documents (``cost_model.yaml``) with what the code does, for one
-source on an object store. Everything here is a pure function of figures and settings.
+It combines figures measured on a few thousand documents (``cost_model.yaml``) with what the code does, for one source
+on an object store. Everything here is a pure function of figures and settings.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def extract(archives: list[str]) -> BareRun:
 
 
 def sign(work: str, step: int) -> BareRun:
-    """datasketch's MinHash over shingles of words between spaces, for every ``step``-th document that `signatures` signs."""
+    """datasketch's MinHash over shingles of words between spaces, for every ``step``-th judged document."""
     from datasketch import MinHash
 
     section = DedupSection()

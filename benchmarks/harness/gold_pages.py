@@ -7,8 +7,8 @@
 **The split.** A page is held out if its host falls into one of ``PARTS`` parts by hash, so all pages of a site are on
 the same side. No model is trained on held-out pages, and figures are reported for those.
 
-**The measure** is word-level F1 as in WCXB: both texts are lower-cased, words are ``\\w+``, and precision and recall are
-those of the two multisets of words. For a page with an empty gold text only an empty text is right.
+**The measure** is word-level F1 as in WCXB: both texts are lower-cased, words are ``\\w+``, and precision and recall
+are those of the two multisets of words. For a page with an empty gold text only an empty text is right.
 """
 
 from __future__ import annotations

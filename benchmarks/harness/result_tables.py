@@ -12,7 +12,7 @@ CONSOLE = Console(highlight=False, width=150)
 
 
 def result_table(title: str, columns: Sequence[str], *, left: Collection[str] | None = None) -> Table:
-    """Return an empty table. The first column, or those named in ``left``, are left-aligned, the others right-aligned."""
+    """Return an empty table. The first column, or those in ``left``, are left-aligned, the others right-aligned."""
     aligned_left = columns[:1] if left is None else left
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     for name in columns:

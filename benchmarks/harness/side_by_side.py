@@ -1,8 +1,8 @@
 """Tools that do the same work, run in turns: the cost of an item without the start-up, and the ratios of two tools.
 
 Every side processes a few items, which takes as long as starting up, and then all items. The cost of an item is the
-difference of the two costs by the difference of the two numbers of items: an archive of a crawl holds some ten times the
-items of a benchmark, so its start-up counts for little. All figures are medians over the rounds.
+difference of the two costs by the difference of the two numbers of items: an archive of a crawl holds some ten times
+the items of a benchmark, so its start-up counts for little. All figures are medians over the rounds.
 """
 
 from __future__ import annotations

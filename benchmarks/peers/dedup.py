@@ -4,17 +4,17 @@
     python -m benchmarks dedup --quick        # few documents: it only shows that everything runs
 
 **Speed.** The 48,067 Win32 reference pages, 218 MB and mostly from templates, are in four files. Each tool is a command
-of its own with two worker processes: ``run_minhash.py`` in datatrove's environment reads texts and writes the kept ones;
-``gristmill run --until dedup`` starts from extracted and judged documents and writes removals (dropping the removed rows
-is part of `refine`). See ``side_by_side`` for start-up runs and ratios: ``ratio_vs_datatrove`` is by wall time without
-start-up.
+of its own with two worker processes: ``run_minhash.py`` in datatrove's environment reads texts and writes the kept
+ones; ``gristmill run --until dedup`` starts from extracted and judged documents and writes removals (dropping the
+removed rows is part of `refine`). See ``side_by_side`` for start-up runs and ratios: ``ratio_vs_datatrove`` is by wall
+time without start-up.
 
 **Growth.** The first 1,500 characters of 12,000 pages; then four and sixteen times as many, of which all the others are
-copies with one to five words changed. ``time_exponent`` and ``rss_exponent`` are the exponents with which processor time
-(without start-up; other work on the machine affects it less than wall time) and peak memory grow: 1 is linear.
+copies with one to five words changed. ``time_exponent`` and ``rss_exponent`` are the exponents with which processor
+time (without start-up; other work on the machine affects it less than wall time) and peak memory grow: 1 is linear.
 
-**Recall and precision.** See ``duplicate_pairs``. For each threshold: the share of the pairs that reach it which share a
-band (recall), the recall that the S-curve of the bands predicts for these pairs, and the share of the pairs that pass
+**Recall and precision.** See ``duplicate_pairs``. For each threshold: the share of the pairs that reach it which share
+a band (recall), the recall that the S-curve of the bands predicts for these pairs, and the share of the pairs that pass
 verification which reach it (precision), without verification, by estimate, and exactly. Recall is the mean over ten
 seeds, since pairs from one template are found or lost together. ``precision`` is the minimum of the exact mode.
 """

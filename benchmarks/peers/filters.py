@@ -4,15 +4,15 @@
     python -m benchmarks filters --quick    # a fifth of the texts, one round
 
 The texts are the English ones of ``mixed_texts``: gold main text, whole pages, reference pages, pieces of novels.
-datatrove runs in an environment of its own (``peer_environments``), one text after the other, every filter on every text;
-Gristmill processes batches, as its stages do. Both are measured in processor time on one core, in turns; the median of the
-rounds counts. What is made once (models, tables) is made before.
+datatrove runs in an environment of its own (``peer_environments``), one text after the other, every filter on every
+text; Gristmill processes batches, as its stages do. Both are measured in processor time on one core, in turns; the
+median of the rounds counts. What is made once (models, tables) is made before.
 
 ``repetition`` is ``GopherRepetitionFilter`` alone; ``all`` are the four filters of FineWeb's chain (datatrove tokenizes
 once for all of them). Gristmill cannot measure one family alone, since words and lines are found once for all: its time
 for ``repetition`` is that of finding words, lines and repetitions, its time for ``all`` that of every signal with
-FineWeb's line rules and the verdicts of all rules. ``_variant`` is the variant ``datatrove``, whose verdicts are those of
-datatrove.
+FineWeb's line rules and the verdicts of all rules. ``_variant`` is the variant ``datatrove``, whose verdicts are those
+of datatrove.
 
 The last line is one JSON object: ``ratio_repetition``, ``ratio_all``, ``ms_per_5kb`` (every signal and verdict, for
 5,000 bytes of UTF-8), ``ratio_all_variant``, and documents per second: ``<family>_docs_per_s`` and

@@ -17,8 +17,8 @@ Processor time agrees with wall time and is less sensitive to other work on the 
 after a second of wall time: the table counts how often, which is rare on an idle machine.
 
 The last line is one JSON object: ``ratio_default`` and ``ratio_trafilatura`` (wall time), each also as ``…_cpu``
-(processor time) and ``…_whole`` (with start-up); ``rss_growth``, the peak of memory with four files divided by that with
-one, with the default engine; and what they follow from.
+(processor time) and ``…_whole`` (with start-up); ``rss_growth``, the peak of memory with four files divided by that
+with one, with the default engine; and what they follow from.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def _run_gristmill(work: Path, name: str, extractor: dict[str, Any] | None, size
 
 
 def _kept(work: Path) -> int:
-    return next(stage["kept"] for stage in read_ledger(str(work))["stages"] if stage["stage"] == "judge")
+    kept: int = next(row["kept"] for row in read_ledger(str(work))["stages"] if row["stage"] == "judge")
+    return kept
 
 
 def _recipe(archives: Path, extractor: dict[str, Any] | None) -> dict[str, Any]:

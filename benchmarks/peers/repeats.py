@@ -6,12 +6,12 @@
 **Lines.** 12,000 Win32 reference pages, no two of them equal, are in four files. Each tool is a command of its own with
 two worker processes: ``run_sentence_dedup.py`` in datatrove's environment, and ``gristmill run --until refine`` with
 ``repeats: {lines: …}`` on deduplicated documents; both read texts and write the kept ones. See ``side_by_side`` for
-start-up runs and ratios: ``ratio_lines`` is by wall time without start-up. ``lines_cut`` counts lines; each tool has its
-own definition of a line and of equal lines (datatrove also removes short lines, and ignores figures in words).
+start-up runs and ratios: ``ratio_lines`` is by wall time without start-up. ``lines_cut`` counts lines; each tool has
+its own definition of a line and of equal lines (datatrove also removes short lines, and ignores figures in words).
 
-**On one core**, in this process: hashing lines and paragraphs, and finding spans of 200 bytes, in MB of text per second.
-``ratio_suffix_array`` is the time of the bare suffix array and common prefixes (pydivsufsort) divided by that of finding
-spans, which includes them.
+**On one core**, in this process: hashing lines and paragraphs, and finding spans of 200 bytes, in MB of text per
+second. ``ratio_suffix_array`` is the time of the bare suffix array and common prefixes (pydivsufsort) divided by that
+of finding spans, which includes them.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ text without words) is not compared.
 Tables: agreement by rule, and how many texts the rule drops; every disagreement with Gristmill's value. Known reasons:
 Gristmill rounds to four digits before it compares; it takes a run of more than 1,000 characters for one word, on which
 spaCy would spend minutes; spaCy joins characters across a space if they form an emoticon (one text in 800 has such a
-token). The last line is one JSON object: ``agreement_min`` over the rules, ``agreement_<rule>`` and ``texts``, as shares.
+token). The last line is one JSON object: ``agreement_min`` over the rules, ``agreement_<rule>`` and ``texts``, as
+shares.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Disagreement(NamedTuple):
     rule: str
     datatrove_keeps: bool
     value: float | str | None
-    threshold: float | None
+    threshold: float | tuple[str, ...] | None
 
 
 def main() -> None:

@@ -1,14 +1,14 @@
 """Whether pages come out in the right characters: replacement characters and mojibake, by language and by charset.
 
 First, the gold pages as stored: their main text by the default recipe. A page counts as ``replacement`` if its text has
-U+FFFD, and as ``mojibake`` if its text looks like bytes that were read in a wrong charset (``has_mojibake``) and the gold
-text does not. Pages that were damaged before they were stored are counted separately: those whose bytes hold U+FFFD, and
-those that are well-formed UTF-8, which can be read in one way only. Pages of the WARC files are bytes as crawled; those
-of the other collections are stored as text and so are well-formed: they show that nothing is broken.
+U+FFFD, and as ``mojibake`` if its text looks like bytes that were read in a wrong charset (``has_mojibake``) and the
+gold text does not. Pages that were damaged before they were stored are counted separately: those whose bytes hold
+U+FFFD, and those that are well-formed UTF-8, which can be read in one way only. Pages of the WARC files are bytes as
+crawled; those of the other collections are stored as text and so are well-formed: they show that nothing is broken.
 
 Second, the news pages and Japanese reference texts, re-encoded in the charsets of their languages, with the charset
-declared by the transport, by the page, by both in disagreement, wrongly, or not at all. A page is recovered if it decodes
-to exactly what was encoded. Characters that a charset lacks are written as character references, as on the web.
+declared by the transport, by the page, by both in disagreement, wrongly, or not at all. A page is recovered if it
+decodes to exactly what was encoded. Characters that a charset lacks are written as character references, as on the web.
 
 Last, the time that decoding a page takes.
 """
@@ -112,8 +112,8 @@ def has_mojibake(text: str) -> bool:
     """Return whether a text looks like bytes that were read in a wrong charset.
 
     It does if it has two or more runs of characters that are, as bytes of a one-byte charset, well-formed UTF-8 ("Ã©",
-    "â€™", "РїСЂ"), or three or more words of nothing but accented Latin letters, which is what Greek, Cyrillic and Chinese
-    look like in windows-1252.
+    "â€™", "РїСЂ"), or three or more words of nothing but accented Latin letters, which is what Greek, Cyrillic and
+    Chinese look like in windows-1252.
     """
     runs = sum(_is_utf_8(run[0]) for run in _NON_ASCII.finditer(text))
     return runs >= 2 or len(_ACCENTED_WORD.findall(text)) >= 3

@@ -1,9 +1,10 @@
 """How good, how fast and how large the classifiers are: the quality model that ships, KenLM, word lists.
 
 The quality model is evaluated on sites, books and manual pages that it was not trained on
-(``model_training/quality_examples.py``). The language model is trained on four fifths of the English books; head, middle
-and tail are reported for the other fifth and for web pages, by percentiles of the web pages. Throughput is in MB (10^6
-bytes of UTF-8) per second of processor time without loading, the median of five rounds in which the scorers take turns.
+(``model_training/quality_examples.py``). The language model is trained on four fifths of the English books; head,
+middle and tail are reported for the other fifth and for web pages, by percentiles of the web pages. Throughput is in MB
+(10^6 bytes of UTF-8) per second of processor time without loading, the median of five rounds in which the scorers take
+turns.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from benchmarks.harness.result_tables import CONSOLE, result_table
 from gristmill.classifiers import QUALITY_MODEL
 from gristmill.classifiers.card import read_card
 from gristmill.classifiers.examples import Example
-from gristmill.classifiers.perplexity import PerplexityScorer, calibrated, parts, train
+from gristmill.classifiers.perplexity import PerplexityScorer, bucket_shares, calibrate, train
 from gristmill.classifiers.text_model import TextClassifier
 from gristmill.classifiers.train_text import report
 from gristmill.classifiers.word_list import WordListScorer
@@ -112,7 +113,7 @@ def throughput(scorers: Mapping[str, Any], texts: Sequence[str], rounds: int) ->
 
 def perplexity_parts(scorer: PerplexityScorer, pages: Sequence[str], held_out: Sequence[Example]) -> dict[str, float]:
     """Return the shares of head, middle and tail among held-out books, web pages, and each kind of web page."""
-    percentiles = calibrated(scorer, pages)["percentiles"]
+    percentiles = calibrate(scorer, pages)["percentiles"]
     held_out_books = [passages(text) for name, text in books() if in_held_out_part(name)]
     kinds: dict[str, list[str]] = {"web": list(pages)}
     kinds["books"] = [
@@ -123,9 +124,9 @@ def perplexity_parts(scorer: PerplexityScorer, pages: Sequence[str], held_out: S
             kinds.setdefault(example.source, []).append(example.text)
     title = "head, middle and tail, by percentiles 30 and 60 of the web pages"
     table = result_table(title, ("texts", "count", *PARTS))
-    figures = {}
+    figures: dict[str, float] = {}
     for kind, texts in kinds.items():
-        shares = parts(scorer.scores(texts).tolist(), percentiles)
+        shares = bucket_shares(scorer.scores(texts).tolist(), percentiles)
         table.add_row(kind, f"{len(texts)}", *(f"{shares[part]:.1%}" for part in PARTS))
         figures |= {f"{part}_{kind}": shares[part] for part in PARTS}
     CONSOLE.print(table)

@@ -2,9 +2,9 @@
 
 Items of five published test sets (GSM8K, ARC Easy and Challenge, HumanEval, MMLU; 19,073 items) are put into documents
 one by one: verbatim; re-wrapped at another width, indented or quoted; in another case; without punctuation (deleted, or
-replaced by spaces); as HTML with tags and character references; in the middle of a long text; and the question alone. An
-item counts as found if a hit names it or an item with the same words. Misses are counted by test set and by the number
-of words of the question, since questions of fewer than six words are not looked for.
+replaced by spaces); as HTML with tags and character references; in the middle of a long text; and the question alone.
+An item counts as found if a hit names it or an item with the same words. Misses are counted by test set and by the
+number of words of the question, since questions of fewer than six words are not looked for.
 
 Then 20,000 documents of technical documentation in seven languages and of novels. Each hit is printed, to be checked by
 hand. Test sets quote books: if many n-grams in a row agree, a document and an item share a passage, which is no
@@ -31,7 +31,7 @@ from benchmarks.harness.benchmark_main import benchmark_main
 from benchmarks.harness.processor_time import seconds_in_turns
 from benchmarks.harness.real_data import DATA, text_rows
 from benchmarks.harness.result_tables import CONSOLE, result_table
-from gristmill.corpus.words import word_hashes
+from gristmill.corpus.words import normalize, word_hashes
 from gristmill.transforms.contamination.benchmark_items import BenchmarkItem, read_items
 from gristmill.transforms.contamination.build_ngram_index import build_ngram_index, remove_punctuation
 from gristmill.transforms.contamination.decontaminate_section import BenchmarkSection, DecontaminateSection
@@ -133,7 +133,8 @@ def false_positives(decontaminator: Decontaminator, clean: list[Document]) -> di
     """Return the numbers of clean documents with hits: quotations, and all others."""
     columns = ("document", "item", "n-grams", "share", "passage")
     table = result_table("hits in clean documents", columns, left=("document", "item", "passage"))
-    quotations, others = set(), set()
+    quotations: set[str] = set()
+    others: set[str] = set()
     for document, hits in zip(clean, decontaminator.hits([one.text for one in clean]), strict=True):
         for hit in hits:
             name = f"{document.collection} {document.number}"
@@ -220,11 +221,11 @@ def _insert(text: str, carrier: str) -> str:
 
 def _questions(items: list[tuple[str, int, BenchmarkItem]]) -> dict[tuple[str, int], str]:
     """Return the normalised question of each item: two items with the same question count as the same."""
-    return {(name, number): normalise(item.question) for name, number, item in items}
+    return {(name, number): normalize(item.question) for name, number, item in items}
 
 
 def _question_length(item: BenchmarkItem) -> str:
-    words = len(normalise(item.question).split())
+    words = len(normalize(item.question).split())
     return "1-5" if words < 6 else "6-12" if words < 13 else "13-"
 
 

@@ -4,8 +4,8 @@
     python -m benchmarks extraction --quick    # half of the held-out pages, once
 
 The pages, the split and the measure are those of ``gold_pages``. The engines are those that a recipe may name, with the
-pipeline's checks of a page before them, and ``bare trafilatura``, which is ``trafilatura.extract(html)``: the baseline of
-speed.
+pipeline's checks of a page before them, and ``bare trafilatura``, which is ``trafilatura.extract(html)``: the baseline
+of speed.
 
 Speed is pages per second of one processor. All engines run in this one process, page by page in turns, from the decoded
 page to its text, parsing included; of several passes the median counts. It is processor time of this process, not wall

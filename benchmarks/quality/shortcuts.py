@@ -15,8 +15,8 @@ document is lost if the full chain keeps it, judged by the default rules, and a 
 - ``identifier_sample``: the language identifier reads four pieces of a long document. This saves time, but no page.
 
 The pages are the 2,000 real ones, the other gold pages, and the records of Common Crawl and of odd archives. The last
-line is one JSON object: ``loss_total``, ``loss_<shortcut>`` and ``saved_<shortcut>``: lost documents as a share of those
-that the full chain keeps, and saved pages as a share of all pages, for a recipe that wants English.
+line is one JSON object: ``loss_total``, ``loss_<shortcut>`` and ``saved_<shortcut>``: lost documents as a share of
+those that the full chain keeps, and saved pages as a share of all pages, for a recipe that wants English.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from gristmill.extraction.text_cleanup import clean_text
 from gristmill.extraction.url_lists import UrlFilter
 from gristmill.transforms.quality.apply_rules import explain
 from gristmill.transforms.quality.judge_section import JudgeSection
-from gristmill.transforms.quality.measure_signals import signals
+from gristmill.transforms.quality.measure_signals import measure_text
 
 SHORTCUTS = ("url_lists", "media_type", "size_caps", "language_guess", "identifier_sample")
 WANTED = ("en", "de", "zh", "en de fr")
@@ -151,7 +151,7 @@ def _run_on_page(
     with _identify_whole_texts():
         lang, score = identifier.identify(text)
     kept = bool(text.strip()) and all(
-        check.passed for check in explain(signals(text, lang) | {"lang_score": score}, lang, "web", JudgeSection())
+        check.passed for check in explain(measure_text(text, lang) | {"lang_score": score}, lang, "web", JudgeSection())
     )
     return ChainResult(
         lang if text else None,

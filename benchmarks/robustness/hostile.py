@@ -2,9 +2,9 @@
 
 Each page is processed like a record of a crawl: decoded, extracted by the engine in its child process, cleaned, its
 language identified. Seconds are those of all of this; memory is the peak of the child, libraries included (the peak is
-reset before each page, but memory that the child still holds from the page before counts). Gristmill's own engine has no
-child process and so no figure of memory. A page that kills a child fails with ``crash``, ``memory`` or ``timeout``; a page
-that is neither kept nor dropped nor failed is unaccounted.
+reset before each page, but memory that the child still holds from the page before counts). Gristmill's own engine has
+no child process and so no figure of memory. A page that kills a child fails with ``crash``, ``memory`` or ``timeout``;
+a page that is neither kept nor dropped nor failed is unaccounted.
 
     python -m benchmarks hostile            # all pages in all engines and settings
     python -m benchmarks hostile --quick    # every fifth page, each engine once

@@ -1,9 +1,9 @@
 """What becomes of every record in odd archives: a table of file → read, kept, dropped and failed by cause.
 
-The archives are those of ``GRISTMILL_DATA/warc/odd``, from the test suites of WARC tools (valid but unusual, or broken),
-and those of ``warc/common-crawl``. Each is processed like a unit of ``extract``: read, and every record extracted by the
-default recipe. ``unaccounted`` is the number of records that the reader counted and nobody returned, plus the stored
-bytes that neither a record nor a named gap covers; it must be 0.
+The archives are those of ``GRISTMILL_DATA/warc/odd``, from the test suites of WARC tools (valid but unusual, or
+broken), and those of ``warc/common-crawl``. Each is processed like a unit of ``extract``: read, and every record
+extracted by the default recipe. ``unaccounted`` is the number of records that the reader counted and nobody returned,
+plus the stored bytes that neither a record nor a named gap covers; it must be 0.
 """
 
 from __future__ import annotations

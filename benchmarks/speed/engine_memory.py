@@ -30,7 +30,7 @@ from gristmill.pipelines.recipe import parse_recipe
 from gristmill.pipelines.run import run, stages_until
 from gristmill.pipelines.stages import stages_of
 from gristmill.pipelines.work_directory import current, manifests
-from gristmill.runners.runner_profile import load_profile
+from gristmill.runners.profile_table import load_profile
 
 ENGINES = ("flink", "spark")
 STAGES = ("dedup", "mix")

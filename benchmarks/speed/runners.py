@@ -4,8 +4,8 @@
     python -m benchmarks runners --quick        # a small input, once: it only shows that all engines run
 
 Processes web pages and reference documents up to the shards on the embedded runner, on Flink and on Spark (local
-clusters of ``deploy.local``), in turns, and prints the seconds of each stage and the peak of memory by part. Start-up is
-separate: the time of an empty pipeline on each engine is subtracted from every stage and reported by itself.
+clusters of ``deploy.local``), in turns, and prints the seconds of each stage and the peak of memory by part. Start-up
+is separate: the time of an empty pipeline on each engine is subtracted from every stage and reported by itself.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from benchmarks.harness.scaled_inputs import Inputs, build_inputs, recipe_source
 from gristmill.pipelines.recipe import parse_recipe
 from gristmill.pipelines.run import CompletedStage, run
 from gristmill.pipelines.work_directory import current, read_ledger
-from gristmill.runners.runner_profile import load_profile
+from gristmill.runners.profile_table import load_profile
 
 MEASURED = ("extract", "signals", "judge", "signatures", "dedup", "mix")
 _SPAWN = get_context("spawn")

@@ -3,8 +3,8 @@
     python -m benchmarks stages [--quick] [--workers N]
 
 Each stage runs alone, by ``pipelines.run.run`` up to that stage, in a process of its own. Its seconds are those of
-``CompletedStage``: planning, the start of Beam, the work, the manifest and the ledger. The import of the pipeline is not
-included and is reported separately. Rates are those of the larger input. The last line is one JSON object.
+``CompletedStage``: planning, the start of Beam, the work, the manifest and the ledger. The import of the pipeline is
+not included and is reported separately. Rates are those of the larger input. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def _recipe(name: str, size: str, inputs: Inputs, scale: Scale) -> dict[str, Any
 
 
 def _merge(pages: StageRuns, documents: StageRuns) -> StageRuns:
-    """All stages of a size: ``extract`` is that of pages, ``extract_jsonl`` that of documents, which only reads them."""
+    """All stages of a size: ``extract`` is that of pages, ``extract_jsonl`` that of documents (reading alone)."""
     rest = {stage: stage_run for stage, stage_run in documents.items() if stage != "extract"}
     return {"extract": pages["extract"], "extract_jsonl": documents["extract"], **rest}
 

@@ -1,4 +1,4 @@
-"""The benchmark of extraction engines, with engines of its own."""
+"""The benchmark of extraction engines, with engines made for the test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.harness.gold_pages import GoldPage
 from benchmarks.quality import extraction
-from benchmarks.quality.extraction import BARE, DEFAULT, figures, read_all
+from benchmarks.quality.extraction import BARE, DEFAULT, figures, run_engines
 from gristmill.extraction.engines.extraction_engine import Engine, PageRefused
 
 
@@ -33,39 +33,39 @@ ENGINES: dict[str, Engine] = {
 }
 
 
-def test_scores_are_by_page_and_refusals_score_nothing() -> None:
-    read = read_all(ENGINES, PAGES, 1)
-    assert read[DEFAULT].scores == [1.0, 1.0, 0.0]
-    assert read["refuse"].scores == read["fail"].scores == [0.0, 0.0, 0.0]
-    assert read["refuse"].refused == ["too_deep"] * 3
-    assert read["fail"].refused == ["ValueError"] * 3
+def test_refused_pages_score_zero() -> None:
+    results = run_engines(ENGINES, PAGES, 1)
+    assert results[DEFAULT].scores == [1.0, 1.0, 0.0]
+    assert results["refuse"].scores == results["fail"].scores == [0.0, 0.0, 0.0]
+    assert results["refuse"].refused == ["too_deep"] * 3
+    assert results["fail"].refused == ["ValueError"] * 3
 
 
-def test_only_fast_engines_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+def test_only_fast_engines_run_several_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
 
     def slow(html: str, url: str | None) -> str:
-        asked.append(html)
+        calls.append(html)
         sum(range(2_000_000))
         return html
 
-    read = read_all({**ENGINES, "slow": slow}, PAGES, 3)
-    assert len(asked) == len(PAGES)
-    assert len(read["slow"].passes) == 1
-    assert len(read[DEFAULT].passes) == 3
-    assert len(read[DEFAULT].scores) == len(PAGES)
+    results = run_engines({**ENGINES, "slow": slow}, PAGES, 3)
+    assert len(calls) == len(PAGES)
+    assert len(results["slow"].passes) == 1
+    assert len(results[DEFAULT].passes) == 3
+    assert len(results[DEFAULT].scores) == len(PAGES)
 
 
-def test_figures_are_those_of_held_out_pages() -> None:
-    found = figures(read_all(ENGINES, PAGES, 1), PAGES)
-    assert found["f1"] == 0.5
-    assert found["f1_all_pages"] == pytest.approx(2 / 3)
-    assert found["f1_refuse"] == 0.0
-    assert found["speed_vs_trafilatura"] > 0
-    assert f"f1_{BARE}" not in found
+def test_f1_is_that_of_held_out_pages() -> None:
+    by_name = figures(run_engines(ENGINES, PAGES, 1), PAGES)
+    assert by_name["f1"] == 0.5
+    assert by_name["f1_all_pages"] == pytest.approx(2 / 3)
+    assert by_name["f1_refuse"] == 0.0
+    assert by_name["speed_vs_trafilatura"] > 0
+    assert f"f1_{BARE}" not in by_name
 
 
-def test_every_engine_is_one_that_a_recipe_may_name() -> None:
+def test_every_engine_can_be_named_in_a_recipe() -> None:
     for choice in extraction.CHOICES.values():
         section = extraction.ExtractSection.model_validate({"extractor": choice})
         assert section.extractor.name == choice["name"]

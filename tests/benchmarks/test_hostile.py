@@ -1,4 +1,4 @@
-"""Pages made to break an extractor: every record is accounted for, and no worker falls."""
+"""Hostile pages: every record is accounted for, and no worker dies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LIMITS = {
     "bodies, 140,000": "too_many_nodes",
     "nothing": "dropped: no_text",
 }
-"""What becomes of a page in every engine, but for ``OWN``. The rest are told by ``benchmarks/robustness/hostile.py``."""
+"""The outcome of some pages in every engine but Gristmill's own; the benchmark `hostile` prints all of them."""
 
 
 KEPT_BY_OWN = (
@@ -45,7 +45,7 @@ KEPT_BY_OWN = (
     "bodies, 140,000",
 )
 OWN = {**LIMITS, **dict.fromkeys(KEPT_BY_OWN, "kept")}
-"""In Gristmill's own engine, which counts no ``<html>`` for depth, and goes through a page once whatever is in it."""
+"""The outcomes in Gristmill's own engine, which does not count ``<html>`` for depth and reads any page in one pass."""
 
 
 @pytest.fixture(scope="module", params=list(ENGINES))
@@ -59,13 +59,14 @@ def engine(request: pytest.FixtureRequest) -> Iterator[tuple[str, ExtractionTool
 
 
 @pytest.mark.parametrize("page", LIMITS)
-def test_the_fate_of_a_page(engine: tuple[str, ExtractionTools], page: str) -> None:
+def test_the_outcome_of_a_page(engine: tuple[str, ExtractionTools], page: str) -> None:
     name, tools = engine
-    assert hostile.met(page, hostile.section_of(name), tools).fate == (OWN if name == "gristmill" else LIMITS)[page]
+    expected = (OWN if name == "gristmill" else LIMITS)[page]
+    assert hostile.process_page(page, hostile.section_of(name), tools).outcome == expected
 
 
 @pytest.mark.parametrize("page", ["an entity bomb in XHTML", "an external entity"])
-def test_entities_of_a_document_are_not_expanded(engine: tuple[str, ExtractionTools], page: str) -> None:
+def test_external_and_nested_entities_are_not_expanded(engine: tuple[str, ExtractionTools], page: str) -> None:
     _, tools = engine
     text = tools.engine(str(PAGES[page]()))
     assert "quick brown fox" in text
@@ -74,11 +75,11 @@ def test_entities_of_a_document_are_not_expanded(engine: tuple[str, ExtractionTo
 
 
 def test_figures() -> None:
-    met = {
-        "a": {"x": hostile.Met("kept", 1.0, 50.0), "y": hostile.Met("crash", 3.0, 0.0)},
-        "b": {"x": hostile.Met("unaccounted", 2.0, 70.0)},
+    outcomes = {
+        "a": {"x": hostile.PageOutcome("kept", 1.0, 50.0), "y": hostile.PageOutcome("crash", 3.0, 0.0)},
+        "b": {"x": hostile.PageOutcome("unaccounted", 2.0, 70.0)},
     }
-    assert hostile.figures(met) == {
+    assert hostile.figures(outcomes) == {
         "crashes": 1,
         "unaccounted": 1,
         "slowest_s": 3.0,

@@ -1,4 +1,4 @@
-"""The archives that ``ingest.py`` mills."""
+"""The archives that the benchmark `ingest` processes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.harness import gold_pages, page_archives
-from benchmarks.harness.scaled_inputs import stored_pages
+from benchmarks.harness import page_archives
+from benchmarks.harness.real_data import read_pages, stored_pages
 
 
-def test_copies_of_pages_have_ids_of_their_own(
-    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(archives, "stored_pages", lambda archive: islice(stored_pages(archive), 3))
+def test_copies_of_pages_have_distinct_ids(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_archives, "stored_pages", lambda archive: islice(stored_pages(archive), 3))
     paths = page_archives.build_archives(tmp_path / "archives", 4, 16)
-    pages = [list(gold_pages.raw_pages(path)) for path in paths]
-    assert [len(one) for one in pages] == [4, 4, 4, 4]
-    flat = [raw for one in pages for raw in one]
-    assert len({raw.origin.record_id for raw in flat}) == 16
-    assert len({raw.payload for raw in flat}) == 6
+    pages = [list(read_pages(path)) for path in paths]
+    assert [len(in_file) for in_file in pages] == [4, 4, 4, 4]
+    flat = [page for in_file in pages for page in in_file]
+    assert len({page.origin.record_id for page in flat}) == 16
+    assert len({page.payload for page in flat}) == 6

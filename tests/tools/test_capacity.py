@@ -1,4 +1,4 @@
-"""The capacity plan: the simulation's laws, the work that follows from figures, and a page that agrees with it."""
+"""The capacity plan: properties of the simulation, the cost model, and the generated page."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from gristmill.pipelines.cost_model import (
     start_and_item,
     steps,
 )
-from tools.capacity.capacity_page import PAGE, block, check, report, with_block
-from tools.capacity.crawl_simulation import outcome, slowdown, speed
+from tools.capacity.capacity_page import PAGE, check, replace_tables, report, tables_of
+from tools.capacity.crawl_simulation import simulate_crawl, slowdown, speed
 from tools.capacity.scaling_limits import largest, launcher_seconds, limits
 from tools.capacity.unit_scheduling import (
     Assignment,
-    dynamic,
-    in_turns,
-    lanes,
-    longer,
+    clusters_makespan,
+    dynamic_makespan,
+    loss_factor,
     makespan,
+    round_robin,
     unit_costs,
     worker_speeds,
 )
@@ -47,7 +47,7 @@ def figures() -> Figures:
 
 
 @examples(costs, counts, st.sampled_from(ASSIGNMENTS))
-def test_no_makespan_is_below_its_bounds(units: Any, workers: int, assignment: Assignment) -> None:
+def test_makespans_are_within_their_bounds(units: Any, workers: int, assignment: Assignment) -> None:
     took = makespan(units, np.ones(workers), assignment)
     assert took >= units.sum() / workers - 1e-9
     assert took >= units.max() - 1e-9
@@ -55,8 +55,8 @@ def test_no_makespan_is_below_its_bounds(units: Any, workers: int, assignment: A
 
 
 @examples(costs, counts)
-def test_a_greedy_hand_out_is_within_one_unit_of_the_best(units: Any, workers: int) -> None:
-    assert dynamic(units, np.ones(workers)) <= units.sum() / workers + units.max() + 1e-9
+def test_dynamic_assignment_is_within_one_unit_of_the_optimum(units: Any, workers: int) -> None:
+    assert dynamic_makespan(units, np.ones(workers)) <= units.sum() / workers + units.max() + 1e-9
 
 
 @examples(st.integers(1, 8), counts, st.floats(0.1, 10), st.sampled_from(ASSIGNMENTS))
@@ -73,32 +73,32 @@ def test_workers_of_twice_the_speed_take_half_the_time(units: Any, workers: int,
 
 
 @examples(costs, counts, st.randoms())
-def test_the_order_of_units_moves_the_end_by_one_unit_at_most(units: Any, workers: int, random: Any) -> None:
+def test_the_order_of_units_changes_the_makespan_by_at_most_one_unit(units: Any, workers: int, random: Any) -> None:
     shuffled = np.array(random.sample(units.tolist(), len(units)))
     speeds = np.ones(workers)
-    assert abs(dynamic(shuffled, speeds) - dynamic(units, speeds)) <= units.max() + 1e-9
+    assert abs(dynamic_makespan(shuffled, speeds) - dynamic_makespan(units, speeds)) <= units.max() + 1e-9
 
 
 @examples(costs, counts)
-def test_nothing_is_lost_when_units_are_dealt_out(units: Any, bins: int) -> None:
-    dealt = in_turns(units, bins)
-    assert len(dealt) == bins
-    assert dealt.sum() == pytest.approx(units.sum())
+def test_round_robin_assigns_all_units(units: Any, bins: int) -> None:
+    sums = round_robin(units, bins)
+    assert len(sums) == bins
+    assert sums.sum() == pytest.approx(units.sum())
 
 
 @pytest.mark.parametrize(
     ("assignment", "seconds"),
     [
-        ("static", 8.0),  # 3 + 3 + 2 | 3 + 2 + 2, at once dealt out
-        ("partitions", 8.0),  # a unit in each of eight partitions: as dynamic
+        ("static", 8.0),  # 3 + 3 + 2 | 3 + 2 + 2, assigned at once
+        ("partitions", 8.0),  # one unit in each of eight partitions: like dynamic
         ("dynamic", 8.0),
     ],
 )
-def test_a_hand_out_that_can_be_followed_by_hand(assignment: Assignment, seconds: float) -> None:
+def test_a_makespan_that_can_be_computed_by_hand(assignment: Assignment, seconds: float) -> None:
     assert makespan(np.array([3.0, 3, 3, 2, 2, 2]), np.ones(2), assignment) == seconds
 
 
-def test_a_slow_worker_holds_up_only_who_deals_out_before() -> None:
+def test_a_slow_worker_delays_static_assignment_most() -> None:
     units, speeds = np.ones(100), np.array([1.0, 1, 1, 0.25])
     assert makespan(units, speeds, "static") == 100
     assert makespan(units, speeds, "dynamic") <= 100 / speeds.sum() + 4
@@ -106,39 +106,37 @@ def test_a_slow_worker_holds_up_only_who_deals_out_before() -> None:
 
 
 @examples(st.floats(1, 1e6), st.integers(1, 200), st.floats(0, 2), st.integers(0, 2**32))
-def test_drawn_units_sum_to_the_whole_and_the_largest_is_first(
-    total: float, count: int, spread: float, seed: int
-) -> None:
+def test_unit_costs_sum_to_the_total_and_are_sorted(total: float, count: int, spread: float, seed: int) -> None:
     drawn = unit_costs(total, count, spread, np.random.default_rng(seed))
     assert drawn.sum() == pytest.approx(total)
     assert (np.diff(drawn) <= 0).all()
     assert (drawn > 0).all()
 
 
-def test_drawn_units_spread_as_asked() -> None:
+def test_unit_costs_and_speeds_have_the_requested_spread() -> None:
     drawn = unit_costs(1e5, 100_000, 0.5, np.random.default_rng(1))
     assert drawn.std() / drawn.mean() == pytest.approx(0.5, rel=0.03)
     speeds = worker_speeds(100_000, 0.1, np.random.default_rng(1))
     assert (speeds.mean(), speeds.std()) == pytest.approx((1.0, 0.1), rel=0.02)
 
 
-def test_runs_follow_one_another_on_each_cluster() -> None:
-    assert lanes([4.0, 4, 4], 2) == 8
-    assert lanes([4.0, 4, 4], 1) == 12
+def test_each_cluster_takes_one_run_after_another() -> None:
+    assert clusters_makespan([4.0, 4, 4], 2) == 8
+    assert clusters_makespan([4.0, 4, 4], 1) == 12
 
 
-def test_units_take_longer_the_more_workers_fall_together() -> None:
-    assert longer(0.0, 5.0, 100) == 1
-    assert longer(0.05, 0.5) == pytest.approx(1.0126, abs=1e-4)
-    assert longer(0.05, 0.5, 100) > 4
+def test_units_take_longer_the_more_machines_are_restarted_together() -> None:
+    assert loss_factor(0.0, 5.0, 100) == 1
+    assert loss_factor(0.05, 0.5) == pytest.approx(1.0126, abs=1e-4)
+    assert loss_factor(0.05, 0.5, 100) > 4
 
 
-def test_start_and_item_are_those_of_two_sizes() -> None:
+def test_start_up_and_item_follow_from_two_sizes() -> None:
     start, item = start_and_item({"items": [100, 400], "seconds": [3.0, 9.0]})
     assert (start, item) == pytest.approx((1.0, 0.02))
 
 
-def test_a_longer_text_costs_more_where_cost_follows_text(figures: Figures) -> None:
+def test_a_longer_text_costs_more_if_the_cost_is_proportional_to_text(figures: Figures) -> None:
     text = figures["stages"]["tokenize"]["text"]
     assert item_seconds(figures, "tokenize", 2 * text) == pytest.approx(2 * item_seconds(figures, "tokenize"))
     assert item_seconds(figures, "judge", 2 * text) == item_seconds(figures, "judge")
@@ -152,15 +150,15 @@ def test_distinct_draws(drawn: float, kinds: float, found: float) -> None:
     assert distinct(drawn, kinds) == pytest.approx(found, rel=1e-4)
 
 
-def test_a_file_costs_two_requests_and_a_block_one(figures: Figures) -> None:
-    traffic = Traffic(read=10 * figures["storage"]["block"], opened=3, asked=1, written=100e6, files=2)
+def test_a_file_takes_two_requests_and_a_block_one(figures: Figures) -> None:
+    traffic = Traffic(read=10 * figures["storage"]["block"], opened=3, requested=1, written=100e6, files=2)
     storage = {**figures["storage"], "latency": 1.0, "bandwidth": 100e6}
     assert traffic.gets(storage) == 17
     assert traffic.wait(storage) == pytest.approx(19 + 1 + 10 * storage["block"] / 100e6)
     assert traffic.wait(storage, 10) == pytest.approx(1.9 + 1 + 10 * storage["block"] / 100e6)
 
 
-def test_slices_hold_what_the_crawl_holds(figures: Figures) -> None:
+def test_a_hundred_runs_hold_what_the_crawl_holds(figures: Figures) -> None:
     crawl, part = Settings(90_000, 2**30), Settings(900, 2**30)
     whole, slice_ = Size.of(figures, crawl), Size.of(figures, part)
     assert whole.pages == figures["crawl"]["pages"]
@@ -173,7 +171,7 @@ def test_slices_hold_what_the_crawl_holds(figures: Figures) -> None:
             assert one.memory == pytest.approx(hundredth.memory)
 
 
-def test_steps_are_the_stages_in_their_order(figures: Figures) -> None:
+def test_steps_follow_the_order_of_the_stages(figures: Figures) -> None:
     from gristmill.pipelines.stages import STAGES
 
     every = steps(figures, Settings(900))
@@ -181,27 +179,27 @@ def test_steps_are_the_stages_in_their_order(figures: Figures) -> None:
     assert all(step.tasks >= 1 and step.cpu >= 0 and step.wait >= 0 and step.memory > 1e8 for step in every)
 
 
-def test_a_limit_holds_up_to_its_largest_input_and_no_further(figures: Figures) -> None:
+def test_a_limit_holds_exactly_up_to_its_largest_input(figures: Figures) -> None:
     for limit in limits(figures):
         for settings in (Settings(1), Settings(1, 2**30)):
             most = largest(limit, settings)
             if 0 < most < 10_000_000:
-                assert limit.value(settings._replace(files=most)) <= limit.most
-                assert limit.value(settings._replace(files=most + 1)) > limit.most
+                assert limit.value(settings._replace(files=most)) <= limit.maximum
+                assert limit.value(settings._replace(files=most + 1)) > limit.maximum
 
 
-def test_a_limit_that_always_holds_and_one_that_never_does(figures: Figures) -> None:
+def test_a_limit_that_always_holds_and_one_that_never_holds(figures: Figures) -> None:
     anything = limits(figures)[0]
     assert largest(anything._replace(value=lambda settings: 0.0), Settings(1), 500) == 500
     assert largest(anything._replace(value=lambda settings: 1e99), Settings(1), 500) == 0
 
 
-def test_a_launcher_alone_is_quick_where_archives_are_not_split(figures: Figures) -> None:
+def test_the_launcher_is_quick_if_archives_are_not_split(figures: Figures) -> None:
     assert launcher_seconds(figures, Settings(900)) > 900 * figures["storage"]["latency"]  # archives that are split
     assert launcher_seconds(figures, Settings(900, 2**30)) < 60
 
 
-def test_the_default_of_every_setting_is_the_recipe_s(figures: Figures) -> None:
+def test_defaults_of_settings_equal_those_of_the_recipe(figures: Figures) -> None:
     from gristmill.pipelines.recipe import Recipe
 
     recipe = Recipe.model_validate(
@@ -217,19 +215,19 @@ def test_the_default_of_every_setting_is_the_recipe_s(figures: Figures) -> None:
     assert figures["sample_bytes"] == recipe.tokenizer.sample_bytes
 
 
-def test_constants_are_the_code_s(figures: Figures) -> None:
+def test_constants_equal_those_of_the_code(figures: Figures) -> None:
     from gristmill.mixing import build_shard
     from gristmill.pipelines.stages import mix
     from gristmill.runners import spark_service
     from gristmill.store import attempts, storage
     from gristmill.transforms.core import exchange
     from gristmill.transforms.dedup import dedup_beam, rounds
-    from tools.capacity.unit_scheduling import PARTITIONS_A_WORKER
+    from tools.capacity.unit_scheduling import PARTITIONS_PER_WORKER
 
     chart = yaml.safe_load((PAGE.parent.parent / "deploy" / "kubernetes" / "values.yaml").read_text())
     assert figures["machines"]["processes"] == chart["workers"]["slots"]
-    assert spark_service.PARTITIONS_PER_WORKER == PARTITIONS_A_WORKER
-    assert figures["storage"]["beat_seconds"] == attempts._REMOTE_HEARTBEAT_SECONDS
+    assert spark_service.PARTITIONS_PER_WORKER == PARTITIONS_PER_WORKER
+    assert figures["storage"]["heartbeat_seconds"] == attempts._REMOTE_HEARTBEAT_SECONDS
     assert figures["group_bytes"] == attempts.ROW_GROUP_BYTES
     assert figures["storage"]["threads"] == storage._THREADS
     assert figures["mix"]["read_gap_tokens"] == build_shard.READ_GAP
@@ -247,24 +245,24 @@ def test_the_check_is_within_a_factor_of_two_in_every_stage(figures: Figures) ->
     assert 0.5 < slowdown(compared) < 2
 
 
-def test_no_runner_is_faster_than_the_embedded_one() -> None:
+def test_no_runner_counts_as_faster_than_the_embedded_one() -> None:
     assert [speed({"ratio": ratio}) for ratio in (0.7, 1.0, 1.06)] == [0.7, 1.0, 1.0]
 
 
-def test_more_workers_take_less_time_and_no_less_work(figures: Figures) -> None:
+def test_more_workers_take_less_time_for_the_same_work(figures: Figures) -> None:
     settings = Settings(900, 2**30)
-    few, many = (outcome(figures, settings, "spark", workers, runs=2, slower=1.0) for workers in (128, 1024))
+    few, many = (simulate_crawl(figures, settings, "spark", workers, runs=2, slower=1.0) for workers in (128, 1024))
     assert many.hours < few.hours < 9 * many.hours
     assert few.dollars == pytest.approx(few.compute + few.shuffle + few.requests + few.storage)
     assert few.process_hours >= 100 * sum(step.cpu for step in steps(figures, settings)) / 3600
     assert few.spot == pytest.approx(few.compute * figures["runners"]["spark"]["spot"])
 
 
-def test_the_page_holds_what_the_script_prints(figures: Figures) -> None:
+def test_the_page_is_up_to_date(figures: Figures) -> None:
     text, last = report(figures, 20)
     page = PAGE.read_text()
-    assert block(page) == text, "run `python tools/capacity/capacity_page.py --write`"
-    assert with_block(page, "other\n") != page
-    assert block(with_block(page, "a \\1 b\n")) == "a \\1 b\n"
+    assert tables_of(page) == text, "run `python -m tools.capacity --write`"
+    assert replace_tables(page, "other\n") != page
+    assert tables_of(replace_tables(page, "a \\1 b\n")) == "a \\1 b\n"
     assert f"{last['crawl_hours_flink_1024']:,.0f} hours" in text
     assert all(np.isfinite(list(last.values())))

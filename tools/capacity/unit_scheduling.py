@@ -1,10 +1,10 @@
-"""Units over workers, simulated: when is the last one done?
+"""Simulation of units on workers: when the last unit is complete.
 
-A unit's cost is in seconds of a worker of speed 1. Three ways in which engines hand out units:
+The cost of a unit is in seconds of a worker with speed 1. Engines assign units in three ways:
 
-- ``static``: in turns, before work begins (Flink's rebalance);
-- ``partitions``: in turns to a few partitions for each worker, and a worker that is free takes the next (Spark);
-- ``dynamic``: a worker that is free takes the next unit (Dataflow, the embedded runner).
+- ``static``: round-robin, before the work begins (Flink's rebalance);
+- ``partitions``: round-robin to a few partitions for each worker; a free worker takes the next partition (Spark);
+- ``dynamic``: a free worker takes the next unit (Dataflow, the embedded runner).
 """
 
 from __future__ import annotations
@@ -20,29 +20,28 @@ from gristmill.corpus.arrays import Float64s
 
 Assignment = Literal["static", "partitions", "dynamic"]
 
-PARTITIONS_A_WORKER = 4
-"""``spark.default.parallelism`` by workers, as the runner sets it."""
+PARTITIONS_PER_WORKER = 4
+"""``spark.default.parallelism`` divided by the number of workers, as the runner sets it."""
 
 
 def makespan(units: Float64s, speeds: Float64s, assignment: Assignment) -> float:
-    """Seconds until the last of ``units`` is done by workers of ``speeds``."""
+    """Return the seconds until the last of ``units`` is complete on workers of the given speeds."""
     match assignment:
         case "static":
-            return float((in_turns(units, len(speeds)) / speeds).max())
+            return float((round_robin(units, len(speeds)) / speeds).max())
         case "partitions":
-            return dynamic(in_turns(units, PARTITIONS_A_WORKER * len(speeds)), speeds)
+            return dynamic_makespan(round_robin(units, PARTITIONS_PER_WORKER * len(speeds)), speeds)
         case "dynamic":
-            return dynamic(units, speeds)
+            return dynamic_makespan(units, speeds)
 
 
-def in_turns(units: Float64s, bins: int) -> Float64s:
-    """Sums of ``units`` dealt out to ``bins``, one after another."""
-    sums: Float64s = np.bincount(np.arange(len(units)) % bins, weights=units, minlength=bins)
-    return sums
+def round_robin(units: Float64s, bins: int) -> Float64s:
+    """Return the sums of ``units`` assigned to ``bins`` in turn."""
+    return np.bincount(np.arange(len(units)) % bins, weights=units, minlength=bins).astype(np.float64)
 
 
-def dynamic(units: Float64s, speeds: Float64s) -> float:
-    """Seconds until the last unit is done, each taken in its turn by the worker that is free first."""
+def dynamic_makespan(units: Float64s, speeds: Float64s) -> float:
+    """Return the seconds until the last unit is complete, if each goes to the worker that is free first."""
     free = [(0.0, number) for number in range(len(speeds))]
     last = 0.0
     for cost in units.tolist():
@@ -54,28 +53,27 @@ def dynamic(units: Float64s, speeds: Float64s) -> float:
 
 
 def unit_costs(total: float, count: int, spread: float, rng: np.random.Generator) -> Float64s:
-    """``count`` log-normal costs with so much standard deviation by mean, which sum to ``total``; the largest first."""
+    """Return ``count`` log-normal costs that sum to ``total``, largest first; ``spread`` is deviation by mean."""
     sigma = np.sqrt(np.log1p(spread**2))
     drawn = rng.lognormal(0.0, sigma, count)
     return np.sort(drawn * (total / drawn.sum()))[::-1]
 
 
 def worker_speeds(count: int, spread: float, rng: np.random.Generator) -> Float64s:
-    """Speeds around 1, normally distributed, none below a third."""
+    """Return normally distributed speeds around 1, none below a third."""
     return np.maximum(rng.normal(1.0, spread, count), 1 / 3)
 
 
-def lanes(runs: Sequence[float], count: int) -> float:
-    """Seconds of ``runs`` one after another on ``count`` clusters, each taking the next run when it is free."""
-    return dynamic(np.array(runs), np.ones(count))
+def clusters_makespan(runs: Sequence[float], clusters: int) -> float:
+    """Return the seconds of ``runs`` on a number of clusters, each of which takes the next run when it is free."""
+    return dynamic_makespan(np.array(runs), np.ones(clusters))
 
 
-def longer(losses: float, hours: float, together: int = 1) -> float:
-    """How many times as long a unit of ``hours`` takes when a machine is lost ``losses`` times an hour.
+def loss_factor(losses: float, hours: float, machines: int = 1) -> float:
+    """Return how many times as long a unit of ``hours`` takes if a machine is lost ``losses`` times an hour.
 
-    A unit begins anew when its machine is lost, or any of the ``together`` whose work falls with one of them: of
-    exponential lifetimes, (e^x - 1) / x at x losses in the unit's time. An upper bound, since units do not all begin at
-    once.
+    A unit is restarted if its machine is lost, or any of the ``machines`` that are restarted together. With exponential
+    lifetimes that is (e^x - 1) / x at x losses during the unit: an upper bound, since units do not all start at once.
     """
-    x = losses * hours * together
+    x = losses * hours * machines
     return expm1(x) / x if x else 1.0

@@ -54,7 +54,7 @@ _FINEWEB_OFF: dict[str, Any] = {
 
 def rules() -> dict[str, Callable[[str], bool | None]]:
     """Return, by rule, a function that returns whether a text passes."""
-    quality = {
+    quality: dict[str, dict[str, Any]] = {
         "words_min": {"min_doc_words": 50},
         "words_max": {"max_doc_words": 100000},
         "word_length_min": {"min_avg_word_length": 3},
@@ -72,12 +72,12 @@ def rules() -> dict[str, Callable[[str], bool | None]]:
         **{f"top_{n}_gram": {"top_n_grams": ((n, t),)} for n, t in ((2, 0.2), (3, 0.18), (4, 0.16))},
         **{f"duplicate_{n}_grams": {"dup_n_grams": ((n, (20 - n) / 100),)} for n in range(5, 11)},
     }
-    c4 = {
+    c4: dict[str, dict[str, Any]] = {
         "sentences": {"min_num_sentences": 5},
         "lorem_ipsum": {"filter_lorem_ipsum": True},
         "curly_brackets": {"filter_curly_bracket": True},
     }
-    fineweb = {
+    fineweb: dict[str, dict[str, Any]] = {
         "line_punctuation": {"line_punct_thr": 0.12},
         "short_lines": {"short_line_thr": 0.67},
         "repeated_line_chars": {"char_duplicates_ratio": 0.01},
@@ -142,7 +142,7 @@ def _verdict(filter: Filter, document: Document) -> bool | None:
 
 
 def _symbol(filter: Filter, text: str, reason: str) -> bool | None:
-    """One option of the filter is two rules: if the other one drops the text first, the verdict of this one is unknown."""
+    """One option of the filter is two rules: the verdict of this one is unknown if the other drops the text first."""
     try:
         verdict = filter.filter(Document(text=text, id=""))
     except ZeroDivisionError:

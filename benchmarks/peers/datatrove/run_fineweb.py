@@ -53,4 +53,5 @@ def main(archives: str, out: str, model: str, workers: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], int(sys.argv[4]))
+    archives, out, model, workers = sys.argv[1:]
+    main(archives, out, model, int(workers))

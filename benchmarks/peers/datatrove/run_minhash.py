@@ -43,4 +43,5 @@ def main(documents: str, out: str, files: int, workers: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3], *map(int, sys.argv[3:5]))
+    documents, out, files, workers = sys.argv[1:]
+    main(documents, out, int(files), int(workers))

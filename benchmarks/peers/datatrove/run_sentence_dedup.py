@@ -3,8 +3,8 @@
     python run_sentence_dedup.py DOCUMENTS OUT FILES WORKERS
 
 The stages of datatrove's ``examples/sentence_deduplication.py`` with the local executor: signatures by file, duplicates
-in one task, removals by file. Sentences are single lines here (``split_sentences=False``), and no document is dropped for
-being short afterwards. The kept text is written to ``OUT/kept``.
+in one task, removals by file. Sentences are single lines here (``split_sentences=False``), and no document is dropped
+for being short afterwards. The kept text is written to ``OUT/kept``.
 """
 
 from __future__ import annotations
@@ -37,4 +37,5 @@ def main(documents: str, out: str, files: int, workers: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3], *map(int, sys.argv[3:5]))
+    documents, out, files, workers = sys.argv[1:]
+    main(documents, out, int(files), int(workers))
