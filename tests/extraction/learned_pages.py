@@ -1,4 +1,4 @@
-"""What the tests of the learned engine share: pages of tags in any order, and its modules as plain Python."""
+"""Shared helpers of the learned engine's tests: pages of random tags, and its modules as plain Python."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from types import ModuleType
 
 from hypothesis import strategies as st
 
+from gristmill.corpus.arrays import Float32s
 from gristmill.extraction import learned
-from gristmill.extraction.engines.engine import Limits
-from gristmill.extraction.learned.bags import Ints
-from gristmill.extraction.learned.characters import lead_words
-from gristmill.extraction.learned.features import Floats, Surroundings, features
-from gristmill.extraction.learned.page import Page
-from gristmill.extraction.learned.tags import TAGS
+from gristmill.extraction.engines.extraction_engine import MarkupLimits
+from gristmill.extraction.learned.block_features import BlockContext, compute_features
+from gristmill.extraction.learned.html_blocks import Page
+from gristmill.extraction.learned.html_tags import TAGS
+from gristmill.extraction.learned.text_scan import lead_words
+from gristmill.extraction.learned.word_bags import Ints
 
 MANY_NODES = 10**9
 
@@ -57,25 +58,25 @@ PIECES = (
 
 
 def markup(pieces: Sequence[str]) -> st.SearchStrategy[str]:
-    """Pages of a few of these pieces in any order, many times each, so that they meet."""
+    """Pages that repeat a few of these pieces in any order, so that combinations of them occur often."""
     some = st.lists(st.sampled_from(pieces), min_size=1, max_size=8)
     return some.flatmap(lambda few: st.lists(st.sampled_from(few), max_size=40)).map("".join)
 
 
 MARKUP = markup(PIECES)
-"""Pages of tags in any order: closed and left open, nested wrongly, parts of tables outside of any."""
+"""Pages of random tags: closed and unclosed, wrongly nested, table parts outside tables."""
 
 
-def of(html: str, depth: int = 256) -> Page:
-    return Page(html, Limits(MANY_NODES, depth))
+def parse_page(html: str, depth: int = 256) -> Page:
+    return Page(html, MarkupLimits(MANY_NODES, depth))
 
 
-def told(page: Page) -> tuple[Floats, Ints, Surroundings]:
-    return features(page, [lead_words(text) for text in page.texts])
+def features_of(page: Page) -> tuple[Float32s, Ints, BlockContext]:
+    return compute_features(page, [lead_words(text) for text in page.texts])
 
 
 def outline(page: Page) -> str:
-    """A page's elements and blocks, drawn from its lists: ``div(a p(b))``, without the body around all."""
+    """A page's elements and blocks in the form ``div(a p(b))``, without the body."""
     drawn: list[str] = []
     open_elements = [0]
 
@@ -99,8 +100,8 @@ def outline(page: Page) -> str:
     return "".join(drawn).replace("( ", "(").strip()
 
 
-class _Sources(MetaPathFinder):
-    """Finds the modules of the learned engine as they stand beside the compiled ones."""
+class _SourceFinder(MetaPathFinder):
+    """Finds the sources of the learned engine's modules, even where they are compiled."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -113,14 +114,14 @@ FOLDER = Path(str(learned.__file__)).parent
 
 
 def modules() -> dict[str, ModuleType]:
-    """The modules of the learned engine as they are imported: compiled, where they are."""
+    """The learned engine's modules by name, compiled if they are."""
     return {path.stem: import_module(f"{learned.__name__}.{path.stem}") for path in FOLDER.glob("[a-z]*.py")}
 
 
 @cache
 def plain_modules() -> dict[str, ModuleType]:
-    """The modules of the learned engine as plain Python, compiled or not; they import each other and no other."""
-    real, finder = modules(), _Sources()
+    """The learned engine's modules as plain Python; they import each other, not the compiled ones."""
+    real, finder = modules(), _SourceFinder()
     try:
         sys.meta_path.insert(0, finder)
         for name in real:

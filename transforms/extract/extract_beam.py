@@ -1,4 +1,4 @@
-"""Beam's view of extraction: records to documents, and the document files of a unit."""
+"""Beam transforms for extraction: records to documents, and the document files of a unit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from gristmill.corpus.document import DOCUMENT_SCHEMA, ID_BYTES, Document, Origin
 from gristmill.corpus.record import Dropped, Failed, Raw, Record, UnitSummary
-from gristmill.extraction.extract_record import Tools, extract_records
+from gristmill.extraction.extract_record import ExtractionTools, extract_records
 from gristmill.extraction.extract_section import ExtractSection
+from gristmill.store.attempts import ROW_GROUP_BYTES, Attempt
 from gristmill.store.counts import RecordCounts
-from gristmill.store.stage_directory import ROW_GROUP_BYTES, Attempt, StageDirectory
-from gristmill.transforms.core.units import MapBatches, WriteUnits
+from gristmill.store.stage_directory import StageDirectory
+from gristmill.transforms.core.core_beam import MapBatches, WriteUnits
 
 REJECTS_SCHEMA = pa.schema(
     [
@@ -33,29 +34,29 @@ REJECTS_SCHEMA = pa.schema(
         pa.field("record_id", pa.string()),
     ]
 )
-"""One row for each record that left before it had text: ``fate`` is ``dropped`` or ``failed``."""
+"""One row per record that was dropped or failed before it had text; ``fate`` is ``dropped`` or ``failed``."""
 
-_ROWS = 20_000
-_BATCH = 32
+_MAX_ROWS = 20_000
+_BATCH_SIZE = 32
 _BATCH_BYTES = 4 * 2**20
 
 
 class ExtractText(MapBatches):
-    """Raw records to documents with text and language, or to what became of them instead."""
+    """Turns raw records into documents with text and language, or into dropped or failed records."""
 
     def __init__(self, section: ExtractSection) -> None:
-        super().__init__(partial(_Extraction, section), _BATCH, _weight, _BATCH_BYTES)
+        super().__init__(partial(_Extract, section), _BATCH_SIZE, _payload_size, _BATCH_BYTES)
 
 
 class WriteDocuments(WriteUnits):
-    """Documents, and rejects beside them, as the files of each unit."""
+    """Writes the documents and the rejects of each unit."""
 
     def __init__(self, stage: StageDirectory) -> None:
-        super().__init__(stage, DocumentFold)
+        super().__init__(stage, DocumentWriter)
 
 
-class DocumentFold:
-    """Collects a unit's records into row groups of about 16 MiB of text."""
+class DocumentWriter:
+    """Writes a unit's documents in row groups of about 16 MiB of text, and its rejects."""
 
     def __init__(self, attempt: Attempt) -> None:
         self.documents = attempt.table("documents", DOCUMENT_SCHEMA)
@@ -70,15 +71,15 @@ class DocumentFold:
         if isinstance(item, Document):
             self.pending.append(item)
             self.pending_bytes += len(item.text)
-            if self.pending_bytes >= ROW_GROUP_BYTES or len(self.pending) >= _ROWS:
+            if self.pending_bytes >= ROW_GROUP_BYTES or len(self.pending) >= _MAX_ROWS:
                 self._flush_documents()
         elif isinstance(item, Dropped | Failed):
-            self.counts[_fate(item)][_reason(item)] += 1
+            self.counts[_outcome(item)][_reason(item)] += 1
             self.rejected.append(item)
-            if len(self.rejected) >= _ROWS:
+            if len(self.rejected) >= _MAX_ROWS:
                 self._flush_rejects()
         else:
-            raise TypeError(f"{type(item).__name__} reached the writer: a step is missing")
+            raise TypeError(f"cannot write {type(item).__name__}: extraction must run before WriteDocuments")
         return 1
 
     def finish(self, end: UnitSummary) -> tuple[RecordCounts, Mapping[str, Any]]:
@@ -103,7 +104,7 @@ class DocumentFold:
 
 
 def documents_table(documents: list[Document]) -> pa.Table:
-    """Rows of ``DOCUMENT_SCHEMA``."""
+    """A table with ``DOCUMENT_SCHEMA``."""
     origins = [document.origin for document in documents]
     return pa.table(
         {
@@ -114,18 +115,18 @@ def documents_table(documents: list[Document]) -> pa.Table:
             "date": [origin.date for origin in origins],
             "lang": [document.lang for document in documents],
             "lang_score": [document.lang_score for document in documents],
-            "warc": [_place(origin) for origin in origins],
+            "warc": [_warc_location(origin) for origin in origins],
         },
-        schema=pa.schema([(f.name, _plain(f.type)) for f in DOCUMENT_SCHEMA]),
+        schema=pa.schema([(f.name, _without_dictionary(f.type)) for f in DOCUMENT_SCHEMA]),
     )
 
 
 def rejects_table(rejects: list[Dropped | Failed]) -> pa.Table:
-    """Rows of ``REJECTS_SCHEMA``."""
+    """A table with ``REJECTS_SCHEMA``."""
     rows = [
         {
             "id": reject.origin.id,
-            "fate": _fate(reject),
+            "fate": _outcome(reject),
             "reason": _reason(reject),
             "also": list(reject.also) if isinstance(reject, Dropped) else [],
             "detail": reject.detail,
@@ -136,12 +137,12 @@ def rejects_table(rejects: list[Dropped | Failed]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=REJECTS_SCHEMA)
 
 
-class _Extraction:
-    """The step of ``EachBatch``; its extractor may hold a process, which ends with ``close``."""
+class _Extract:
+    """The function of ``ExtractText``; ``close`` ends the extraction process, if there is one."""
 
     def __init__(self, section: ExtractSection) -> None:
         self.section = section
-        self.tools = Tools.load(section)
+        self.tools = ExtractionTools.load(section)
 
     def __call__(self, records: list[Record]) -> list[Record]:
         return extract_records(records, self.section, self.tools)
@@ -150,11 +151,11 @@ class _Extraction:
         self.tools.engine.close()
 
 
-def _weight(record: Record) -> int:
+def _payload_size(record: Record) -> int:
     return len(record.payload) if isinstance(record, Raw) else 0
 
 
-def _fate(reject: Dropped | Failed) -> str:
+def _outcome(reject: Dropped | Failed) -> str:
     return "dropped" if isinstance(reject, Dropped) else "failed"
 
 
@@ -162,9 +163,9 @@ def _reason(reject: Dropped | Failed) -> str:
     return reject.reason if isinstance(reject, Dropped) else reject.cause
 
 
-def _place(origin: Origin) -> dict[str, Any]:
+def _warc_location(origin: Origin) -> dict[str, Any]:
     return {"file": origin.file, "offset": origin.offset, "length": origin.length, "record_id": origin.record_id}
 
 
-def _plain(type: pa.DataType) -> pa.DataType:
+def _without_dictionary(type: pa.DataType) -> pa.DataType:
     return type.value_type if pa.types.is_dictionary(type) else type
