@@ -68,8 +68,9 @@ real: export GRISTMILL_CODE = $(shell $(PYTHON) -c 'import sysconfig; print(sysc
 real: setup
 	$(BIN)/gristmill run benchmarks/recipes/real.yaml --work work/real
 
+# `make -s bench NAME=extraction ARGS=--quick` runs one benchmark; without NAME it lists them all.
 bench: setup
-	$(BIN)/python benchmarks/speed/stages.py
+	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)
 
 # Needs helm. The rendered manifests are committed, so nothing else needs it.
 manifests: setup

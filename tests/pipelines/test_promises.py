@@ -19,7 +19,7 @@ from tests.pipelines.conftest import CompletedRun, run_recipe
 
 @pytest.mark.slow
 def test_one_worker_two_workers_and_killed_in_every_stage_give_the_same_bytes(tmp_path: Path) -> None:
-    command = [sys.executable, "benchmarks/robustness/promises.py", "--work", str(tmp_path), "--until", "mix"]
+    command = [sys.executable, "-m", "benchmarks", "promises", "--work", str(tmp_path), "--until", "mix"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     figures = json.loads(done.stdout.splitlines()[-1])
     assert (figures["equal"], figures["balanced"]) == (1, 1), done.stdout
