@@ -43,5 +43,5 @@ def _require_text(texts: Iterable[str]) -> Iterator[str]:
         yield text
     if size == 0:
         raise InputError(
-            "the sample of the tokenizer has no text: increase tokenizer.sample_bytes, or check why documents are lost"
+            "the tokenizer has no text to train on: increase tokenizer.sample_bytes, or check why documents are dropped"
         )
