@@ -1,6 +1,6 @@
-"""Classifiers: train, load, score. None of them knows of documents or of Beam."""
+"""Text classifiers: fastText, KenLM, word lists and transformers are trained, loaded and applied here, without Beam."""
 
 from pathlib import Path
 
 QUALITY_MODEL = Path(__file__).with_name("models") / "quality-en.ftz"
-"""The small English quality model that ships; ``benchmarks/train_quality.py`` writes it, and its card beside it."""
+"""The small English quality model that Gristmill ships; ``model_training/train_quality.py`` writes it and its card."""

@@ -1,8 +1,8 @@
-"""A model's card: what it was made of and how well it does, as JSON beside the model.
+"""Model cards: JSON beside a model that says what it was trained on and how accurate it is.
 
-The card of ``quality.ftz`` is ``quality.ftz.json``. It names data by sha256 and holds no path, time or host; the
-percentiles of a reference set in it are what a target keep-share is turned into a threshold by, so that a threshold
-never comes from the corpus that is judged.
+The card of ``quality.ftz`` is ``quality.ftz.json``. It identifies data by sha256 and contains no path, time or host. It
+holds percentiles of the scores of a reference set, which turn the share of documents to keep into a threshold, so
+thresholds never depend on the corpus that is judged.
 """
 
 from __future__ import annotations
@@ -13,34 +13,36 @@ from typing import Any
 
 from gristmill.errors import InputError
 from gristmill.store import storage
-from gristmill.store.keys import pretty
+from gristmill.store.keys import pretty_json
 
 
 def card_url(model: str) -> str:
-    """Where the card of the model at ``model`` is."""
+    """The URL of the card of the model at ``model``."""
     return f"{model}.json"
 
 
 def write_card(model: str, card: Mapping[str, Any]) -> None:
     """Write the card of the model at ``model``."""
-    storage.replace(card_url(model), pretty(card))
+    storage.replace(card_url(model), pretty_json(card))
 
 
 def read_card(model: str) -> dict[str, Any]:
-    """The card of the model at ``model``. Raises InputError where it is missing or damaged."""
+    """The card of the model at ``model``. Raises InputError if it is missing or damaged."""
     try:
         card = json.loads(storage.read_bytes(card_url(model)))
     except FileNotFoundError:
-        raise InputError(f"{model} has no card {card_url(model)}: train it with gristmill, which writes one") from None
+        raise InputError(
+            f"{model} has no card {card_url(model)}: train it with `gristmill classifier`, which writes one"
+        ) from None
     except ValueError as error:
         raise InputError(f"{card_url(model)} is damaged: {error}; train the model again") from None
     if not isinstance(card, dict):
-        raise InputError(f"{card_url(model)} is damaged: it is no JSON object; train the model again")
+        raise InputError(f"{card_url(model)} is damaged: it is not a JSON object; train the model again")
     return card
 
 
 def read_percentiles(model: str) -> Sequence[float] | None:
-    """The 101 percentiles of the reference in the card of a model; None without a card, or where it has none."""
+    """The 101 percentiles of the reference set in a model's card; None if there is no card or no reference set."""
     if not storage.exists(card_url(model)):
         return None
     points = read_card(model).get("reference", {}).get("percentiles")

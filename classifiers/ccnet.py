@@ -1,8 +1,10 @@
-"""Text as CCNet's language models see it (Wenzek et al. 2020, "CCNet: Extracting High Quality Monolingual Datasets").
+"""Normalizes text for language models as CCNet does (Wenzek et al. 2020, "CCNet: Extracting High Quality Monolingual
+Datasets from Web Crawl Data").
 
-Lower case, no accents, every digit a 0, as CCNet's normaliser has it. CCNet cuts that into SentencePiece's pieces by a
-model per language; here tokens are the words of ``corpus.words`` (characters in Chinese, Japanese, Thai …), which need
-no second model. So perplexities are not those of CCNet's own models, and percentiles of a reference are what counts.
+As in CCNet, text is lower-cased, accents are removed and every digit becomes 0. CCNet then applies a SentencePiece
+model per language; here tokens are the words of ``corpus.words`` (characters in Chinese, Japanese, Thai, …), which need
+no second model. So perplexities differ from those of CCNet's models; only percentiles of a reference set are
+comparable.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ from gristmill.corpus.words import words
 
 _DIGITS = re.compile(r"\d")
 _END = "N"
-"""The end of a line as a word; no other is written so, in lower case."""
+"""Marks the end of a line. Text is lower-cased, so no word equals it."""
 _LINE_END = f"\n{_END}\n"
 
 
-def normalised(text: str) -> str:
-    """``text`` in lower case, without accents, digits as 0."""
+def ccnet_normalize(text: str) -> str:
+    """``text`` in lower case, without accents and with every digit as 0."""
     text = text.lower()
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
@@ -28,11 +30,11 @@ def normalised(text: str) -> str:
 
 
 def sentences(text: str) -> Iterator[list[str]]:
-    """The tokens of every line of ``text`` that has any."""
-    found: list[str] = []
-    for word in words(f"{normalised(text)}\n".replace("\n", _LINE_END)):  # all lines at once: words cost by the call
+    """Yield the tokens of each line of ``text`` that has any."""
+    tokens: list[str] = []
+    for word in words(f"{ccnet_normalize(text)}\n".replace("\n", _LINE_END)):  # one call, as each is slow
         if word != _END:
-            found.append(word)
-        elif found:
-            yield found
-            found = []
+            tokens.append(word)
+        elif tokens:
+            yield tokens
+            tokens = []

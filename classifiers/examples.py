@@ -1,7 +1,7 @@
-"""Labelled texts: read from JSONL or Parquet, told apart into what is learned from and what is held out, balanced.
+"""Labeled texts: read from JSONL or Parquet, split into training and held-out data, and balanced.
 
-Everything here follows from hashes of the texts, never from the order of files or a random generator: the same
-examples give the same split on every machine, and an example more moves few others.
+Everything depends on hashes of the texts, not on the order of files or a random generator: the same examples give the
+same split on every machine, and adding an example moves few others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gristmill.store import storage
 
 
 class Example(NamedTuple):
-    """A labelled text. Texts of one ``group`` (a site, a book) are never parted by the split."""
+    """A labeled text. Texts of the same ``group`` (a site, a book) are always in the same part of a split."""
 
     text: str
     positive: bool
@@ -30,91 +30,96 @@ class Example(NamedTuple):
 
 
 class Split(NamedTuple):
-    """``learn`` is trained on, ``choose`` decides between settings, ``test`` is looked at once, for the figures."""
+    """``validation`` chooses between settings; ``test`` is used once, for the metrics in the card."""
 
-    learn: list[Example]
-    choose: list[Example]
+    train: list[Example]
+    validation: list[Example]
     test: list[Example]
 
 
 def read_examples(positives: Sequence[str], negatives: Sequence[str]) -> list[Example]:
-    """The examples of files, each text once, in an order that hangs on their hashes alone.
+    """Read the examples in files, each text once, ordered by hash.
 
-    A row has ``text``, and may have ``source`` (else the file's name) and ``group`` (else the text itself). A text that
-    is both positive and negative is left out. Raises InputError for what cannot be read, or where a class is empty.
+    Rows have ``text`` and optionally ``source`` (by default the name of the file) and ``group`` (by default the text).
+    A text that is both positive and negative is left out. Raises InputError if a file cannot be read or a class is
+    empty.
     """
-    found: dict[str, Example] = {}
-    torn: set[str] = set()
+    examples: dict[str, Example] = {}
+    contradictory: set[str] = set()
     for urls, positive in ((positives, True), (negatives, False)):
         for url in urls:
             for row in read_rows(url):
                 text, source = row["text"], row.get("source") or _name(url)
-                standing = found.setdefault(text, Example(text, positive, source, row.get("group") or text))
-                if standing.positive != positive:
-                    torn.add(text)
-    examples = sorted((one for one in found.values() if one.text not in torn), key=lambda one: _hash(one.text))
-    for positive, word in ((True, "positive"), (False, "negative")):
-        if not any(one.positive is positive for one in examples):
-            raise InputError(f"no {word} example to learn from: give a file with texts that are not in the other class")
-    return examples
+                example = examples.setdefault(text, Example(text, positive, source, row.get("group") or text))
+                if example.positive != positive:
+                    contradictory.add(text)
+    usable = _by_hash(example for example in examples.values() if example.text not in contradictory)
+    for positive, name in ((True, "positive"), (False, "negative")):
+        if not any(example.positive is positive for example in usable):
+            raise InputError(f"no {name} examples: give a file with texts that are not in the other class")
+    return usable
 
 
 def read_rows(url: str) -> Iterator[dict[str, Any]]:
-    """Rows with ``text``, and whatever else they have, of a ``.jsonl`` (also ``.gz``) or ``.parquet`` file.
+    """Yield the rows of a ``.jsonl`` (or ``.jsonl.gz``) or ``.parquet`` file; each has ``text`` and any other fields.
 
-    Raises InputError where the file is missing or a row has no text.
+    Raises InputError if the file is missing or a row has no text.
     """
     try:
         rows = _parquet_rows(url) if url.endswith(".parquet") else _json_rows(url)
         for number, row in enumerate(rows, 1):
             if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-                raise InputError(f"{url}, row {number}: no `text`; give JSONL or Parquet whose rows have a text")
+                raise InputError(f"{url}, row {number}: no `text`; give JSONL or Parquet with a `text` in every row")
             yield row
     except FileNotFoundError:
         raise InputError(f"no file {url}: correct its path") from None
     except (json.JSONDecodeError, UnicodeDecodeError, pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{url} cannot be read: {error}; give JSONL or Parquet") from error
+        raise InputError(f"cannot read {url}: {error}; give JSONL or Parquet") from error
 
 
-def split(examples: Sequence[Example], held_out: float, seed: int = 0) -> Split:
-    """Hold out a share of the groups of every class and source: half of it to choose by, half to test by.
+def split_examples(examples: Sequence[Example], held_out: float, seed: int = 0) -> Split:
+    """Hold out a share of the groups of each class and source, half of it for validation and half for testing.
 
-    Groups are taken by hash. One that is in several strata goes where the first of them, by name, put it.
+    Groups are chosen by hash. A group in several strata goes where the first stratum, by name, puts it.
     """
     parts: dict[str, int] = {}
     for stratum in _strata(examples):
-        groups = sorted({one.group for one in stratum}, key=lambda group: _hash(group, seed))
-        wanted = round(len(groups) * held_out) - sum(parts.get(group, 0) != 0 for group in groups)
+        groups = sorted({example.group for example in stratum}, key=lambda group: _hash(group, seed))
+        missing = round(len(groups) * held_out) - sum(parts.get(group, 0) != 0 for group in groups)
         free = [group for group in groups if group not in parts]
-        parts |= {group: 1 + number % 2 if number < wanted else 0 for number, group in enumerate(free)}
-    told: tuple[list[Example], ...] = ([], [], [])
-    for one in examples:
-        told[parts[one.group]].append(one)
-    return Split(*told)
+        parts |= {group: 1 + number % 2 if number < missing else 0 for number, group in enumerate(free)}
+    split = Split([], [], [])
+    for example in examples:
+        split[parts[example.group]].append(example)
+    return split
 
 
-def balanced(examples: Sequence[Example]) -> list[Example]:
-    """Examples of the rarer class repeated until both classes are as many, in the order of hashes."""
-    ordered = sorted(examples, key=lambda one: _hash(one.text))
-    classes = [[one for one in ordered if one.positive is positive] for positive in (True, False)]
-    most = max(map(len, classes))
-    chosen = [(few[number % len(few)], number // len(few)) for few in classes for number in range(most)]
-    return [one for one, again in sorted(chosen, key=lambda pair: _hash(pair[0].text, pair[1]))]
+def balance_classes(examples: Sequence[Example]) -> list[Example]:
+    """Repeat examples of the smaller class until both classes have the same size; ordered by hash."""
+    ordered = _by_hash(examples)
+    classes = [[example for example in ordered if example.positive is positive] for positive in (True, False)]
+    size = max(map(len, classes))
+    copies = [(members[i % len(members)], i // len(members)) for members in classes for i in range(size)]
+    return [example for example, copy in sorted(copies, key=lambda pair: _hash(pair[0].text, pair[1]))]
 
 
-def fingerprint(texts: Iterable[str]) -> str:
-    """sha256 of a set of texts, whatever their order."""
+def texts_digest(texts: Iterable[str]) -> str:
+    """The sha256 of a set of texts, independent of their order."""
     digest = sha256()
-    for one in sorted(map(_hash, texts)):
-        digest.update(one)
+    for text_hash in sorted(map(_hash, texts)):
+        digest.update(text_hash)
     return digest.hexdigest()
 
 
 def _strata(examples: Sequence[Example]) -> list[list[Example]]:
-    found: dict[tuple[str, bool], list[Example]] = defaultdict(list)
-    for one in examples:
-        found[one.source, one.positive].append(one)
-    return [found[key] for key in sorted(found)]
+    strata: dict[tuple[str, bool], list[Example]] = defaultdict(list)
+    for example in examples:
+        strata[example.source, example.positive].append(example)
+    return [strata[key] for key in sorted(strata)]
+
+
+def _by_hash(examples: Iterable[Example]) -> list[Example]:
+    return sorted(examples, key=lambda example: _hash(example.text))
 
 
 def _hash(text: str, seed: int = 0) -> bytes:

@@ -1,18 +1,19 @@
-"""Modified Kneser-Ney language models from text, by array arithmetic, in memory.
+"""Trains modified Kneser-Ney language models, in memory and with array operations.
 
-PyPI's ``kenlm`` asks models and cannot make them, and its ``lmplz`` needs Boost; so this is a small trainer of the same
-estimate: interpolated, modified Kneser-Ney (Chen and Goodman 1998, "An Empirical Study of Smoothing Techniques for
-Language Modeling", 4.1.6) as laid out by Heafield et al. 2013 ("Scalable Modified Kneser-Ney Language Model
-Estimation"). On 405,000 words of real text every number is lmplz's, to the six digits that both write.
+The package ``kenlm`` on PyPI applies models but cannot train them, and KenLM's trainer ``lmplz`` needs Boost. This
+small trainer computes the same estimate: interpolated, modified Kneser-Ney (Chen and Goodman 1998, "An Empirical Study
+of Smoothing Techniques for Language Modeling", section 4.1.6) as described by Heafield et al. 2013 ("Scalable Modified
+Kneser-Ney Language Model Estimation"). On 405,000 words of real text all numbers agree with those of ``lmplz`` to the
+six digits that both write.
 
-- The highest order counts occurrences; a lower one counts the different words that an n-gram was seen behind, unless it
-  begins with ``<s>``, which nothing stands before.
-- Unigrams are interpolated with the uniform distribution over the vocabulary, with ``<unk>`` and without ``<s>``.
-- Discounts are those of the closed form of each order; where counts of counts cannot give them (too little text), 0.5,
-  1 and 1.5, as ``lmplz --discount_fallback``.
+- The highest order uses the number of occurrences. Lower orders use the number of distinct words that precede an
+  n-gram, unless it begins with ``<s>``, which nothing precedes.
+- Unigrams are interpolated with the uniform distribution over the vocabulary with ``<unk>`` and without ``<s>``.
+- Each order uses the closed-form discounts; if there is too little text for them, 0.5, 1 and 1.5 as in
+  ``lmplz --discount_fallback``.
 
-N-grams are found by sorting: one of order n is the pair of one of order n-1 and a word, so it fits one integer. Ten
-million words make some 2 GB at order 3.
+N-grams are counted by sorting: an n-gram is a pair of an (n-1)-gram and a word, so it fits into one integer. Ten
+million words take about 2 GB of memory at order 3.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from gristmill.errors import InputError
 UNKNOWN, BEGIN, END = 0, 1, 2
 SPECIAL = ("<unk>", "<s>", "</s>")
 FALLBACK = (0.5, 1.0, 1.5)
-_NEVER = -99.0  # what ARPA files write for the logarithm of nought
+_NEVER = -99.0  # the logarithm of zero in ARPA files
 
 
-class Order(NamedTuple):
-    """The n-grams of one order, sorted: ``words`` [n-grams, n], and the log10 of their probability and back-off."""
+class NgramTable(NamedTuple):
+    """The sorted n-grams of one order: ``words`` [n-grams, n], and log10 of their probability and back-off."""
 
     words: Int64s
     probability: Float64s
@@ -41,14 +42,14 @@ class Order(NamedTuple):
 
 
 class LanguageModel(NamedTuple):
-    """A back-off model: ``vocabulary`` by number, ``SPECIAL`` first; ``orders`` from unigrams up."""
+    """A back-off model: ``vocabulary`` by word number, beginning with ``SPECIAL``; ``orders`` from unigrams up."""
 
     vocabulary: list[str]
-    orders: list[Order]
+    orders: list[NgramTable]
 
 
 class _Grams(NamedTuple):
-    """N-grams as found: ``context`` is the number of the one without the last word, ``suffix`` without the first."""
+    """Counted n-grams: ``context`` numbers the (n-1)-gram without the last word, ``suffix`` that without the first."""
 
     words: Int64s
     context: Int64s
@@ -57,22 +58,22 @@ class _Grams(NamedTuple):
 
 
 def estimate(sentences: Iterable[Sequence[str]], order: int) -> LanguageModel:
-    """The model of ``order`` of tokenised sentences. Raises InputError where there is no word at all."""
-    vocabulary, words, starts = _numbered(sentences)
+    """Train a model of ``order`` on tokenized sentences. Raises InputError if there are no words."""
+    vocabulary, words, starts = _number_words(sentences)
     if not len(words):
-        raise InputError("no words to train a language model on: give files with text")
-    found = _count(words, starts, len(vocabulary), order)
-    orders: list[Order] = []
+        raise InputError("no words to train a language model on: give files that contain text")
+    counted = _count(words, starts, len(vocabulary), order)
+    orders: list[NgramTable] = []
     lower: Float64s = np.array([])
-    for place, grams in enumerate(found):
-        counts = grams.counts if place == order - 1 else _adjusted(grams, found[place + 1])
-        level, lower = _smoothed(grams, counts, lower, len(vocabulary))
-        orders.append(level)
-    return LanguageModel(vocabulary, _with_backoffs(orders, found))
+    for place, grams in enumerate(counted):
+        counts = grams.counts if place == order - 1 else _adjust_counts(grams, counted[place + 1])
+        table, lower = _smooth(grams, counts, lower, len(vocabulary))
+        orders.append(table)
+    return LanguageModel(vocabulary, _with_backoffs(orders, counted))
 
 
 def arpa(model: LanguageModel) -> Iterator[str]:
-    """The lines of the model as an ARPA file, which KenLM and most others read."""
+    """Yield the lines of the model as an ARPA file, which KenLM and most other tools read."""
     yield "\\data\\\n"
     for number, level in enumerate(model.orders, 1):
         yield f"ngram {number}={len(level.words)}\n"
@@ -88,19 +89,19 @@ def arpa(model: LanguageModel) -> Iterator[str]:
 
 
 def discounts(counts: Int64s) -> tuple[float, float, float]:
-    """How much is taken from counts of one, of two, and of three and more (Chen and Goodman 1998, equation 26)."""
+    """The discounts for counts of one, two, and three or more (Chen and Goodman 1998, equation 26)."""
     ones, twos, threes, fours = (int(np.count_nonzero(counts == n)) for n in (1, 2, 3, 4))
     if not (ones and twos and threes and fours):
         return FALLBACK
-    share = ones / (ones + 2 * twos)
-    found = (1 - 2 * share * twos / ones, 2 - 3 * share * threes / twos, 3 - 4 * share * fours / threes)
-    return found if all(0 <= one <= most for most, one in enumerate(found, 1)) else FALLBACK
+    y = ones / (ones + 2 * twos)
+    closed_form = (1 - 2 * y * twos / ones, 2 - 3 * y * threes / twos, 3 - 4 * y * fours / threes)
+    return closed_form if all(0 <= discount <= n for n, discount in enumerate(closed_form, 1)) else FALLBACK
 
 
-def _numbered(sentences: Iterable[Sequence[str]]) -> tuple[list[str], Int64s, Int64s]:
-    """The vocabulary; all words by number, each sentence between ``<s>`` and ``</s>``; where each sentence begins.
+def _number_words(sentences: Iterable[Sequence[str]]) -> tuple[list[str], Int64s, Int64s]:
+    """Number the words: the vocabulary, all words with each sentence between ``<s>`` and ``</s>``, and sentence starts.
 
-    Words that look like the special ones are unknown ones.
+    Words in the text that equal a special word become ``<unk>``.
     """
     numbers = {word: number for number, word in enumerate(SPECIAL)}
     numbers |= dict.fromkeys(SPECIAL[1:], UNKNOWN)
@@ -114,68 +115,69 @@ def _numbered(sentences: Iterable[Sequence[str]]) -> tuple[list[str], Int64s, In
 
 
 def _count(words: Int64s, starts: Int64s, vocabulary: int, order: int) -> list[_Grams]:
-    """The n-grams of every order up to ``order``; none reaches over the end of a sentence."""
+    """Count the n-grams of every order up to ``order``, within sentences."""
     ends = np.append(starts[1:], len(words))
-    left = np.repeat(ends, ends - starts) - np.arange(len(words))  # words from each to the end of its sentence
+    remaining = np.repeat(ends, ends - starts) - np.arange(len(words))  # words from each to the end of its sentence
     counts = np.bincount(words, minlength=vocabulary)
     every = np.arange(vocabulary)
-    found = [_Grams(every[:, None], np.zeros(vocabulary, np.int64), np.zeros(vocabulary, np.int64), counts)]
+    orders = [_Grams(every[:, None], np.zeros(vocabulary, np.int64), np.zeros(vocabulary, np.int64), counts)]
     here, numbers = np.arange(len(words)), words
     for n in range(2, order + 1):
-        fits = left[here] >= n
+        fits = remaining[here] >= n
         begins = here[fits]
         keys = numbers[fits] * vocabulary + words[begins + n - 1]
-        ranks = np.full(len(words) + 1, -1, np.int64)  # the number of the n-1-gram that begins at each word
+        ranks = np.full(len(words) + 1, -1, np.int64)  # the number of the (n-1)-gram at each word
         ranks[here] = numbers
         unique, first, inverse, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
         context, last = np.divmod(unique, vocabulary)
-        text = np.concatenate([found[-1].words[context], last[:, None]], axis=1)
-        found.append(_Grams(text, context, ranks[begins[first] + 1], counts))
+        text = np.concatenate([orders[-1].words[context], last[:, None]], axis=1)
+        orders.append(_Grams(text, context, ranks[begins[first] + 1], counts))
         here, numbers = begins, inverse.astype(np.int64)
-    return found
+    return orders
 
 
-def _adjusted(grams: _Grams, above: _Grams) -> Int64s:
-    """How many different words each n-gram was seen behind; its occurrences where it begins with ``<s>``."""
-    behind = np.bincount(above.suffix, minlength=len(grams.counts))
-    counts = np.where(grams.words[:, 0] == BEGIN, grams.counts, behind)
+def _adjust_counts(grams: _Grams, above: _Grams) -> Int64s:
+    """The number of distinct words that precede each n-gram; its occurrences if it begins with ``<s>``."""
+    preceding = np.bincount(above.suffix, minlength=len(grams.counts))
+    counts = np.where(grams.words[:, 0] == BEGIN, grams.counts, preceding)
     if grams.words.shape[1] == 1:
         counts[BEGIN] = 0
     return counts
 
 
-def _smoothed(grams: _Grams, counts: Int64s, lower: Float64s, vocabulary: int) -> tuple[Order, Float64s]:
-    """An order with what it gives to lower ones in place of back-offs; and its probabilities, not logarithms.
+def _smooth(grams: _Grams, counts: Int64s, lower: Float64s, vocabulary: int) -> tuple[NgramTable, Float64s]:
+    """Smooth the counts of an order: its table and its probabilities, not as logarithms.
 
-    ``lower`` [n-grams of the order below] are interpolated probabilities, empty for unigrams.
+    ``backoff`` in the table holds, for each context, the mass left for lower orders. ``lower`` are the interpolated
+    probabilities of the order below, empty for unigrams.
     """
     unigrams = grams.words.shape[1] == 1
     if unigrams:
         counts = np.where(np.arange(len(counts)) == BEGIN, 0, counts)
-    taken = discounts(counts)
+    order_discounts = discounts(counts)
     contexts = 1 if unigrams else len(lower)
     totals = np.bincount(grams.context, weights=counts, minlength=contexts)
-    away = np.array([0.0, *taken])[np.minimum(counts, 3)]
-    given = np.bincount(grams.context, weights=away, minlength=contexts)
+    discounted = np.array([0.0, *order_discounts])[np.minimum(counts, 3)]
+    mass = np.bincount(grams.context, weights=discounted, minlength=contexts)
     seen = np.maximum(totals, 1)
-    share = given / seen
+    share = mass / seen
     below = np.full(len(counts), 1 / (vocabulary - 1)) if unigrams else lower[grams.suffix]
-    probability = (counts - away) / seen[grams.context] + share[grams.context] * below
+    probability = (counts - discounted) / seen[grams.context] + share[grams.context] * below
     if unigrams:
-        probability[BEGIN] = 1  # as in lmplz: a sentence begins
-    return Order(grams.words, _log10(probability), share, taken), probability
+        probability[BEGIN] = 1  # as in lmplz
+    return NgramTable(grams.words, _log10(probability), share, order_discounts), probability
 
 
-def _with_backoffs(orders: list[Order], found: list[_Grams]) -> list[Order]:
-    """The orders with back-offs in place: what each n-gram, as a context, gives to words not seen behind it."""
-    told = []
+def _with_backoffs(orders: list[NgramTable], counted: list[_Grams]) -> list[NgramTable]:
+    """The tables with back-off weights: the mass that each n-gram, as a context, leaves for words not seen after it."""
+    tables = []
     for place, level in enumerate(orders):
         backoff = np.zeros(len(level.words))
         if place + 1 < len(orders):
-            contexts = np.unique(found[place + 1].context)
+            contexts = np.unique(counted[place + 1].context)
             backoff[contexts] = _log10(orders[place + 1].backoff[contexts])
-        told.append(level._replace(backoff=backoff))
-    return told
+        tables.append(level._replace(backoff=backoff))
+    return tables
 
 
 def _log10(values: Float64s) -> Float64s:

@@ -1,4 +1,4 @@
-"""How good a score is: precision, recall and F1, the curve of both, and what a threshold keeps."""
+"""Metrics of scores: precision, recall and F1, the precision-recall curve, percentiles and thresholds."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gristmill.classifiers.score import Scores, rounded
+from gristmill.classifiers.score import Scores, round_scores
 from gristmill.corpus.arrays import Bools
 
 PERCENTILES = 101
 
 
 class Metrics(NamedTuple):
-    """Of one threshold: a text at or above it is taken for positive. 0 where there is nothing to divide by."""
+    """The metrics at a threshold: texts at or above it count as positive. Ratios with a denominator of 0 are 0."""
 
     threshold: float
     precision: float
@@ -22,19 +22,19 @@ class Metrics(NamedTuple):
     f1: float
 
 
-def metrics(scores: Scores, positive: Bools, threshold: float) -> Metrics:
-    """What ``threshold`` does to texts with these ``scores`` [texts], of which ``positive`` [texts] are."""
-    taken = scores >= rounded(threshold)
-    right = int(np.count_nonzero(taken & positive))
-    precision = right / max(int(taken.sum()), 1)
+def metrics_at(scores: Scores, positive: Bools, threshold: float) -> Metrics:
+    """The metrics at ``threshold``; ``scores`` [texts] are rounded, ``positive`` [texts] are the labels."""
+    predicted = scores >= round_scores(threshold)
+    right = int(np.count_nonzero(predicted & positive))
+    precision = right / max(int(predicted.sum()), 1)
     recall = right / max(int(positive.sum()), 1)
     both = precision + recall
     f1 = 2 * precision * recall / both if both else 0.0
     return Metrics(*(round(float(value), 4) for value in (threshold, precision, recall, f1)))
 
 
-def curve(scores: Scores, positive: Bools) -> list[Metrics]:
-    """The metrics at every score that occurs, from the lowest: the precision-recall curve."""
+def precision_recall_curve(scores: Scores, positive: Bools) -> list[Metrics]:
+    """The metrics at every score that occurs, in ascending order."""
     values, places = np.unique(scores, return_inverse=True)
     taken = np.cumsum(np.bincount(places)[::-1])[::-1]
     right = np.cumsum(np.bincount(places, weights=positive)[::-1])[::-1]
@@ -46,46 +46,46 @@ def curve(scores: Scores, positive: Bools) -> list[Metrics]:
 
 
 def average_precision(points: Sequence[Metrics]) -> float:
-    """The area under the curve by steps, of ``curve``'s points: mean precision where recall rises. 0 to 1."""
+    """The area under a precision-recall curve, as a step function: mean precision over recall, from 0 to 1."""
     recall = np.array([point.recall for point in points] + [0.0])
     precision = np.array([point.precision for point in points])
     return round(float(((recall[:-1] - recall[1:]) * precision).sum()), 4)
 
 
-def best(points: Sequence[Metrics]) -> Metrics:
-    """The point of greatest F1; of equal ones that of the lowest threshold."""
+def best_f1(points: Sequence[Metrics]) -> Metrics:
+    """The point with the highest F1; among equals the one with the lowest threshold."""
     return max(points, key=lambda point: (point.f1, -point.threshold))
 
 
 def keep_shares(scores: Scores, sources: Sequence[str], threshold: float) -> dict[str, float]:
-    """The share of each source's texts at or above ``threshold``, by name."""
-    taken = scores >= rounded(threshold)
+    """The share of texts at or above ``threshold`` by source."""
+    kept = scores >= round_scores(threshold)
     names = np.array(sources)
-    return {str(name): round(float(taken[names == name].mean()), 4) for name in np.unique(names)}
+    return {str(name): round(float(kept[names == name].mean()), 4) for name in np.unique(names)}
 
 
 def percentiles(scores: Scores) -> list[float]:
-    """The scores below which 0, 1, … 100 % of ``scores`` lie: values that occur, so that nothing is interpolated.
+    """The percentiles 0, 1, …, 100 of ``scores``, without interpolation: each is a score that occurs.
 
-    Raises ValueError where there is no score.
+    NaN is ignored. Raises ValueError if there is no score.
     """
-    seen = np.sort(scores[~np.isnan(scores)])
-    if not len(seen):
-        raise ValueError("no text of the reference has a score")
-    places = (np.arange(PERCENTILES) * (len(seen) - 1) / (PERCENTILES - 1)).round().astype(np.int64)
-    return [round(float(value), 4) for value in seen[places]]
+    valid = np.sort(scores[~np.isnan(scores)])
+    if not len(valid):
+        raise ValueError("no text of the reference set has a score")
+    places = (np.arange(PERCENTILES) * (len(valid) - 1) / (PERCENTILES - 1)).round().astype(np.int64)
+    return [round(float(value), 4) for value in valid[places]]
 
 
 def threshold_for(points: Sequence[float], keep: float, highest: bool = True) -> float:
-    """The threshold that keeps about the share ``keep`` of the texts that ``percentiles`` came from.
+    """The threshold that keeps about the share ``keep`` of the texts whose ``percentiles`` are ``points``.
 
-    The highest scores are kept, or the lowest, where lower is better. ``keep`` counts in hundredths.
+    The highest scores are kept, or the lowest if ``highest`` is false. ``keep`` is rounded to hundredths.
     """
     percent = round(keep * 100)
     return points[100 - percent if highest else percent]
 
 
-def table(points: Sequence[Metrics], rows: int = 21) -> list[dict[str, Any]]:
-    """Some points of a curve, evenly spaced by place, the first and the last among them; for cards and for people."""
+def sample_points(points: Sequence[Metrics], rows: int = 21) -> list[dict[str, Any]]:
+    """At most ``rows`` points of a curve, evenly spaced by index and including both ends, for cards and tables."""
     places = sorted({round(number * (len(points) - 1) / (rows - 1)) for number in range(rows)})
     return [points[place]._asdict() for place in places]

@@ -1,8 +1,8 @@
-"""Perplexity under a KenLM model: how much a text surprises a model of good text, as CCNet sorts pages by it.
+"""Perplexity under a KenLM model of good text, by which CCNet divides pages into head, middle and tail.
 
-Head, middle and tail are the texts up to the 30th percentile of a reference, up to the 60th, and the rest (as CCNet's
-code has it; Wenzek et al. 2020 say thirds). The package ``kenlm`` (extra ``kenlm``) asks the model; ``kneser_ney``
-makes one.
+The buckets are the texts up to the 30th percentile of a reference set, up to the 60th, and the rest, as in CCNet's code
+(Wenzek et al. 2020 describe thirds). The package ``kenlm`` (extra ``kenlm``) applies a model; ``kneser_ney`` trains
+one.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from typing import Any
 import numpy as np
 
 from gristmill.classifiers.ccnet import sentences
-from gristmill.classifiers.examples import fingerprint
+from gristmill.classifiers.examples import texts_digest
 from gristmill.classifiers.kneser_ney import arpa, estimate
 from gristmill.classifiers.metrics import percentiles
-from gristmill.classifiers.score import Scores, rounded
+from gristmill.classifiers.score import Scores, round_scores
 from gristmill.errors import InputError
 from gristmill.store import storage
 
 DIGITS = 1
-"""A perplexity keeps one digit after the point, as in CCNet."""
+"""Decimal places of a perplexity, as in CCNet."""
 
 HEAD, TAIL = 30, 60
-"""Percentiles of the reference at which the middle begins and ends."""
+"""The percentiles of the reference set between which the middle bucket lies."""
 
 ORDER = 5
 
 
 class PerplexityScorer:
-    """A KenLM model. It does not pickle: load it where it is used."""
+    """A KenLM model. It cannot be pickled: load it in the process that uses it."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
 
     @classmethod
     def load(cls, url: str) -> PerplexityScorer:
-        """The model at ``url`` (ARPA or KenLM's binary). Raises InputError where it or the package is missing."""
+        """Load the model at ``url`` (ARPA or KenLM binary). Raises InputError if it or the package is missing."""
         try:
             import kenlm
         except ImportError:
-            raise InputError("perplexity needs the package kenlm: pip install 'gristmill[kenlm]'") from None
+            raise InputError("perplexity requires the package kenlm: run `pip install 'gristmill[kenlm]'`") from None
         try:
             if storage.is_local(url):
                 return cls(kenlm.Model(url.removeprefix("file://"), _silent(kenlm)))
@@ -53,14 +53,14 @@ class PerplexityScorer:
                 path.write_bytes(storage.read_bytes(url))
                 return cls(kenlm.Model(str(path), _silent(kenlm)))
         except (OSError, RuntimeError) as error:
-            raise InputError(f"cannot load {url}: {error}; name an ARPA file or a binary of KenLM") from error
+            raise InputError(f"cannot load {url}: {error}; give an ARPA file or a KenLM binary") from error
 
     def scores(self, texts: Sequence[str], langs: Sequence[str | None] = ()) -> Scores:
-        """The perplexity of each text, float32 [texts], one digit; NaN without words. ``langs`` plays no part.
+        """The perplexity of each text, to one decimal place: float32 [texts]; NaN without words. ``langs`` is ignored.
 
-        10 to the minus log10 p of all lines by the number of their tokens, the end of each line being one.
+        It is 10 to the power of -log10(p) / tokens, over all lines of the text; the end of a line counts as a token.
         """
-        return rounded([self._perplexity(text) for text in texts], DIGITS)
+        return round_scores([self._perplexity(text) for text in texts], DIGITS)
 
     def _perplexity(self, text: str) -> float:
         total, tokens = 0.0, 0
@@ -78,30 +78,30 @@ def _silent(kenlm: Any) -> Any:
 
 
 def train(texts: Sequence[str], order: int = ORDER) -> tuple[bytes, dict[str, Any]]:
-    """A model of ``texts`` as an ARPA file, and its card without the reference. The same texts give the same bytes."""
+    """Train a model: an ARPA file and its card, without a reference set. The same texts give the same bytes."""
     model = estimate((sentence for text in texts for sentence in sentences(text)), order)
     card = {
         "kind": "kenlm",
         "settings": {"order": order, "discounts": [[round(d, 6) for d in level.discounts] for level in model.orders]},
         "ngrams": [len(level.words) for level in model.orders],
-        "data": {"texts": len(texts), "sha256": fingerprint(texts)},
+        "data": {"texts": len(texts), "sha256": texts_digest(texts)},
     }
     return "".join(arpa(model)).encode(), card
 
 
-def calibrated(scorer: PerplexityScorer, texts: Sequence[str]) -> dict[str, Any]:
-    """The ``reference`` of a card: the percentiles of the perplexity of ``texts``."""
-    found = percentiles(scorer.scores(texts))
-    return {"texts": len(texts), "sha256": fingerprint(texts), "percentiles": found}
+def calibrate(scorer: PerplexityScorer, texts: Sequence[str]) -> dict[str, Any]:
+    """The ``reference`` entry of a card: the percentiles of the perplexity of ``texts``."""
+    points = percentiles(scorer.scores(texts))
+    return {"texts": len(texts), "sha256": texts_digest(texts), "percentiles": points}
 
 
-def parts(scores: Iterable[float], points: Sequence[float]) -> dict[str, float]:
-    """The shares of ``scores`` in head, middle and tail of the reference whose percentiles are ``points``."""
-    names = [part(score, points) for score in scores if not np.isnan(score)]
+def bucket_shares(scores: Iterable[float], points: Sequence[float]) -> dict[str, float]:
+    """The shares of ``scores`` in each bucket of the reference set whose percentiles are ``points``."""
+    names = [bucket(score, points) for score in scores if not np.isnan(score)]
     counts = Counter(names)
     return {name: round(counts[name] / max(len(names), 1), 4) for name in ("head", "middle", "tail")}
 
 
-def part(score: float, points: Sequence[float]) -> str:
-    """``head``, ``middle`` or ``tail``; a score at a percentile is in the better part."""
+def bucket(score: float, points: Sequence[float]) -> str:
+    """``head``, ``middle`` or ``tail``; a score equal to a percentile is in the better bucket."""
     return "head" if score <= points[HEAD] else "middle" if score <= points[TAIL] else "tail"

@@ -1,7 +1,7 @@
-"""What every scorer shares: a number for each text, rounded before it decides anything.
+"""Scores: one number per text, rounded before it is used.
 
-Sums of floats differ between processors in their last digits, so a score is rounded as it is made, and what is stored,
-compared and calibrated with is the rounded value, as a float32 column holds it.
+The last digits of floating-point sums differ between processors. So scores are rounded as soon as they are computed,
+and the rounded values, as float32, are what is stored, compared with thresholds and used for calibration.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from gristmill.corpus.arrays import Float32s
 Scores = Float32s
 
 DIGITS = 4
-"""Digits after the point that a score keeps; perplexities keep one, as in CCNet."""
+"""Decimal places of a score; perplexities have one, as in CCNet."""
 
 
 class Scorer(Protocol):
-    """A model or list that gives every text a number."""
+    """A model or word list that scores texts."""
 
     def scores(self, texts: Sequence[str], langs: Sequence[str | None]) -> Scores:
-        """float32 [texts], rounded; NaN where a text has no score (no list for its language, no words)."""
+        """Rounded scores: float32 [texts]; NaN for a text without one (no list for its language, no words)."""
 
 
-def rounded(values: ArrayLike, digits: int = DIGITS) -> Scores:
-    """``values`` rounded to ``digits``, as a float32 column gives them back."""
+def round_scores(values: ArrayLike, digits: int = DIGITS) -> Scores:
+    """``values`` rounded to ``digits`` decimal places, as float32."""
     return np.asarray(values, np.float64).round(digits).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Train a fastText classifier: choose between settings on held-out texts, calibrate, quantise, tell how good it is.
+"""Trains fastText classifiers: chooses settings on held-out texts, calibrates, quantizes and evaluates the model.
 
-Training runs in one thread, on examples in the order of their hashes: the same examples, settings and seed give the
-same bytes. (fastText's threads race for the weights: more of them are faster, and give other bytes each time.)
+Training runs in one thread on examples ordered by hash, so the same examples, settings and seed give the same bytes.
+(fastText's threads race for the weights: more threads are faster but give different bytes each time.)
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 import fasttext
 import numpy as np
 
-from gristmill.classifiers import metrics as measure
-from gristmill.classifiers.examples import Example, Split, balanced, fingerprint, split
-from gristmill.classifiers.text_model import LABEL, NEGATIVE, POSITIVE, TextClassifier, one_line
+from gristmill.classifiers import metrics
+from gristmill.classifiers.examples import Example, Split, balance_classes, split_examples, texts_digest
+from gristmill.classifiers.text_model import LABEL_PREFIX, NEGATIVE, POSITIVE, TextClassifier, one_line
 from gristmill.errors import InputError
 from gristmill.store.keys import library_versions
 
 
 class Setting(NamedTuple):
-    """What fastText is trained with. ``buckets`` hash the n-grams of words."""
+    """Hyperparameters of fastText. ``buckets`` is the number of hash buckets for word n-grams."""
 
     dim: int = 16
     word_ngrams: int = 1
@@ -40,11 +40,11 @@ SETTINGS = (
     Setting(word_ngrams=2, epochs=15, rate=0.2),
     Setting(word_ngrams=3, epochs=10, rate=0.2),
 )
-"""What is tried, in order; of equally good ones the first is taken. A list, not a search, so that it ends alike."""
+"""The settings to try, in order; of equally good ones the first is chosen."""
 
 
 class Options(NamedTuple):
-    """How a classifier is trained. ``cutoff`` is the number of words and n-grams that a quantised model keeps."""
+    """How to train a classifier. ``cutoff`` is the number of words and n-grams to keep in a quantized model."""
 
     settings: Sequence[Setting] = SETTINGS
     held_out: float = 0.2
@@ -53,49 +53,54 @@ class Options(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """A trained model as bytes, and its card."""
+    """A trained model as bytes and its card."""
 
     model: bytes
     card: dict[str, Any]
 
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
+
+_CARD_NAMES = {"train": "learn", "validation": "choose", "test": "test"}
+"""The parts of a split as cards name them."""
 
 
 def train(
-    examples: Sequence[Example], options: Options, reference: Sequence[str] = (), say: Say = lambda _: None
+    examples: Sequence[Example], options: Options, reference: Sequence[str] = (), log: Log = lambda _: None
 ) -> Trained:
-    """Train on ``examples``; ``reference`` are texts as they will be scored, by which keep-shares are calibrated.
+    """Train a classifier on ``examples``.
 
-    Without a reference the held-out texts are that. Raises InputError where a part of the split lacks a class.
+    ``reference`` are texts like those that will be scored; the percentiles of their scores go into the card, for
+    thresholds by the share to keep. By default these are the held-out texts. Raises InputError if a part of the split
+    lacks a class.
     """
-    parts = split(examples, options.held_out, options.seed)
+    parts = split_examples(examples, options.held_out, options.seed)
     _require_both_classes(parts)
-    with _training_file(parts.learn) as path:
-        tried = []
+    with _training_file(parts.train) as path:
+        results = []
         for setting in options.settings:
-            value = _average_precision(path, setting, options.seed, parts.choose)
-            tried.append((setting, value))
-            say(f"average precision {value:.4f} on {len(parts.choose)} texts: {setting}")
-        chosen = max(tried, key=lambda pair: pair[1])[0]
-        data = _model_bytes(_fitted(path, chosen, options.seed), path, options.cutoff)
-    model = _loaded(data)
-    threshold = measure.best(_curve(model, parts.choose)).threshold
-    references = list(reference) or [one.text for one in (*parts.choose, *parts.test)]
+            value = _average_precision(path, setting, options.seed, parts.validation)
+            results.append((setting, value))
+            log(f"average precision {value:.4f} on {len(parts.validation)} texts: {setting}")
+        chosen = max(results, key=lambda pair: pair[1])[0]
+        data = _model_bytes(_fit(path, chosen, options.seed), path, options.cutoff)
+    model = _load(data)
+    threshold = metrics.best_f1(_curve(model, parts.validation)).threshold
+    references = list(reference) or [example.text for example in (*parts.validation, *parts.test)]
     card = {
         "kind": "fasttext",
         "label": POSITIVE,
         "threads": 1,
         "seed": options.seed,
         "settings": {**chosen._asdict(), "quantised_to": options.cutoff},
-        "tried": [{**setting._asdict(), "average_precision": value} for setting, value in tried],
+        "tried": [{**setting._asdict(), "average_precision": value} for setting, value in results],
         "libraries": library_versions(["fasttext-community"]),
-        "data": {name: _told(part) for name, part in parts._asdict().items()},
+        "data": {_CARD_NAMES[name]: _describe(part) for name, part in parts._asdict().items()},
         "metrics": report(model, parts.test, threshold),
         "reference": {
             "texts": len(references),
-            "sha256": fingerprint(references),
-            "percentiles": measure.percentiles(model.scores(references)),
+            "sha256": texts_digest(references),
+            "percentiles": metrics.percentiles(model.scores(references)),
         },
     }
     return Trained(data, card)
@@ -103,28 +108,28 @@ def train(
 
 def report(model: TextClassifier, examples: Sequence[Example], threshold: float) -> dict[str, Any]:
     """Precision, recall and F1 at ``threshold``, the precision-recall curve, and the share kept of each source."""
-    scores = model.scores([one.text for one in examples])
-    positive = np.array([one.positive for one in examples], bool)
-    points = measure.curve(scores, positive)
+    scores = model.scores([example.text for example in examples])
+    positive = np.array([example.positive for example in examples], bool)
+    points = metrics.precision_recall_curve(scores, positive)
     return {
-        **measure.metrics(scores, positive, threshold)._asdict(),
+        **metrics.metrics_at(scores, positive, threshold)._asdict(),
         "texts": len(examples),
-        "average_precision": measure.average_precision(points),
-        "curve": measure.table(points),
-        "keep_share": measure.keep_shares(scores, [one.source for one in examples], threshold),
+        "average_precision": metrics.average_precision(points),
+        "curve": metrics.sample_points(points),
+        "keep_share": metrics.keep_shares(scores, [example.source for example in examples], threshold),
     }
 
 
-def _curve(model: TextClassifier, examples: Sequence[Example]) -> list[measure.Metrics]:
-    scores = model.scores([one.text for one in examples])
-    return measure.curve(scores, np.array([one.positive for one in examples], bool))
+def _curve(model: TextClassifier, examples: Sequence[Example]) -> list[metrics.Metrics]:
+    scores = model.scores([example.text for example in examples])
+    return metrics.precision_recall_curve(scores, np.array([example.positive for example in examples], bool))
 
 
 def _average_precision(path: Path, setting: Setting, seed: int, examples: Sequence[Example]) -> float:
-    return measure.average_precision(_curve(TextClassifier(_fitted(path, setting, seed)), examples))
+    return metrics.average_precision(_curve(TextClassifier(_fit(path, setting, seed)), examples))
 
 
-def _fitted(path: Path, setting: Setting, seed: int) -> Any:
+def _fit(path: Path, setting: Setting, seed: int) -> Any:
     return fasttext.train_supervised(
         str(path),
         dim=setting.dim,
@@ -133,7 +138,7 @@ def _fitted(path: Path, setting: Setting, seed: int) -> Any:
         lr=setting.rate,
         minCount=setting.min_count,
         bucket=setting.buckets if setting.word_ngrams > 1 else 0,
-        label=LABEL,
+        label=LABEL_PREFIX,
         seed=seed,
         thread=1,
         verbose=0,
@@ -145,7 +150,7 @@ def _model_bytes(model: Any, path: Path, cutoff: int | None) -> bytes:
         rows = len(model.words)
         if rows < 256:
             raise InputError(
-                f"{rows} words are too few to quantise: fastText needs 256; train on more, or leave it out"
+                f"{rows} words are too few to quantize: fastText needs 256; train on more text or do not quantize"
             )
         model.quantize(input=str(path), cutoff=cutoff, retrain=True, qnorm=True, thread=1, verbose=0)
     with tempfile.TemporaryDirectory() as folder:
@@ -154,7 +159,7 @@ def _model_bytes(model: Any, path: Path, cutoff: int | None) -> bytes:
         return file.read_bytes()
 
 
-def _loaded(data: bytes) -> TextClassifier:
+def _load(data: bytes) -> TextClassifier:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model")
         file.write_bytes(data)
@@ -163,25 +168,25 @@ def _loaded(data: bytes) -> TextClassifier:
 
 @contextmanager
 def _training_file(examples: Sequence[Example]) -> Iterator[Path]:
-    """The balanced examples as fastText reads them, a line each. A label inside a text is no label."""
+    """Write the balanced examples in fastText's format, one per line; label prefixes inside texts are removed."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "learn.txt")
         with path.open("w", encoding="utf-8") as file:
-            for one in balanced(examples):
-                label = POSITIVE if one.positive else NEGATIVE
-                file.write(f"{LABEL}{label} {one_line(one.text).replace(LABEL, ' ')}\n")
+            for example in balance_classes(examples):
+                label = POSITIVE if example.positive else NEGATIVE
+                file.write(f"{LABEL_PREFIX}{label} {one_line(example.text).replace(LABEL_PREFIX, ' ')}\n")
         yield path
 
 
 def _require_both_classes(parts: Split) -> None:
     for name, examples in parts._asdict().items():
-        if len({one.positive for one in examples}) < 2:
-            raise InputError(f"too few examples: the part to {name} by lacks a class; give more of it")
+        if len({example.positive for example in examples}) < 2:
+            raise InputError(f"too few examples: the {name} part of the split lacks a class; give more of that class")
 
 
-def _told(examples: Sequence[Example]) -> dict[str, Any]:
+def _describe(examples: Sequence[Example]) -> dict[str, Any]:
     return {
-        "positive": sum(one.positive for one in examples),
-        "negative": sum(not one.positive for one in examples),
-        "sha256": fingerprint(f"{one.positive} {one.source} {one.text}" for one in examples),
+        "positive": sum(example.positive for example in examples),
+        "negative": sum(not example.positive for example in examples),
+        "sha256": texts_digest(f"{example.positive} {example.source} {example.text}" for example in examples),
     }

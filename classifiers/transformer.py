@@ -1,9 +1,9 @@
-"""Scores of a transformer: any Hugging Face model for sequence classification, by the path of its folder.
+"""Scores by a transformer: any Hugging Face sequence classification model in a local or remote folder.
 
-Such models tell educational value, quality or toxicity better than fastText, at some thousand times the cost; so the
-mill asks them last. Nothing is downloaded: the folder holds ``config.json``, weights and a tokenizer, as
-``save_pretrained`` leaves them. Texts go through the model one by one: in a batch, a text's last digits hang on what
-stands beside it, and a score would not be a function of the text alone.
+Such models predict educational value, quality or toxicity better than fastText at about a thousand times the cost, so
+the pipeline runs them last. Nothing is downloaded from a hub: the folder holds ``config.json``, weights and a
+tokenizer, as written by ``save_pretrained``. Texts are scored one by one: in a batch the last digits of a text's score
+depend on the other texts, and a score must be a function of its text alone.
 """
 
 from __future__ import annotations
@@ -16,67 +16,68 @@ from typing import Any
 
 import numpy as np
 
-from gristmill.classifiers.score import Scores, rounded
+from gristmill.classifiers.score import Scores, round_scores
 from gristmill.errors import InputError
 from gristmill.store import storage
 
 
 class TransformerScorer:
-    """A sequence classifier and the label whose probability, or the only output whose value, is the score."""
+    """A sequence classifier. The score is the probability of a label, or the value of the model's only output."""
 
     def __init__(self, model: Any, tokenizer: Any, label: str | None, max_tokens: int) -> None:
-        """Raises InputError where the model has no such label, or several and none is named."""
+        """Raises InputError if the model has no such label, or has several and none is given."""
         self._model = model
         self._tokenizer = tokenizer
-        self._label = _place(model.config, label)
+        self._label = _label_index(model.config, label)
         self._max_tokens = max_tokens
 
     @classmethod
     def load(cls, folder: str, label: str | None = None, max_tokens: int = 512) -> TransformerScorer:
-        """The model in ``folder``. Raises InputError where it or the packages are missing."""
+        """Load the model in ``folder``. Raises InputError if it or the required packages are missing."""
         try:
             import torch
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
             from transformers.utils.logging import disable_progress_bar
         except ImportError:
-            raise InputError("transformer scores need their packages: pip install 'gristmill[transformers]'") from None
+            raise InputError(
+                "transformer scores require more packages: run `pip install 'gristmill[transformers]'`"
+            ) from None
         disable_progress_bar()
-        torch.set_num_threads(1)  # a worker a core; and sums in the same order however many cores there are
+        torch.set_num_threads(1)  # each core has a worker, and the order of sums must not depend on the number of cores
         with ExitStack() as files:
             local = _local_folder(folder, files)
             try:
                 tokenizer = AutoTokenizer.from_pretrained(local, local_files_only=True)
                 model = AutoModelForSequenceClassification.from_pretrained(local, local_files_only=True)
             except (OSError, ValueError) as error:
-                raise _no_model(folder, error) from error
+                raise _load_error(folder, error) from error
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return cls(model.eval().to(device), tokenizer, label, max_tokens)
 
     def scores(self, texts: Sequence[str], langs: Sequence[str | None] = ()) -> Scores:
-        """float32 [texts], four digits: a probability, or the value itself where the model has one output; NaN of no
-        token at all.
+        """The score of each text, to four decimal places: float32 [texts]; NaN for a text without tokens.
 
-        Of a text only the first ``max_tokens`` tokens are read. ``langs`` plays no part.
+        Only the first ``max_tokens`` tokens of a text are read. ``langs`` is ignored.
         """
-        return rounded([self._score(text) for text in texts])
+        return round_scores([self._score(text) for text in texts])
 
     def _score(self, text: str) -> float:
         import torch
 
-        given = self._tokenizer(text, truncation=True, max_length=self._max_tokens, return_tensors="pt")
-        if not given["input_ids"].shape[1]:
+        tokens = self._tokenizer(text, truncation=True, max_length=self._max_tokens, return_tensors="pt")
+        if not tokens["input_ids"].shape[1]:
             return float("nan")
         with torch.inference_mode():
-            logits = self._model(**given.to(self._model.device)).logits[0].double()
+            logits = self._model(**tokens.to(self._model.device)).logits[0].double()
         if len(logits) == 1:
             return float(logits[0])
-        several = self._model.config.problem_type == "multi_label_classification"
-        shares = logits.sigmoid() if several else logits.softmax(0)
-        return float(np.clip(float(shares[self._label]), 0, 1))
+        multi_label = self._model.config.problem_type == "multi_label_classification"
+        probabilities = logits.sigmoid() if multi_label else logits.softmax(0)
+        return float(np.clip(float(probabilities[self._label]), 0, 1))
 
 
 def require_label(folder: str, label: str | None) -> None:
-    """Raises InputError where the model in ``folder`` has no such label; only its configuration is read."""
+    """Raise InputError if the model in ``folder`` has no such label; only its configuration is read."""
     from transformers import AutoConfig
 
     with ExitStack() as files:
@@ -84,26 +85,26 @@ def require_label(folder: str, label: str | None) -> None:
         try:
             config = AutoConfig.from_pretrained(local, local_files_only=True)
         except (OSError, ValueError) as error:
-            raise _no_model(folder, error) from error
-    _place(config, label)
+            raise _load_error(folder, error) from error
+    _label_index(config, label)
 
 
-def _no_model(folder: str, error: Exception) -> InputError:
-    sentence = str(error).split("\n")[0]
-    return InputError(f"cannot load the transformer in {folder}: {sentence}")
+def _load_error(folder: str, error: Exception) -> InputError:
+    reason = str(error).split("\n")[0]
+    return InputError(f"cannot load the transformer in {folder}: {reason}")
 
 
-def _place(config: Any, label: str | None) -> int:
-    names = {str(name): int(place) for place, name in config.id2label.items()}
+def _label_index(config: Any, label: str | None) -> int:
+    names = {str(name): int(index) for index, name in config.id2label.items()}
     if len(names) == 1:
         return 0
     if label not in names:
-        raise InputError(f"the transformer's labels are {', '.join(names)}: name one of them as `label`, not {label!r}")
+        raise InputError(f"the transformer's labels are {', '.join(names)}: set `label` to one of them, not {label!r}")
     return names[label]
 
 
 def _local_folder(folder: str, files: ExitStack, pattern: str = "*") -> str:
-    """``folder`` as a path on this machine; what lies elsewhere is copied until ``files`` closes."""
+    """``folder`` as a local path; a remote folder is copied and the copy deleted when ``files`` closes."""
     if storage.is_local(folder):
         return folder.removeprefix("file://")
     copy = Path(files.enter_context(TemporaryDirectory()))

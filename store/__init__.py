@@ -1,1 +1,1 @@
-"""What a run leaves on disk: storage by URL, keys, record counts, receipts, stage directories, heartbeats, the ledger."""
+"""What a run leaves on disk: storage by URL, keys, record counts, receipts, stage directories, heartbeats, ledger."""

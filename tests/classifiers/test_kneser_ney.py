@@ -1,4 +1,4 @@
-"""The trainer of language models: by hand, beside lmplz's figures, and probabilities that sum to one."""
+"""Language models agree with hand calculation and with lmplz, and their probabilities sum to one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SMALL = [["a", "b"], ["a", "b"], ["a", "c"]]
 
 
 def entry(model: LanguageModel, text: str) -> tuple[float, float]:
-    """Probability and back-off of an n-gram, not as logarithms."""
+    """The probability and the back-off weight of an n-gram, not as logarithms."""
     words = [model.vocabulary.index(word) for word in text.split()]
     level = model.orders[len(words) - 1]
     (row,) = np.flatnonzero((level.words == words).all(axis=1))
@@ -25,7 +25,7 @@ def entry(model: LanguageModel, text: str) -> tuple[float, float]:
 
 
 def backed_off(model: LanguageModel, context: tuple[int, ...], word: int) -> float:
-    """p(word | context), as whoever reads an ARPA file computes it."""
+    """p(word | context), computed as from an ARPA file."""
     tables = [{tuple(row): n for n, row in enumerate(level.words.tolist())} for level in model.orders]
     row = tables[len(context)].get((*context, word))
     if row is not None:
@@ -38,7 +38,7 @@ def backed_off(model: LanguageModel, context: tuple[int, ...], word: int) -> flo
 @pytest.mark.parametrize(
     ("ngram", "probability", "backoff"),
     [
-        # Unigrams count what they were seen behind: a 1, b 1, c 1, </s> 2; a half of all mass goes to the uniform 1/5.
+        # Unigrams count distinct words before them: a 1, b 1, c 1, </s> 2; half of the mass goes to the uniform 1/5.
         ("a", (1 - 0.5) / 5 + 0.1, (1 + 0.5) / 3),
         ("b", (1 - 0.5) / 5 + 0.1, 1 / 2),
         ("c", (1 - 0.5) / 5 + 0.1, 0.5 / 1),
@@ -52,11 +52,11 @@ def backed_off(model: LanguageModel, context: tuple[int, ...], word: int) -> flo
         ("c </s>", (1 - 0.5) / 1 + 0.5 * 0.3, 1),
     ],
 )
-def test_a_model_small_enough_to_compute_by_hand(ngram: str, probability: float, backoff: float) -> None:
+def test_a_small_model_agrees_with_hand_calculation(ngram: str, probability: float, backoff: float) -> None:
     assert entry(estimate(SMALL, 2), ngram) == pytest.approx((probability, backoff))
 
 
-LMPLZ = {  # log10 of probability and back-off, as lmplz 0.3.0 writes them for `drawn()` at order 3
+LMPLZ = {  # log10 of probability and back-off, as lmplz 0.3.0 writes them for `random_sentences()` at order 3
     "<unk>": (-3.129569, 0.0),
     "<s>": (0.0, -0.5098407),
     "</s>": (-0.9953289, 0.0),
@@ -70,22 +70,22 @@ LMPLZ = {  # log10 of probability and back-off, as lmplz 0.3.0 writes them for `
 }
 
 
-def drawn() -> list[list[str]]:
-    """300 sentences of which every order has counts of one, two, three and four."""
+def random_sentences() -> list[list[str]]:
+    """300 sentences in which every order has counts of one, two, three and four."""
     draw = random.Random(5)
     words, weights = [f"w{n}" for n in range(400)], [1 / (n + 1) ** 1.2 for n in range(400)]
     return [draw.choices(words, weights, k=draw.randint(1, 9)) for _ in range(300)]
 
 
 @pytest.mark.parametrize("ngram", LMPLZ)
-def test_figures_are_those_of_lmplz(ngram: str) -> None:
-    assert np.log10(entry(estimate(drawn(), 3), ngram)) == pytest.approx(LMPLZ[ngram], abs=2e-6)
+def test_probabilities_agree_with_lmplz(ngram: str) -> None:
+    assert np.log10(entry(estimate(random_sentences(), 3), ngram)) == pytest.approx(LMPLZ[ngram], abs=2e-6)
 
 
-def test_discounts_are_those_of_lmplz() -> None:
-    taken = [level.discounts for level in estimate(drawn(), 3).orders]
-    assert taken[0] == pytest.approx((0.548718, 1.4014, 0.393589), abs=1e-5)
-    assert taken[2] == pytest.approx((0.919567, 1.41643, 0.993672), abs=1e-5)
+def test_discounts_agree_with_lmplz() -> None:
+    discounts_by_order = [level.discounts for level in estimate(random_sentences(), 3).orders]
+    assert discounts_by_order[0] == pytest.approx((0.548718, 1.4014, 0.393589), abs=1e-5)
+    assert discounts_by_order[2] == pytest.approx((0.919567, 1.41643, 0.993672), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_discounts_are_those_of_lmplz() -> None:
     [
         ([1, 1, 1, 1, 2, 2, 3, 4], (1 - 2 * 0.5 * 2 / 4, 2 - 3 * 0.5 * 1 / 2, 3 - 4 * 0.5 * 1 / 1)),
         ([1, 1, 2, 3], FALLBACK),  # nothing occurs four times
-        ([1, 1, 2, 3, 3, 3, 3, 4], FALLBACK),  # the closed form would take less than nothing from counts of two
+        ([1, 1, 2, 3, 3, 3, 3, 4], FALLBACK),  # the closed form gives a negative discount for counts of two
         ([], FALLBACK),
     ],
 )
@@ -106,24 +106,24 @@ def test_discounts(counts: list[int], expected: tuple[float, float, float]) -> N
     st.integers(2, 4),
     st.data(),
 )
-def test_probabilities_sum_to_one_behind_every_context(
+def test_probabilities_sum_to_one_after_every_context(
     sentences: list[list[str]], order: int, data: st.DataObject
 ) -> None:
     model = estimate(sentences, order)
     words = [n for n in range(len(model.vocabulary)) if n != BEGIN]
     context = tuple(data.draw(st.lists(st.sampled_from(words), max_size=order - 1)))
-    started = (BEGIN, *context)[: order - 1]
-    for one in (context, started):
-        assert sum(backed_off(model, one, word) for word in words) == pytest.approx(1)
+    at_start = (BEGIN, *context)[: order - 1]
+    for history in (context, at_start):
+        assert sum(backed_off(model, history, word) for word in words) == pytest.approx(1)
 
 
-def test_the_order_of_sentences_changes_no_number() -> None:
-    forward, backward = estimate(drawn(), 3), estimate(drawn()[::-1], 3)
+def test_the_order_of_sentences_does_not_matter() -> None:
+    forward, backward = estimate(random_sentences(), 3), estimate(random_sentences()[::-1], 3)
     for ngram in LMPLZ:
         assert entry(forward, ngram) == pytest.approx(entry(backward, ngram))
 
 
-def test_an_arpa_file_counts_what_it_holds() -> None:
+def test_the_header_of_an_arpa_file_counts_its_ngrams() -> None:
     text = "".join(arpa(estimate(SMALL, 2)))
     head, unigrams, bigrams = text.split("\n\n")[0:3]
     assert head == "\\data\\\nngram 1=6\nngram 2=5"
@@ -132,13 +132,13 @@ def test_an_arpa_file_counts_what_it_holds() -> None:
     assert text.endswith("\n\\end\\\n")
 
 
-def test_words_that_look_special_are_unknown() -> None:
+def test_words_that_equal_special_words_are_unknown() -> None:
     model = estimate([["a", "</s>", "<s>", "b"]], 2)
     assert model.vocabulary == ["<unk>", "<s>", "</s>", "a", "b"]
     assert entry(model, "a <unk>")[0] > 0
 
 
-def test_no_words_are_told() -> None:
+def test_training_without_words_is_an_error() -> None:
     with pytest.raises(InputError, match="no words"):
         estimate([[], []], 3)
     assert math.isfinite(entry(estimate([["a"]], 5), "<s> a </s>")[0])

@@ -1,4 +1,4 @@
-"""Which language a text is in."""
+"""Language identification."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from gristmill.classifiers import language
-from gristmill.classifiers.language import PIECE_LENGTH, PIECES, UNDETERMINED, LanguageIdentifier, model_path, sample
+from gristmill.classifiers.language import (
+    PIECE_LENGTH,
+    PIECES,
+    UNDETERMINED,
+    LanguageIdentifier,
+    language_sample,
+    model_path,
+)
 from gristmill.errors import InputError
 
 
@@ -50,7 +57,7 @@ def test_three_letters_are_enough(identifier: LanguageIdentifier) -> None:
     assert identifier.identify("the") != UNDETERMINED
 
 
-def test_many_at_once_are_as_one_by_one(identifier: LanguageIdentifier) -> None:
+def test_many_texts_at_once_give_the_same_results(identifier: LanguageIdentifier) -> None:
     texts = ["Das ist ein deutscher Satz.", "", "This is an English sentence.", "42"]
     assert identifier.identify_many(texts) == [identifier.identify(text) for text in texts]
     assert identifier.identify_many([]) == []
@@ -58,19 +65,19 @@ def test_many_at_once_are_as_one_by_one(identifier: LanguageIdentifier) -> None:
 
 def test_long_texts_are_sampled_evenly() -> None:
     whole = PIECES * PIECE_LENGTH
-    assert sample("a" * whole) == "a" * whole
+    assert language_sample("a" * whole) == "a" * whole
     longer = "a" * PIECE_LENGTH + "b" * 8 * PIECE_LENGTH + "c" * PIECE_LENGTH
-    assert sample(longer) == " ".join(c * PIECE_LENGTH for c in "abbc")
+    assert language_sample(longer) == " ".join(c * PIECE_LENGTH for c in "abbc")
 
 
-def test_what_is_of_no_language_is_a_space() -> None:
+def test_characters_of_no_language_become_spaces() -> None:
     every = "".join(map(chr, range(sys.maxunicode + 1)))
     for start in range(0, len(every), PIECE_LENGTH):
         text = every[start : start + PIECE_LENGTH]
-        assert sample(text) == language._NO_LANGUAGE.sub(lambda found: " " * len(found[0]), text)
+        assert language_sample(text) == language._NO_LANGUAGE.sub(lambda found: " " * len(found[0]), text)
 
 
-def test_a_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> ModuleSpec | None:
         return None
 
@@ -80,7 +87,7 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPa
     assert model_path("own.bin") == "own.bin"
 
 
-def test_a_missing_or_broken_model_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_or_broken_model_names_it(tmp_path: Path) -> None:
     broken = tmp_path / "broken.bin"
     broken.write_bytes(b"no model")
     for path in (broken, tmp_path / "missing.bin"):
@@ -88,7 +95,7 @@ def test_a_missing_or_broken_model_is_named(tmp_path: Path) -> None:
             LanguageIdentifier.load(str(path))
 
 
-def test_real_news(identifier: LanguageIdentifier, shared_data: Path) -> None:
+def test_accuracy_on_real_news(identifier: LanguageIdentifier, shared_data: Path) -> None:
     with lzma.open(shared_data / "gold" / "news-multilingual.jsonl.xz", "rt", encoding="utf-8") as file:
         pages = [json.loads(line) for line in file]
     found = identifier.identify_many([page["text"] for page in pages])
@@ -96,7 +103,7 @@ def test_real_news(identifier: LanguageIdentifier, shared_data: Path) -> None:
     assert right / len(pages) >= 0.99
 
 
-def test_real_reference_pages(identifier: LanguageIdentifier, shared_data: Path) -> None:
+def test_accuracy_on_real_reference_pages(identifier: LanguageIdentifier, shared_data: Path) -> None:
     with gzip.open(shared_data / "text" / "phpdoc-ja.jsonl.gz", "rt", encoding="utf-8") as file:
         texts = [json.loads(line)["text"] for line, _ in zip(file, range(300), strict=False)]
     assert sum(lang == "ja" for lang, _ in identifier.identify_many(texts)) >= 270

@@ -1,4 +1,4 @@
-"""Perplexity: CCNet's normalisation, the score of a document, head, middle and tail."""
+"""Perplexity: CCNet's normalization, scores of documents, and the buckets head, middle and tail."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.classifiers.ccnet import normalised, sentences
-from gristmill.classifiers.perplexity import PerplexityScorer, calibrated, part, parts, train
-from gristmill.classifiers.score import rounded
+from gristmill.classifiers.ccnet import ccnet_normalize, sentences
+from gristmill.classifiers.perplexity import PerplexityScorer, bucket, bucket_shares, calibrate, train
+from gristmill.classifiers.score import round_scores
 from gristmill.corpus.words import words
 from gristmill.errors import InputError
 
@@ -23,8 +23,8 @@ TEXTS = ["the mill grinds the grain", "the miller grinds\nthe grain of the mill"
     ("line", "expected"),
     [("Über 12,5 Café", "uber 00,0 cafe"), ("ÀÉÎ", "aei"), ("plain", "plain"), ("٣", "0"), ("", "")],
 )
-def test_normalised(line: str, expected: str) -> None:
-    assert normalised(line) == expected
+def test_ccnet_normalize(line: str, expected: str) -> None:
+    assert ccnet_normalize(line) == expected
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_sentences(text: str, expected: list[list[str]]) -> None:
 
 
 @given(st.text(st.characters() | st.sampled_from("\nNnΣéก์")))
-def test_lines_are_sentences_of_their_own(text: str) -> None:
-    assert list(sentences(text)) == [found for line in text.split("\n") if (found := words(normalised(line)))]
+def test_every_line_is_a_sentence(text: str) -> None:
+    assert list(sentences(text)) == [found for line in text.split("\n") if (found := words(ccnet_normalize(line)))]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def scorer(tmp_path: Path) -> PerplexityScorer:
     return PerplexityScorer.load(str(tmp_path / "lm.arpa"))
 
 
-def test_perplexity_is_what_the_arpa_file_says(tmp_path: Path) -> None:
+def test_perplexity_follows_from_the_arpa_file(tmp_path: Path) -> None:
     pytest.importorskip("kenlm")
     unigrams = "-2\t<unk>\n-99\t<s>\t0\n-0.5\t</s>\n-1\tmill\t0\n"
     arpa = f"\\data\\\nngram 1=4\nngram 2=1\n\n\\1-grams:\n{unigrams}\n\\2-grams:\n-0.7\tmill mill\n\n\\end\\\n"
@@ -60,16 +60,16 @@ def test_perplexity_is_what_the_arpa_file_says(tmp_path: Path) -> None:
     scorer = PerplexityScorer.load(str(tmp_path / "lm.arpa"))
     # a line "mill mill" is -1 -0.7 -0.5 of three tokens; a line "wheel" -2 -0.5 of two
     found = scorer.scores(["Mill, mill.", "mill mill\nwheel", "", "—"])
-    assert found[:2].tolist() == rounded([10 ** (2.2 / 3), 10 ** (4.7 / 5)], 1).tolist()
+    assert found[:2].tolist() == round_scores([10 ** (2.2 / 3), 10 ** (4.7 / 5)], 1).tolist()
     assert np.isnan(found[2:]).all()
 
 
-def test_what_was_learned_surprises_least(scorer: PerplexityScorer) -> None:
+def test_training_text_has_the_lowest_perplexity(scorer: PerplexityScorer) -> None:
     known, shuffled, foreign = scorer.scores(["the mill grinds the grain", "grain the the grinds mill", "zxq vbn kjh"])
     assert known < shuffled < foreign
 
 
-def test_the_card_tells_what_the_model_is_made_of() -> None:
+def test_the_card_describes_the_training_data() -> None:
     model, card = train(TEXTS, 3)
     assert card["settings"]["order"] == 3
     assert card["data"]["texts"] == 3
@@ -77,8 +77,8 @@ def test_the_card_tells_what_the_model_is_made_of() -> None:
     assert train(TEXTS, 3) == (model, card)
 
 
-def test_calibration_tells_head_middle_and_tail(scorer: PerplexityScorer) -> None:
-    points = calibrated(scorer, [*TEXTS, "water of the miller", "unknown words here"])["percentiles"]
+def test_calibration_returns_percentiles(scorer: PerplexityScorer) -> None:
+    points = calibrate(scorer, [*TEXTS, "water of the miller", "unknown words here"])["percentiles"]
     assert len(points) == 101
     assert points == sorted(points)
 
@@ -87,20 +87,20 @@ def test_calibration_tells_head_middle_and_tail(scorer: PerplexityScorer) -> Non
     ("score", "expected"),
     [(29.0, "head"), (30.0, "head"), (30.1, "middle"), (60.0, "middle"), (60.1, "tail"), (1e6, "tail")],
 )
-def test_a_score_at_a_percentile_is_in_the_better_part(score: float, expected: str) -> None:
-    assert part(score, [float(n) for n in range(101)]) == expected
+def test_a_score_at_a_percentile_is_in_the_better_bucket(score: float, expected: str) -> None:
+    assert bucket(score, [float(n) for n in range(101)]) == expected
 
 
-def test_parts_are_shares() -> None:
+def test_shares_of_buckets() -> None:
     points = [float(n) for n in range(101)]
-    assert parts([1.0, 2.0, 45.0, 99.0, math.nan], points) == {"head": 0.5, "middle": 0.25, "tail": 0.25}
-    assert parts([], points) == {"head": 0.0, "middle": 0.0, "tail": 0.0}
+    assert bucket_shares([1.0, 2.0, 45.0, 99.0, math.nan], points) == {"head": 0.5, "middle": 0.25, "tail": 0.25}
+    assert bucket_shares([], points) == {"head": 0.0, "middle": 0.0, "tail": 0.0}
 
 
-def test_what_is_no_model_is_told(tmp_path: Path) -> None:
+def test_the_error_for_a_file_that_is_not_a_model(tmp_path: Path) -> None:
     pytest.importorskip("kenlm")
     (tmp_path / "lm.arpa").write_text("no model\n")
-    with pytest.raises(InputError, match="name an ARPA file"):
+    with pytest.raises(InputError, match="give an ARPA file"):
         PerplexityScorer.load(str(tmp_path / "lm.arpa"))
-    with pytest.raises(InputError, match="name an ARPA file"):
+    with pytest.raises(InputError, match="give an ARPA file"):
         PerplexityScorer.load(str(tmp_path / "nothing.arpa"))

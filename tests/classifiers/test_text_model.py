@@ -1,4 +1,4 @@
-"""fastText classifiers: trained reproducibly, scored in batches, told in a card; and the model that ships."""
+"""fastText classifiers: reproducible training, scores in batches, model cards, and the model that ships."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gristmill.classifiers import QUALITY_MODEL
 from gristmill.classifiers.card import card_url, read_card, read_percentiles, write_card
 from gristmill.classifiers.metrics import threshold_for
-from gristmill.classifiers.score import rounded
+from gristmill.classifiers.score import round_scores
 from gristmill.classifiers.text_model import BATCH, TextClassifier, load_model, one_line
 from gristmill.classifiers.train_text import Options, Setting, Trained, train
 from gristmill.errors import InputError
@@ -38,7 +38,7 @@ def test_the_same_examples_give_the_same_bytes(trained: Trained) -> None:
     assert train(labelled(), OPTIONS._replace(seed=4)).model != trained.model
 
 
-def test_a_quantised_model_is_smaller_and_reproducible(trained: Trained) -> None:
+def test_a_quantized_model_is_smaller_and_reproducible(trained: Trained) -> None:
     options = OPTIONS._replace(cutoff=300)
     small = train(labelled(), options)
     assert len(small.model) < len(trained.model)
@@ -52,7 +52,7 @@ def test_the_better_setting_is_chosen(trained: Trained) -> None:
     assert trained.card["settings"]["epochs"] == strong["epochs"]
 
 
-def test_the_card_tells_data_and_metrics(trained: Trained) -> None:
+def test_the_card_describes_data_and_metrics(trained: Trained) -> None:
     card = trained.card
     assert (card["seed"], card["threads"], card["label"]) == (3, 1, "positive")
     assert {name: part["positive"] + part["negative"] for name, part in card["data"].items()}["learn"] > 200
@@ -68,20 +68,20 @@ def test_the_threshold_keeps_the_share_of_the_reference(trained: Trained, model:
     card = train(labelled(), OPTIONS, reference).card
     assert card["reference"]["texts"] == 300
     threshold = threshold_for(card["reference"]["percentiles"], 0.1)
-    assert (model.scores(reference) >= rounded(threshold)).mean() == pytest.approx(0.1, abs=0.01)
+    assert (model.scores(reference) >= round_scores(threshold)).mean() == pytest.approx(0.1, abs=0.01)
 
 
-def test_scores_do_not_hang_on_the_batch(model: TextClassifier) -> None:
+def test_scores_do_not_depend_on_the_batch(model: TextClassifier) -> None:
     texts = [text(n % 2 == 0, 20_000 + n) for n in range(BATCH + 3)]
     together = model.scores(texts)
     assert together.tolist() == [model.scores([one])[0] for one in texts]
-    assert together.tolist() == rounded(together).tolist()
+    assert together.tolist() == round_scores(together).tolist()
     assert together.min() >= 0
     assert together.max() <= 1
     assert len(model.scores([])) == 0
 
 
-def test_the_other_label_is_the_rest(trained: Trained, model: TextClassifier, tmp_path: Path) -> None:
+def test_the_probabilities_of_both_labels_sum_to_one(trained: Trained, model: TextClassifier, tmp_path: Path) -> None:
     (tmp_path / "m.bin").write_bytes(trained.model)
     other = TextClassifier.load(str(tmp_path / "m.bin"), "negative")
     texts = [text(True, 1), text(False, 1), ""]
@@ -89,50 +89,50 @@ def test_the_other_label_is_the_rest(trained: Trained, model: TextClassifier, tm
 
 
 @pytest.mark.parametrize("mark", ["\n", "\r\n", "\x00", "\u2028", "\n\n\t"])
-def test_newlines_are_spaces(model: TextClassifier, mark: str) -> None:
+def test_newlines_become_spaces(model: TextClassifier, mark: str) -> None:
     one, other = text(True, 5), text(True, 6)
     assert model.scores([f"{one}{mark}{other}"]) == model.scores([f"{one} {other}"])
 
 
 @given(st.text())
-def test_whatever_the_text_there_is_a_score(text: str) -> None:
+def test_every_text_has_a_score(text: str) -> None:
     assert "\n" not in one_line(text)
-    model = _shipped()
+    model = shipped_model()
     assert 0 <= model.scores([text])[0] <= 1
 
 
-def test_lone_surrogates_and_labels_in_texts_do_no_harm(model: TextClassifier) -> None:
+def test_lone_surrogates_and_labels_in_texts_are_harmless(model: TextClassifier) -> None:
     assert len(model.scores(["\ud800 word1", "__label__negative word1"])) == 2
-    poisoned = [one._replace(text=f"__label__third {one.text}") for one in labelled()]
+    poisoned = [example._replace(text=f"__label__third {example.text}") for example in labelled()]
     data = train(poisoned, OPTIONS).card["data"]
     assert data["learn"]["positive"] > 100
 
 
 @pytest.mark.parametrize(("content", "fault"), [(None, "cannot load"), (b"no model at all", "cannot load")])
-def test_what_is_no_model_is_told(tmp_path: Path, content: bytes | None, fault: str) -> None:
+def test_the_error_for_a_file_that_is_not_a_model(tmp_path: Path, content: bytes | None, fault: str) -> None:
     if content is not None:
         (tmp_path / "m.bin").write_bytes(content)
     with pytest.raises(InputError, match=fault):
         load_model(str(tmp_path / "m.bin"))
 
 
-def test_a_label_that_is_not_there_is_told(trained: Trained, tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_label(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "m.bin").write_bytes(trained.model)
-    with pytest.raises(InputError, match="no label 'good'; name one of negative, positive"):
+    with pytest.raises(InputError, match="no label 'good'; choose one of negative, positive"):
         TextClassifier.load(str(tmp_path / "m.bin"), "good")
 
 
-def test_too_few_examples_are_told() -> None:
+def test_the_error_for_too_few_examples() -> None:
     with pytest.raises(InputError, match="too few examples"):
         train(labelled(6), OPTIONS)
-    with pytest.raises(InputError, match="too few to quantise"):
+    with pytest.raises(InputError, match="too few to quantize"):
         train(
-            [one._replace(text=f"{one.positive} {n}") for n, one in enumerate(labelled(100))],
+            [example._replace(text=f"{example.positive} {n}") for n, example in enumerate(labelled(100))],
             OPTIONS._replace(cutoff=300),
         )
 
 
-def test_cards_lie_beside_models(tmp_path: Path) -> None:
+def test_cards_are_stored_beside_models(tmp_path: Path) -> None:
     model = str(tmp_path / "m.ftz")
     assert read_percentiles(model) is None
     with pytest.raises(InputError, match="no card"):
@@ -145,11 +145,11 @@ def test_cards_lie_beside_models(tmp_path: Path) -> None:
             read_card(model)
 
 
-def _shipped() -> TextClassifier:
+def shipped_model() -> TextClassifier:
     return TextClassifier.load(str(QUALITY_MODEL))
 
 
-def test_the_shipped_model_tells_prose_from_a_shop_window() -> None:
+def test_the_shipped_model_distinguishes_prose_from_a_shop_page() -> None:
     prose = (
         "The mill stood at the bend of the river, where the water had been led through a channel of oak since the "
         "time of the old miller. In winter the wheel froze, and the men came with axes to free it before the grain "
@@ -160,14 +160,14 @@ def test_the_shipped_model_tells_prose_from_a_shop_window() -> None:
         "Compare Add to wishlist Quick view Subscribe to our newsletter Privacy policy Terms Copyright All rights "
         "reserved Facebook Twitter Instagram Next Previous"
     )
-    good, bad = _shipped().scores([prose, window])
+    good, bad = shipped_model().scores([prose, window])
     threshold = read_card(str(QUALITY_MODEL))["metrics"]["threshold"]
     assert bad < threshold <= good
     assert QUALITY_MODEL.stat().st_size < 1_000_000
     assert np.all(np.diff(read_percentiles(str(QUALITY_MODEL)) or []) >= 0)
 
 
-def test_no_address_is_in_the_vocabulary_that_ships() -> None:
+def test_the_shipped_vocabulary_contains_no_addresses() -> None:
     words = load_model(str(QUALITY_MODEL)).words
     assert len(words) > 1000
     assert [word for word in words if "@" in word or "://" in word or word.startswith("www.")] == []

@@ -1,4 +1,4 @@
-"""Transformers as scorers, on a tiny model made here."""
+"""Scores by transformers, with a tiny random model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_scores_are_probabilities_of_the_label(folder: str) -> None:
     assert high + low == pytest.approx(np.ones(6), abs=2e-4)
 
 
-def test_a_score_is_of_its_text_alone(folder: str) -> None:
+def test_a_score_depends_on_its_text_alone(folder: str) -> None:
     scorer = TransformerScorer.load(folder, "high")
     assert scorer.scores(TEXTS).tolist() == [scorer.scores([one])[0] for one in TEXTS]
 
@@ -42,18 +42,18 @@ def test_a_text_without_tokens_has_no_score(folder: str) -> None:
     assert np.isnan(TransformerScorer.load(folder, "high").scores(["", " \n "])).all()
 
 
-def test_of_a_model_with_one_output_the_value_is_the_score(tmp_path: Path) -> None:
+def test_the_value_of_a_single_output_is_the_score(tmp_path: Path) -> None:
     found = TransformerScorer.load(transformer(tmp_path, ("value",))).scores(TEXTS)
     assert not np.isnan(found).any()
     assert found.min() < 0 or found.max() > 1 or len(set(found.tolist())) > 1
 
 
 @pytest.mark.parametrize("label", [None, "middle"])
-def test_a_label_must_be_named(folder: str, label: str | None) -> None:
+def test_a_label_is_required(folder: str, label: str | None) -> None:
     with pytest.raises(InputError, match="labels are low, high"):
         TransformerScorer.load(folder, label)
 
 
-def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot load the transformer"):
         TransformerScorer.load(str(tmp_path), "high")

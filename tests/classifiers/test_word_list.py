@@ -1,4 +1,4 @@
-"""Word lists: whole words and phrases, in any case and width, with and without spaces."""
+"""Word lists match whole words and phrases in any case and width, in scripts with and without spaces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIST = WordList(["damn", "snow ball", "hot snow ball", "🖕", "泥棒", "l'enfe
         ("Damn the mill", [0]),
         ("the DAMN, mill", [1]),
         ("ｄａｍｎ wide", [0]),
-        ("damnation and goddamn", []),  # parts of words are no words
+        ("damnation and goddamn", []),  # parts of words do not match
         ("Scunthorpe, Dickens and Essex", []),
         ("a snow-ball", [1]),
         ("a snow\nball", [1]),
@@ -33,7 +33,7 @@ LIST = WordList(["damn", "snow ball", "hot snow ball", "🖕", "泥棒", "l'enfe
         ("泥と棒", []),
         ("dans l’enfer", [1]),
         ("🖕 🖕", []),
-        ("c, c and C#", [0, 1, 3]),  # marks are no part of words
+        ("c, c and C#", [0, 1, 3]),  # symbols are not part of words
         ("", []),
         ("damn", [0]),
     ],
@@ -42,7 +42,7 @@ def test_hits(text: str, places: list[int]) -> None:
     assert LIST.hits(text).tolist() == places
 
 
-def test_no_part_of_a_word_is_ever_found() -> None:
+def test_parts_of_words_never_match() -> None:
     entries = ["cunt", "dick", "sex", "ass", "tit", "cum", "hell"]
     innocent = "Scunthorpe Dickens Essex assassin class title document shell Middlesex cucumber circumstances titan"
     assert WordList(entries).hits(innocent).tolist() == []
@@ -57,7 +57,7 @@ def test_per_thousand_words(text: str, expected: float) -> None:
 
 
 @given(st.text(), st.text(), st.sampled_from(["damn", "snow ball"]))
-def test_an_entry_between_other_words_is_found_in_its_place(before: str, after: str, entry: str) -> None:
+def test_an_entry_between_other_words_matches_at_its_position(before: str, after: str, entry: str) -> None:
     text = f"{before}\n{entry}\n{after}"
     assert len(word_hashes(before)) in LIST.hits(text).tolist()
 
@@ -69,7 +69,7 @@ def test_a_language_without_a_list_has_no_score() -> None:
     assert np.isnan(found[1:3]).all()
 
 
-def test_lists_are_read(tmp_path: Path) -> None:
+def test_lists_are_loaded(tmp_path: Path) -> None:
     (tmp_path / "en.txt").write_text("damn\n\nsnow ball\n")
     assert WordListScorer.load({"en": str(tmp_path / "en.txt")}).scores(["a snow ball"], ["en"])[0] == pytest.approx(
         333.3333
@@ -79,14 +79,14 @@ def test_lists_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "fault"), [(None, "no word list"), (b"\n!?\n", "no entry"), (b"\xff\xfe\xff", "UTF-8")]
 )
-def test_what_is_no_list_is_told(tmp_path: Path, content: bytes | None, fault: str) -> None:
+def test_the_error_for_a_file_that_is_not_a_list(tmp_path: Path, content: bytes | None, fault: str) -> None:
     if content is not None:
         (tmp_path / "list.txt").write_bytes(content)
     with pytest.raises(InputError, match=fault):
         WordList.load(str(tmp_path / "list.txt"))
 
 
-def test_real_lists_load_and_find_no_scunthorpe(shared_data: Path) -> None:
+def test_real_lists_load_and_do_not_match_place_names(shared_data: Path) -> None:
     lists = [path for path in sorted((shared_data / "lists" / "ldnoobw").iterdir()) if path.name != "LICENSE"]
     assert len(lists) == 28
     for path in lists:

@@ -1,4 +1,4 @@
-"""Models small enough to be made where a test needs them; nothing is downloaded."""
+"""Models small enough to be created in tests; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ EITHER = [f"word{n}" for n in range(100)]
 
 
 def text(good: bool, seed: int, words: int = 40) -> str:
-    """A text most of whose words are of its class."""
+    """A text most of whose words belong to its class."""
     draw = random.Random(f"{good} {seed}")
     return " ".join(draw.choices((GOOD if good else BAD) + EITHER, k=words))
 
 
 def labelled(count: int = 400) -> list[Example]:
-    """Texts of both classes from two sources."""
+    """Labeled texts of both classes from two sources."""
     return [Example(text(n % 2 == 0, n), n % 2 == 0, f"s{n // 2 % 2}", f"site {n // 5}") for n in range(count)]
 
 
 def transformer(folder: Path, labels: tuple[str, ...] = ("low", "high")) -> str:
-    """A BERT of one layer with random weights, and a tokenizer of few words."""
+    """Save a one-layer BERT with random weights and a tokenizer with few words; return the folder."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
