@@ -35,6 +35,16 @@ TERMINAL_MARKS = END_MARKS + "\"'”’»」』"
 """Marks that end a line of prose: C4's full stop, exclamation mark, question mark and closing quotation mark (Raffel et
 al. 2020, 2.2), and their counterparts in other scripts."""
 
+TABLES = {
+    "unspaced_languages": UNSPACED_LANGUAGES,
+    "bullets": BULLETS,
+    "end_marks": END_MARKS,
+    "unspaced_end_marks": UNSPACED_END_MARKS,
+    "closers": CLOSERS,
+    "terminal_marks": TERMINAL_MARKS,
+}
+"""What the key of the stage ``signals`` contains of this module."""
+
 
 @lru_cache(maxsize=1)
 def character_flags() -> UInt8s:

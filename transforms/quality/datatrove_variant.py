@@ -68,6 +68,15 @@ END_PUNCTUATION = (".", "?", "!", '"', "'")
 _SENTENCE = re.compile("e[pe]*w")  # a sentence starts at the first word after an end mark
 _LINE_BREAKS, _BLANK_LINES = re.compile("\n+"), re.compile(r"\n{2,}")
 
+TABLES = {
+    "stop_words": GOPHER_STOP_WORDS,
+    "sentence_terminals": sorted(SENTENCE_TERMINALS),
+    "punctuation": sorted(PUNCTUATION),
+    "citation": CITATION.pattern,
+    "end_punctuation": END_PUNCTUATION,
+}
+"""What the key of the stage ``signals`` contains of this module."""
+
 
 def measure_batch(
     texts: Sequence[str], langs: Sequence[str | None], section: LineRules

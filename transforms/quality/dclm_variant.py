@@ -48,6 +48,15 @@ _BOILERPLATE = tuple(
 )
 _MAX_BOILERPLATE_WORDS = 10
 
+TABLES = {
+    "stop_words": GOPHER_STOP_WORDS,
+    "bullets": BULLETS,
+    "ellipses": ELLIPSES,
+    "counter": _COUNTER.pattern,
+    "boilerplate": [pattern.pattern for pattern in _BOILERPLATE],
+}
+"""What the key of the stage ``signals`` contains of this module."""
+
 
 def measure_batch(
     texts: Sequence[str], langs: Sequence[str | None], section: LineRules

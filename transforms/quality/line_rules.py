@@ -55,6 +55,16 @@ _BOILERPLATE_CLUES = (
 )
 """Every match contains one of these; lines without any are not searched."""
 
+TABLES = {
+    "policy": POLICY_PHRASES,
+    "javascript": JAVASCRIPT_PHRASES,
+    "citation": _CITATION.pattern,
+    "counter": _COUNTER.pattern,
+    "boilerplate": _BOILERPLATE.pattern,
+    "boilerplate_clues": _BOILERPLATE_CLUES,
+}
+"""What the key of the stage ``signals`` contains of this module."""
+
 
 class Cut(NamedTuple):
     """What the line rules cut out of a batch.

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from gristmill.classifiers.score import round_scores
 from gristmill.corpus.arrays import Float32s, Float64s
+from gristmill.transforms.quality import character_flags, line_rules
+from gristmill.transforms.quality.common_signals import TECHNICAL_CHARACTERS
 from gristmill.transforms.quality.judge_section import JudgeSection
 from gristmill.transforms.quality.line_rules import Cut
 from gristmill.transforms.quality.line_rules_section import LINE_RULE_NAMES, LineRuleName, LineRules
@@ -22,6 +24,19 @@ MeasureBatch: TypeAlias = Callable[[Sequence[str], Sequence[str | None], LineRul
 _MODULES: dict[Variant, str] = {
     name: f"gristmill.transforms.quality.{name}_variant" for name in ("paper", "datatrove", "dclm")
 }
+
+
+def signal_tables(variant: Variant) -> dict[str, Any]:
+    """Return the names, word lists, phrases, patterns and character sets that determine a variant's signals and cuts.
+
+    They are plain JSON, to be part of the key of the stage ``signals``.
+    """
+    return {
+        "signals": SIGNALS,
+        "characters": {**character_flags.TABLES, "technical": TECHNICAL_CHARACTERS},
+        "line_rules": line_rules.TABLES,
+        "variant": import_module(_MODULES[variant]).TABLES,
+    }
 
 
 class TextCut(NamedTuple):

@@ -36,7 +36,7 @@ from gristmill.transforms.quality.repeated_ngrams import (
     find_repeated_ngrams,
     top_ngram_characters,
 )
-from gristmill.transforms.quality.stop_words import stop_word_hashes
+from gristmill.transforms.quality.stop_words import STOP_WORDS, stop_word_hashes
 from gristmill.transforms.quality.text_batch import Batch, Lines, count_in, ratio
 
 SHORT_LINE = 30
@@ -45,6 +45,9 @@ SHORT_LINE_UNSPACED = 10
 """The same in languages without spaces: Chinese needs a third of the characters that English does."""
 
 ELLIPSES = ("...", "…")
+
+TABLES = {"stop_words": STOP_WORDS, "ellipses": ELLIPSES}
+"""What the key of the stage ``signals`` contains of this module."""
 
 
 def measure_batch(

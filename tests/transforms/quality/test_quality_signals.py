@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from gristmill.classifiers.score import DIGITS
 from gristmill.corpus.words import words
 from gristmill.transforms.quality.judge_section import JudgeSection
-from gristmill.transforms.quality.measure_signals import measure_text, measure_texts
+from gristmill.transforms.quality.measure_signals import measure_text, measure_texts, signal_tables
 from gristmill.transforms.quality.presets import PresetName
 from gristmill.transforms.quality.signal_table import SIGNALS, Variant
 from gristmill.transforms.quality.stop_words import STOP_WORDS, stop_word_hashes
@@ -213,3 +214,11 @@ def test_batches_contain_every_document_once(lengths: list[int]) -> None:
     parts = [lengths[part] for part in batch_slices(lengths)]
     assert [length for part in parts for length in part] == lengths
     assert all(sum(part[:-1]) < MAX_BATCH_CHARACTERS for part in parts)
+
+
+@pytest.mark.parametrize("variant", ["paper", "datatrove", "dclm"])
+def test_tables_for_the_key_are_plain_json(variant: Variant) -> None:
+    tables = signal_tables(variant)
+    assert list(tables["signals"]) == list(SIGNALS)
+    assert json.dumps(tables)
+    assert ("sv" in tables["variant"]["stop_words"]) == (variant == "paper")
