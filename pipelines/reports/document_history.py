@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from gristmill.pipelines.stages import STAGES
 from gristmill.pipelines.work_directory import current
 from gristmill.store import storage
-from gristmill.store.stage_directory import Receipt, StageDirectory
+from gristmill.store.receipts import Receipt
+from gristmill.store.stage_directory import StageDirectory
 
 _SIDECARS = {stage.name: stage.sidecar for stage in STAGES if stage.sidecar}
 

@@ -5,7 +5,6 @@ The same bar therefore works on every runner whose workers share the work direct
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,9 +14,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
-from gristmill.store import storage
-from gristmill.store.counts import total
-from gristmill.store.stage_directory import Receipt, StageDirectory
+from gristmill.store.counts import total_counts
+from gristmill.store.heartbeats import read_heartbeat
+from gristmill.store.receipts import Receipt
+from gristmill.store.stage_directory import StageDirectory
 
 _REFRESH_SECONDS = 0.5
 
@@ -89,7 +89,7 @@ class _Watcher(threading.Thread):
     def refresh(self) -> None:
         for unit in (self.directory.completed_units() & set(self.weights)) - set(self.receipts):
             self.receipts[unit] = self.directory.receipt(unit)
-        counts = total(receipt.counts for receipt in self.receipts.values())
+        counts = total_counts(receipt.counts for receipt in self.receipts.values())
         heartbeats = self._heartbeats()
         in_progress = {unit: heartbeat["documents"] for unit, heartbeat in heartbeats.items()}
         done = sum(self.weights[unit] for unit in self.receipts)
@@ -107,14 +107,9 @@ class _Watcher(threading.Thread):
 
     def _heartbeats(self) -> dict[str, dict[str, Any]]:
         """The heartbeat of each unit in progress, of its most advanced attempt."""
-        urls = self.directory.heartbeats()
+        urls = self.directory.heartbeats.by_unit()
         units = (urls.keys() & self.weights.keys()) - self.receipts.keys()
         return {
             unit: max(map(read_heartbeat, urls[unit]), key=lambda heartbeat: heartbeat["documents"])
             for unit in sorted(units)
         }
-
-
-def read_heartbeat(url: str) -> dict[str, Any]:
-    """``{"documents": number so far, "note": text}``."""
-    return json.loads(storage.read_bytes(url))  # type: ignore[no-any-return]
