@@ -180,7 +180,7 @@ def test_in_the_scope_of_an_index_each_document_is_decided_alone(tmp_path: Path)
 
 
 def test_an_index_that_is_not_there_has_no_scope(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="name one under `index`"):
+    with pytest.raises(InputError, match="name at least one under `index`"):
         recipe(source(tmp_path, "web", "jsonl", {}), dedup={"scope": "index"})
 
 

@@ -50,7 +50,7 @@ def read_row_groups(urls: Sequence[str], groups: Sequence[int] | None, schema: p
         with open_table(url) as file:
             return file.read() if groups is None else file.read_row_groups(list(groups))
 
-    return pa.concat_tables([schema.empty_table(), *storage.threaded(read, urls)])
+    return pa.concat_tables([schema.empty_table(), *storage.map_in_threads(read, urls)])
 
 
 def read_batch(files: SideFile, batch: int) -> Iterator[BucketMembers]:

@@ -79,7 +79,7 @@ def read_shared_buckets(partitions: range, units: SideFile) -> BucketMembers:
             return read_band_rows(file, partitions)
 
     units_of_index = sum(unit.generation < 0 for unit in signed)
-    return shared_buckets(*join_band_rows(storage.threaded(read, signed)), units_of_index << 32)
+    return shared_buckets(*join_band_rows(storage.map_in_threads(read, signed)), units_of_index << 32)
 
 
 class SignatureReader:

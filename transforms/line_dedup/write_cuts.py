@@ -45,7 +45,7 @@ def find_copies(
         with open_table(unit.passages) as file:
             return file.read_row_groups(list(partitions))
 
-    tables = storage.threaded(read, hashed)
+    tables = storage.map_in_threads(read, hashed)
     passages = join_passages(tables, [unit.priority(priority) for unit in hashed])
     hashes, nodes = copies_to_cut(passages, section.passage_rules)
     order = np.argsort(nodes)
