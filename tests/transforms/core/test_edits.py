@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.transforms.core.edits import Span, apply_edits, edit_rows, merge_with_cuts
-from gristmill.transforms.refine.refiner import Refiner
 from gristmill.transforms.refine.refine_section import RefineSection
+from gristmill.transforms.refine.refiner import Refiner
 
 TOKENS = {"A": "<A>", "B": ""}
 

@@ -217,8 +217,8 @@ def test_plan_of_a_sample(archive: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["plan", "--sample", "3"], "--sample is of the files of a crawl"),
-        (["plan"], "name what to mill: a recipe, or a crawl"),
+        (["plan", "--sample", "3"], "--sample needs a crawl"),
+        (["plan"], "nothing to run: give a recipe, or a crawl"),
     ],
 )
 def test_missing_command_line_arguments(command: list[str], message: str) -> None:
