@@ -286,7 +286,7 @@ def test_the_sample_has_repeats_and_keeps_its_documents(
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ("repeats={}", "names neither"),
+        ("repeats={}", "has no rule"),
         ("repeats.lines.keep=last", "keep"),
         ("repeats.lines.min_count=1", "min_count"),
         ("repeats.exclude_sources=[nobody]", "nobody"),
