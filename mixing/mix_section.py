@@ -19,18 +19,18 @@ class MixSection(Section):
         "for languages.",
     )
     weights: dict[str, float] | None = Field(
-        None, description="Factors of the shares of sources; 0 excludes a source. Sources not listed have 1."
+        None, description="Factor of each source's share; 0 excludes the source. Sources not listed have 1."
     )
     max_epochs: float = Field(
         4.0,
         gt=0,
         allow_inf_nan=False,
-        description="Maximum number of times a source is repeated; the other sources make up the difference. Up to 4 "
-        "epochs, repeated data is nearly as good as new data (Muennighoff et al. 2023, 'Scaling Data-Constrained "
-        "Language Models').",
+        description="Maximum number of epochs of a source; the other sources make up the difference. Up to 4 epochs, "
+        "repeated data is nearly as good as new data (Muennighoff et al. 2023, 'Scaling Data-Constrained Language "
+        "Models').",
     )
     tokens: int | None = Field(
-        None, ge=1, description="Number of training tokens. The default is the total of all sources."
+        None, ge=1, description="Number of training tokens. The default is one epoch of all sources."
     )
     sequence_length: int = Field(1024, ge=1, description="Number of tokens of a training sequence.")
     shard_tokens: int = Field(

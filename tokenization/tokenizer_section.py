@@ -33,10 +33,10 @@ class TokenizerSection(Section):
         description="Additional special tokens of a trained vocabulary, such as chat or fill-in-the-middle markers.",
     )
     sample_bytes: ByteSize = Field(
-        1 << 28, ge=1, description="Size of the training sample in bytes of UTF-8, in equal shares of the sources."
+        1 << 28, ge=1, description="Size of the training sample in bytes of UTF-8, shared equally between the sources."
     )
     min_frequency: int = Field(
-        2, ge=1, description="Minimum number of occurrences of a pair in the sample for a merge."
+        2, ge=1, description="A pair is merged only if it occurs at least this often in the sample."
     )
     digits: int = Field(
         3,

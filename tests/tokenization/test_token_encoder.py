@@ -157,7 +157,7 @@ def test_a_tokenizer_of_another_kind_is_applied_to_whole_texts(reference: Callab
 def test_invalid_tokenizers_are_rejected(tokenizer_json: str) -> None:
     with pytest.raises(ValueError, match=r"cannot read this tokenizer\.json"):
         Encoder("{}")
-    with pytest.raises(ValueError, match="set tokenizer.end_of_text"):
+    with pytest.raises(ValueError, match=r"set tokenizer\.end_of_text"):
         Encoder(tokenizer_json, "</s>")
 
 
