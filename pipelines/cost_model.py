@@ -239,7 +239,7 @@ def _dedup(figures: Figures, settings: Settings, size: Size) -> list[Step]:
     opens = settings.partitions * size.units
     file_bytes = size.judged * each["bands"] / size.units
     footer = settings.partitions * of["footer_partition_bytes"]
-    read_ahead = min(storage["block"], (file_bytes + footer) / 2)  # what is fetched beside the row group
+    read_ahead = min(storage["block"], (file_bytes + footer) / 2)  # fetched in addition to the row group
     parallel = min(storage["threads"], size.units)
     held = parallel * (read_ahead + settings.partitions * of["open_partition_bytes"])
     buckets = step(

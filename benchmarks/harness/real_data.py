@@ -1,4 +1,4 @@
-"""The folder of real data: ``GRISTMILL_DATA``, by default ``../shared/data`` beside the repository."""
+"""The folder of real data: ``GRISTMILL_DATA``, by default ``../shared/data`` relative to the repository."""
 
 from __future__ import annotations
 

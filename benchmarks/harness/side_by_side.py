@@ -1,4 +1,4 @@
-"""Tools that do the same work, run in turns: the cost of an item without the start-up, and the ratios of two tools.
+"""Tools that do the same work, run alternately: the cost of an item without the start-up, and the ratios of two tools.
 
 Every side processes a few items, which takes as long as starting up, and then all items. The cost of an item is the
 difference of the two costs by the difference of the two numbers of items: an archive of a crawl holds some ten times

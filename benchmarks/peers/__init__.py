@@ -1,1 +1,1 @@
-"""Gristmill beside datatrove on the same input: speed, and the verdicts of rules."""
+"""Gristmill compared with datatrove on the same input: speed, and the verdicts of rules."""

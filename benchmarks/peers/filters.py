@@ -5,7 +5,7 @@
 
 The texts are the English ones of ``mixed_texts``: gold main text, whole pages, reference pages, pieces of novels.
 datatrove runs in an environment of its own (``peer_environments``), one text after the other, every filter on every
-text; Gristmill processes batches, as its stages do. Both are measured in processor time on one core, in turns; the
+text; Gristmill processes batches, as its stages do. Both are measured in processor time on one core, alternately; the
 median of the rounds counts. What is made once (models, tables) is made before.
 
 ``repetition`` is ``GopherRepetitionFilter`` alone; ``all`` are the four filters of FineWeb's chain (datatrove tokenizes

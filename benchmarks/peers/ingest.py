@@ -1,4 +1,4 @@
-"""From archives to judged documents, compared with datatrove's FineWeb chain: same files, cores and lists, in turns.
+"""From archives to judged documents, compared with datatrove's FineWeb chain: same files, cores and lists.
 
     python -m benchmarks ingest                # ten minutes on two cores
     python -m benchmarks ingest --quick        # few pages, once: it only shows that everything runs

@@ -23,7 +23,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from benchmarks.harness.benchmark_main import benchmark_main
-from benchmarks.harness.gold_pages import gold_pages
+from benchmarks.harness.gold_pages import GoldPage, gold_pages
 from benchmarks.harness.processor_time import seconds_in_turns
 from benchmarks.harness.real_data import read_pages, real_archives, text_rows
 from benchmarks.harness.result_tables import CONSOLE, result_table
@@ -67,13 +67,14 @@ def main() -> None:
 
 
 def measure(options: Namespace) -> dict[str, float]:
-    pages = list(stored_gold_pages())
-    damage = damage_by_language(pages[:: 24 if options.quick else 1])
+    marked = gold_pages()
+    pages = list(stored_pages_of(marked))[:: 24 if options.quick else 1]
+    damage = damage_by_language(pages)
     table = result_table("gold pages", ("language", "pages", "damaged as stored", "replacement", "mojibake"))
     for lang, row in sorted(damage.items()):
         table.add_row(lang, *map(str, row))
     CONSOLE.print(table)
-    recovery = recovered(pages_to_encode(8 if options.quick else 80))
+    recovery = recovered(pages_to_encode(marked, 8 if options.quick else 80))
     text = ("language", "charset")
     table = result_table("recovered exactly, by declaration", (*text, "pages", *DECLARED), left=text)
     for lang, charsets in CHARSETS.items():
@@ -129,12 +130,12 @@ def _is_utf_8(run: str) -> bool:
     return False
 
 
-def stored_gold_pages() -> Iterator[tuple[str, Raw, str]]:
-    """Yield the language, the page as stored, and the gold text of every gold page."""
+def stored_pages_of(marked: Iterable[GoldPage]) -> Iterator[tuple[str, Raw, str]]:
+    """Yield the language, the page as stored, and the gold text of each gold page."""
     crawled = {
         str(page.origin.record_id).strip("<>"): page for archive in real_archives() for page in read_pages(archive)
     }
-    for page in gold_pages():
+    for page in marked:
         stored = crawled.get(page.id.strip("<>")) if page.set == "warc" else None
         as_text = Raw(Origin("gold", page.id, 0, 0), "text/html", page.html.encode(), None)
         yield page.lang, stored or as_text, page.text
@@ -191,10 +192,10 @@ def recovered(pages: Iterable[tuple[str, str]]) -> dict[tuple[str, str, str], li
     return dict(results)
 
 
-def pages_to_encode(count: int) -> Iterator[tuple[str, str]]:
+def pages_to_encode(marked: Iterable[GoldPage], count: int) -> Iterator[tuple[str, str]]:
     """Yield the language and the HTML of ``count`` pages in each language."""
     taken: dict[str, int] = defaultdict(int)
-    for page in gold_pages():
+    for page in marked:
         if page.set == "news" and page.lang in CHARSETS and "\ufffd" not in page.html and taken[page.lang] < count:
             taken[page.lang] += 1
             yield page.lang, page.html

@@ -145,7 +145,7 @@ def false_positives(decontaminator: Decontaminator, clean: list[Document]) -> di
 
 
 def speed(decontaminator: Decontaminator, clean: list[Document], rounds: int = 5) -> dict[str, float]:
-    """Return megabytes of UTF-8 per second: of the look-up, and of hashing the words alone, in turns."""
+    """Return megabytes of UTF-8 per second: of the look-up, and of hashing the words alone."""
     texts = [one.text for one in clean[:: max(1, len(clean) // 2000)]][:2000]
     size = sum(len(text.encode()) for text in texts) / 1e6
     seconds = seconds_in_turns(

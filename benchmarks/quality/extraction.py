@@ -7,7 +7,7 @@ The pages, the split and the measure are those of ``gold_pages``. The engines ar
 pipeline's checks of a page before them, and ``bare trafilatura``, which is ``trafilatura.extract(html)``: the baseline
 of speed.
 
-Speed is pages per second of one processor. All engines run in this one process, page by page in turns, from the decoded
+Speed is pages per second of one processor. All engines run in this one process, alternating page by page, from the decoded
 page to its text, parsing included; of several passes the median counts. It is processor time of this process, not wall
 time, so that other work on the machine hardly matters.
 
@@ -110,7 +110,7 @@ def figures(results: dict[str, EngineResult], pages: Sequence[GoldPage]) -> dict
 def run_engines(
     engines: dict[str, ExtractionEngine], pages: Sequence[GoldPage], fast_passes: int
 ) -> dict[str, EngineResult]:
-    """Run every engine on every page, in turns; the fast ones again until they have ``fast_passes`` passes."""
+    """Run every engine on every page, alternating; the fast ones again until they have ``fast_passes`` passes."""
     results = {name: EngineResult([], [], []) for name in engines}
     gold = [word_counts(page.text) for page in pages]
     for number in range(fast_passes):

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.harness.gold_pages import GoldPage
 from benchmarks.quality import extraction
 from benchmarks.quality.extraction import BARE, DEFAULT, figures, run_engines
-from gristmill.extraction.engines.extraction_engine import Engine, PageRefused
+from gristmill.extraction.engines.extraction_engine import ExtractionEngine, PageRefused
 
 
 def page(number: int, html: str, held_out: bool) -> GoldPage:
@@ -25,7 +25,7 @@ def fail(html: str, url: str | None) -> str:
     raise ValueError(html)
 
 
-ENGINES: dict[str, Engine] = {
+ENGINES: dict[str, ExtractionEngine] = {
     BARE: lambda html, url: html,
     DEFAULT: lambda html, url: html,
     "refuse": refuse,

@@ -59,7 +59,7 @@ def limits(figures: Figures) -> list[Limit]:
             1.0,
             "×",
             1,
-            "parallel requests; smaller row groups, or shingles beside the bands",
+            "parallel requests; smaller row groups, or shingles stored with the bands",
             by_extract("dedup", "decide"),
         ),
         Limit(
