@@ -39,7 +39,7 @@ _CONTINUING_BITS = np.uint8(0b011)
 AS_MARK = np.array([BREAK, LETTER, TAIL, BREAK, BREAK, BREAK, TAIL], np.uint8)
 """The kind of a mark by the kind of the character it combines with."""
 
-_UNSPACED = (
+UNSPACED_RANGES = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
     (0x1780, 0x17FF),  # Khmer
@@ -125,7 +125,7 @@ def kind_table() -> UInt8s:
 
 @lru_cache(maxsize=1)
 def fold_table() -> Int64s:
-    """The folded form of each code point: int64 [0x110000]; -1 if that is not one code point or depends on neighbours.
+    """The folded form of each code point: int64 [0x110000]; -1 if it is not one code point or depends on neighbors.
 
     Marks and parts of Hangul syllables may compose with the previous character, some code points expand, and invisible
     ones vanish. A code point that folds to separators becomes a space. The table saves most texts the slower string
@@ -151,7 +151,7 @@ def _compute_kinds() -> UInt8s:
     table[code_points(characters)] = np.select(
         [(major == ord("L")) | (major == ord("N")), major == ord("M")], [LETTER, MARK], BREAK
     )
-    for first, last in _UNSPACED:
+    for first, last in UNSPACED_RANGES:
         block = slice(first, last + 1)
         table[block][(table[block] == LETTER) & (minor[block] != ord("d"))] = SOLO
     return table
