@@ -1,7 +1,7 @@
-"""``python -m gristmill.training --section URL --shards URL --out URL``: a process of a run, alone or under torchrun.
+"""``python -m gristmill.training --section URL --shards URL --out URL``: one process of a run, alone or under torchrun.
 
-Lines of standard output are JSON objects: figures every ``log_every`` steps, ``{"error": sentence}`` before exit
-status 1.
+It writes JSON objects to standard output, one per line: metrics every ``log_every`` steps, and ``{"error": sentence}``
+before exit status 1.
 """
 
 from __future__ import annotations
@@ -18,22 +18,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from gristmill.errors import InputError, RunError
-from gristmill.mixing.reader import MixedShards
+from gristmill.mixing.mixed_shards import MixedShards
 from gristmill.store import storage
-from gristmill.training.loop import train
+from gristmill.training.train_loop import train
 from gristmill.training.train_section import TrainSection
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m gristmill.training", description="Train on mixed shards.")
     parser.add_argument("--section", required=True, metavar="URL", help="JSON of a recipe's `train` section")
-    parser.add_argument("--shards", required=True, metavar="URL", help="directory of a finished mix stage")
+    parser.add_argument("--shards", required=True, metavar="URL", help="directory of a completed mix stage")
     parser.add_argument(
-        "--out", required=True, metavar="URL", help="folder of checkpoints, metrics and the model, seen by every host"
+        "--out",
+        required=True,
+        metavar="URL",
+        help="folder for checkpoints, metrics and the model, on storage that all hosts see",
     )
     arguments = parser.parse_args()
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        threading.Thread(target=_end_with_launcher, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_exit_with_launcher, args=(os.getppid(),), daemon=True).start()
     try:
         train(_section(arguments.section), MixedShards.open(arguments.shards), arguments.out, _print)
     except (InputError, RunError) as error:
@@ -50,21 +53,21 @@ def _section(url: str) -> TrainSection:
     try:
         return TrainSection.model_validate_json(storage.read_bytes(url))
     except FileNotFoundError as error:
-        raise InputError(f"no {url}: give the JSON of a `train` section") from error
+        raise InputError(f"{url} does not exist: --section must be the JSON of a `train` section") from error
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise InputError(f"{url} is no `train` section: {faults}") from error
+        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise InputError(f"{url} is not a valid `train` section: {problems}") from error
 
 
 def _print(row: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(row) + "\n")  # one write, so that lines of several processes do not mix
+    sys.stdout.write(json.dumps(row) + "\n")  # one write, so that lines of several processes are not mixed
     sys.stdout.flush()
 
 
-def _end_with_launcher(parent: int) -> None:
-    """End this process once torchrun, or whoever reads its output, has been killed.
+def _exit_with_launcher(parent: int) -> None:
+    """Exit this process once torchrun, or the reader of its output, has been killed.
 
-    Neither could stop it then, and a run that goes on in the folder would be in its successor's way.
+    Nobody could stop it then, and it would block the next run in the same folder.
     """
     reader = select.poll()
     reader.register(sys.stdout.fileno(), 0)
@@ -77,4 +80,4 @@ if __name__ == "__main__":
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # all is written, and C++'s own tidying up aborts where a thread of gloo's still runs
+    os._exit(status)  # skips C++ destructors, which abort if a gloo thread is still running

@@ -1,4 +1,4 @@
-"""Render the examples of this folder anew: ``python deploy/trainer/render.py [DIR]``."""
+"""``python deploy/trainer/render.py [DIR]``: renders the examples in this folder, or into another one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from gristmill.training.launch.job import Job
-from gristmill.training.launch.submit import order
+from gristmill.training.launch.submit_job import submission
+from gristmill.training.launch.training_job import TrainingJob
 from gristmill.training.train_section import TrainSection
 
 HERE = Path(__file__).parent
@@ -23,8 +23,8 @@ def main(target: Path) -> None:
     for values, (work, rendered) in EXAMPLES.items():
         section = TrainSection.model_validate(yaml.safe_load((HERE / values).read_text()))
         run = f"{work}/train-0123456789abcdef/runs/fedcba9876543210"
-        job = Job("gristmill-fedcba9876543210", f"{run}.section.json", f"{work}/mix-0123456789abcdef", run)
-        (target / rendered).write_text(order(section, job).stdin or "")
+        job = TrainingJob("gristmill-fedcba9876543210", f"{run}.section.json", f"{work}/mix-0123456789abcdef", run)
+        (target / rendered).write_text(submission(section, job).stdin or "")
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ set -euo pipefail
 export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 CUBLAS_WORKSPACE_CONFIG=:4096:8
 source /shared/venv/bin/activate
 hosts=($(scontrol show hostnames "$SLURM_JOB_NODELIST"))
-port=$((20000 + SLURM_JOB_ID % 10000)) # of this job alone: jobs may share a host
+port=$((20000 + SLURM_JOB_ID % 10000)) # derived from the job id, since jobs may share a host
 
-# The first task holds the rendezvous: torchrun would have to guess it from names.
+# The first task hosts the rendezvous; without is_host torchrun would guess it from host names.
 srun --kill-on-bad-exit=1 bash -c \
   'exec python -m torch.distributed.run --rdzv-conf=is_host=$((SLURM_PROCID == 0)),read_timeout=1800,join_timeout=1800 "$@"' \
   torchrun --nnodes=2 --nproc-per-node=8 --rdzv-backend=c10d --rdzv-id="$SLURM_JOB_ID" --rdzv-endpoint="${hosts[0]}:$port" \

@@ -17,9 +17,12 @@ from gristmill.store.counts import RecordCounts
 from gristmill.store.keys import key_of
 from gristmill.store.receipts import Manifest, Receipt
 from gristmill.store.stage_directory import StageDirectory
+from gristmill.training.launch.follow_job import follow_job, require_not_failed
 from gristmill.training.launch.launch_section import LocalLaunch
-from gristmill.training.launch.local import finished, train
-from gristmill.training.launch.submit import check, follow, require_at_work, standing, submit
+from gristmill.training.launch.local_launch import train_locally
+from gristmill.training.launch.run_result import read_result
+from gristmill.training.launch.submission_record import read_submission
+from gristmill.training.launch.submit_job import check_launch, submit_job
 from gristmill.training.train_section import TrainSection
 from gristmill.transforms.core.tasks import Task
 
@@ -50,7 +53,7 @@ class Train(LaunchStage):
 
     def check(self, context: RunContext) -> None:
         if not self.directory(context).completed_units():
-            check(context.recipe.train.launch, context.work)
+            check_launch(context.recipe.train.launch, context.work)
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         mix = context.directories["mix"]
@@ -86,18 +89,18 @@ class Train(LaunchStage):
 
 def trained(section: TrainSection, work: TrainWork, unit: str, watch: Watch) -> dict[str, Any]:
     """The result of the training run. Raises JobPending if it was submitted as a job that has not finished."""
-    if result := finished(work.out):
+    if result := read_result(work.out):
         return result
-    launch, record = section.launch, standing(work.out)
+    launch, record = section.launch, read_submission(work.out)
     if record is None and isinstance(launch, LocalLaunch):
-        return train(section, work.shards, work.out, watch)
+        return train_locally(section, work.shards, work.out, watch)
     if record is None:
-        record = submit(section, work.shards, work.out, unit)
-        result = finished(work.out)  # the command may have waited for the training
+        record = submit_job(section, work.shards, work.out, unit)
+        result = read_result(work.out)  # the command may have waited for the training
     else:
-        require_at_work(launch, record, work.out)
+        require_not_failed(launch, record, work.out)
     if not isinstance(launch, LocalLaunch) and launch.wait and record.job is not None:
-        result = follow(launch, record, work.out, watch)
+        result = follow_job(launch, record, work.out, watch)
     if result is None:
         raise JobPending(record.sentence())
     return result
@@ -107,4 +110,4 @@ def train_on(shards: str, out: str, recipe: str | None, overrides: Iterable[str]
     """Train on the shards of any ``mix`` directory and return the trainer's result. Raises InputError or RunError."""
     section = load_recipe(recipe, overrides).train if recipe else parse_section(TrainSection, overrides)
     MixedShards.open(shards)  # reports damaged shards before processes start
-    return train(section, shards, out, watch)
+    return train_locally(section, shards, out, watch)

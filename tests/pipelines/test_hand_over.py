@@ -15,10 +15,9 @@ from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import JobPending
 from gristmill.pipelines.work_directory import current, read_ledger
 from gristmill.store import storage
-from gristmill.training.launch import submit
 from tests.pipelines.conftest import run_recipe
 from tests.pipelines.small import lines, prose, recipe, source
-from tests.training.fakes import Fakes, run_as_slurm_would
+from tests.training.fake_commands import FakeCommands, run_batch_script
 
 TRAIN = {
     "model": {"dim": 16, "layers": 1, "heads": 2},
@@ -30,8 +29,8 @@ TRAIN = {
 
 
 @pytest.fixture
-def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
-    return Fakes(tmp_path / "bin", monkeypatch)
+def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCommands:
+    return FakeCommands(tmp_path / "bin", monkeypatch)
 
 
 def asked(folder: Path, launch: dict[str, Any], **more: Any) -> Recipe:
@@ -54,15 +53,15 @@ def submitted(work: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_from_the_mix_through_slurm_to_the_receipt(fakes: Fakes, tmp_path: Path) -> None:
+def test_from_the_mix_through_slurm_to_the_receipt(fakes: FakeCommands, tmp_path: Path) -> None:
     launch = {"kind": "slurm", "nodes": 2, "gpus_per_node": 1}
     fakes.add("sbatch", "42")
     fakes.add("squeue", "PENDING")
     work, through_slurm = tmp_path / "work", asked(tmp_path / "in", launch)
-    assert "train is handed over, as job 42 by `sbatch --parsable`: run again when" in under_way(through_slurm, work)
+    assert "train was submitted as job 42 with `sbatch --parsable`: run the same command again after" in under_way(through_slurm, work)
     assert f"delete {submitted(work)}" in under_way(through_slurm, work)
     assert len(fakes.calls("sbatch")) == 1
-    job = run_as_slurm_would(fakes, fakes.stdin("sbatch"), 2)
+    job = run_batch_script(fakes, fakes.stdin("sbatch"), 2)
     assert job.returncode == 0, job.stderr
     settled = run_recipe(through_slurm, work, until=None)
     assert settled.ledger["balanced"]
@@ -73,7 +72,7 @@ def test_from_the_mix_through_slurm_to_the_receipt(fakes: Fakes, tmp_path: Path)
 
 
 def test_a_job_that_is_lost_and_one_that_is_followed(
-    fakes: Fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fakes: FakeCommands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(submit, "POLL_SECONDS", 0.05)
     fakes.add("sbatch", "42")
@@ -104,7 +103,7 @@ def test_a_job_that_is_lost_and_one_that_is_followed(
     assert (line["stage"], line["kept"]) == ("train", 16)
 
 
-def test_a_command_that_trains_and_ends_settles_at_once(fakes: Fakes, tmp_path: Path) -> None:
+def test_a_command_that_trains_and_ends_settles_at_once(fakes: FakeCommands, tmp_path: Path) -> None:
     result = {"steps": 4, "sequences": 16, "tokens": 256, "first_loss": 3.0, "last_loss": 2.0, "parameters": 9}
     fakes.add("go", body=f'mkdir "$1"; echo \'{json.dumps(result)}\' > "$1/result.json"; echo > "$1/metrics.jsonl"')
     done = run_recipe(asked(tmp_path / "in", {"kind": "command", "command": "go {out}"}), tmp_path / "work", until=None)
@@ -112,7 +111,7 @@ def test_a_command_that_trains_and_ends_settles_at_once(fakes: Fakes, tmp_path: 
     assert len(fakes.calls("go")) == 1
 
 
-def test_a_run_that_was_handed_over_is_not_trained_here_too(fakes: Fakes, tmp_path: Path) -> None:
+def test_a_run_that_was_handed_over_is_not_trained_here_too(fakes: FakeCommands, tmp_path: Path) -> None:
     fakes.add("sbatch", "42")
     work = tmp_path / "work"
     under_way(asked(tmp_path / "in", {"kind": "slurm", "gpus_per_node": 2}), work)

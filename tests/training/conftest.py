@@ -1,4 +1,4 @@
-"""A mix that can be learned, tiny enough for a trainer to finish in a second."""
+"""A tiny mix with a pattern that a model learns in a second of training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gristmill.training.train_section import ModelSection, TrainSection
-from tests.training.fakes import Fakes
+from tests.training.fake_commands import FakeCommands
 
 LENGTH, VOCABULARY, SEQUENCES = 17, 32, 80
 
@@ -26,7 +26,7 @@ TINY = TrainSection(
 
 @pytest.fixture
 def mix(tmp_path: Path) -> str:
-    """The directory of a mix stage: 80 sequences that count upwards by three, each from a start of its own."""
+    """The directory of a mix stage: 80 sequences that count up in threes, each from a random start."""
     starts = np.random.default_rng(0).integers(0, VOCABULARY, (SEQUENCES, 1))
     tokens = (starts + 3 * np.arange(LENGTH)) % VOCABULARY
     return write_mix(tmp_path / "mix", tokens.astype("<u2").tobytes())
@@ -47,6 +47,6 @@ def write_mix(root: Path, payload: bytes) -> str:
 
 
 @pytest.fixture
-def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
-    """Commands of a cluster that the test makes up."""
-    return Fakes(tmp_path / "bin", monkeypatch)
+def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCommands:
+    """Fake cluster commands, first on the PATH."""
+    return FakeCommands(tmp_path / "bin", monkeypatch)

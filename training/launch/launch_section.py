@@ -1,4 +1,4 @@
-"""``train.launch`` of a recipe: where the trainer is started. Nothing in it can change a digit of a loss."""
+"""``train.launch`` of a recipe: where the trainer runs. Nothing in it can change a digit of a loss."""
 
 from __future__ import annotations
 
@@ -16,133 +16,153 @@ _Word = Annotated[str, Field(pattern=r"^\S+$")]
 _Line = Annotated[str, Field(pattern=r"^[^\r\n]+$")]
 
 
-def _split(command: str) -> str:
-    """``command`` if ``shlex.split`` makes words of it; raises ValueError with a sentence else."""
+def _require_command(command: str) -> str:
+    """Return ``command``. Raises ValueError if ``shlex.split`` cannot split it into words, or if it is empty."""
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise ValueError(f"no command line, {error}: {command!r}") from None
+        raise ValueError(f"not a valid command line, {error}: {command!r}") from None
     if not words:
         raise ValueError("empty: name the command")
     return command
 
 
-class _Submitted(Section):
-    """What every launch has in common that sends the run off."""
-
-    nodes: int = Field(default=1, ge=1, description="Hosts that train together.")
-    wait: bool = Field(
-        default=False,
-        description="Follow the job until its result is there. Without it the run ends well once the job is "
-        "submitted, and the same command settles the stage when the job has finished.",
-    )
+def _require_one_process_per_gpu(processes: int, nodes: int, gpus_per_node: int) -> None:
+    if processes != nodes * gpus_per_node:
+        raise ValueError(
+            f"processes ({processes}) must be launch.nodes × launch.gpus_per_node ({nodes} × {gpus_per_node})"
+        )
 
 
 class LocalLaunch(Section):
-    """torchrun on this host, as a part of the run."""
+    """Runs torchrun on this host and waits for it."""
 
     kind: Literal["local"] = "local"
 
+    def check_processes(self, processes: int) -> None:
+        """Accepts every number of processes."""
 
-class CommandLaunch(_Submitted):
-    """A command of your own, run without a shell."""
+
+class SubmittedLaunch(Section):
+    """What all launches that submit a job have in common."""
+
+    nodes: int = Field(default=1, ge=1, description="Number of hosts that train together.")
+    wait: bool = Field(
+        default=False,
+        description="Wait for the result of the job. Otherwise the run ends successfully once the job is submitted; "
+        "running the same command again after the job has finished completes the stage.",
+    )
+
+
+class CommandLaunch(SubmittedLaunch):
+    """Runs a command of your own, without a shell."""
 
     kind: Literal["command"] = "command"
     command: str = Field(
-        description="Words as a shell would split them; in each, {section} (JSON of the section `train`), {shards}, "
-        "{manifest} (of the mix), {out}, {processes}, {nodes} and {name} stand for the run's own. The command may "
-        "submit a job and end, or train and end."
+        description="Command line, split into words as by a shell. In each word, {section} (JSON of the section "
+        "`train`), {shards}, {manifest} (of the mix), {out}, {processes}, {nodes} and {name} are replaced by the "
+        "values of the run. The command may submit a job and exit, or train and exit."
     )
 
     @field_validator("command")
     @classmethod
-    def _check(cls, command: str) -> str:
-        words = shlex.split(_split(command))
+    def _check_placeholders(cls, command: str) -> str:
+        words = shlex.split(_require_command(command))
         try:
             names = {name for word in words for _, name, _, _ in Formatter().parse(word) if name is not None}
         except ValueError as error:
-            raise ValueError(f"{error} (write {{{{ and }}}} for braces that are meant)") from None
+            raise ValueError(f"{error} (write {{{{ and }}}} for literal braces)") from None
         if unknown := sorted(names - set(PLACEHOLDERS)):
             known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-            raise ValueError(f"no placeholder {{{unknown[0]}}}; there are {known}")
+            raise ValueError(f"unknown placeholder {{{unknown[0]}}}: use {known}")
         return command
+
+    def check_processes(self, processes: int) -> None:
+        """Raises ValueError if the processes cannot be distributed evenly over the nodes."""
+        if processes % self.nodes:
+            raise ValueError(f"processes ({processes}) must be a multiple of launch.nodes ({self.nodes})")
 
 
 class VolumeSection(Section):
-    """A volume that every host of the run mounts: for more than one, of the access mode ReadWriteMany."""
+    """A volume that every host of the run mounts; with several hosts its access mode must be ReadWriteMany."""
 
     claim: str = Field(description="Name of the PersistentVolumeClaim.")
     path: str = Field(
         pattern=r"^/",
-        description="Where it is mounted. A work directory that is no URL must lie below it, here as in the pods.",
+        description="Mount path. A work directory that is not a URL must be below it, on this host and in the pods.",
     )
 
 
 class Toleration(Section):
-    """A taint of nodes that the pods put up with."""
+    """A node taint that the pods tolerate."""
 
-    key: str = Field(description="The taint's key.")
-    operator: Literal["Equal", "Exists"] = Field(default="Exists", description="Whether the taint's value matters.")
-    value: str | None = Field(default=None, description="The taint's value, for Equal.")
+    key: str = Field(description="Key of the taint.")
+    operator: Literal["Equal", "Exists"] = Field(default="Exists", description="Whether the taint's value must match.")
+    value: str | None = Field(default=None, description="Value of the taint, for Equal.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        default=None, description="The taint's effect; without it, every one."
+        default=None, description="Effect of the taint. Default: every effect."
     )
 
 
-class KubernetesLaunch(_Submitted):
-    """An Indexed Job of one pod a node, with a headless Service by which the pods find each other."""
+class KubernetesLaunch(SubmittedLaunch):
+    """An Indexed Job with one pod per node, and a headless Service through which the pods find each other."""
 
     kind: Literal["kubernetes"] = "kubernetes"
-    image: str = Field(
-        description="An image with gristmill[train] in it, and the driver of the work directory's storage."
-    )
-    namespace: str = Field(default="default", description="Namespace of all that is made.")
-    gpus_per_node: int = Field(default=1, ge=1, description="GPUs of a pod; times nodes, it is train.processes.")
+    image: str = Field(description="Image with gristmill[train] and the driver of the work directory's storage.")
+    namespace: str = Field(default="default", description="Namespace of the created objects.")
+    gpus_per_node: int = Field(default=1, ge=1, description="GPUs per pod; nodes × gpus_per_node = train.processes.")
     volume: VolumeSection | None = Field(
-        default=None, description="Needed where the work directory is no URL of an object store."
+        default=None, description="Required unless the work directory is on an object store."
     )
     service_account: str | None = Field(default=None, description="Service account of the pods.")
-    node_selector: dict[str, str] = Field(default={}, description="Labels that the pods' nodes have.")
-    tolerations: tuple[Toleration, ...] = Field(default=(), description="Taints of nodes that the pods put up with.")
+    node_selector: dict[str, str] = Field(default={}, description="Labels that the nodes of the pods must have.")
+    tolerations: tuple[Toleration, ...] = Field(default=(), description="Node taints that the pods tolerate.")
     resources: dict[str, str] = Field(
-        default={}, description="Further resources of a pod, requests and limits alike: cpu, memory, network devices."
+        default={}, description="Further resources of a pod, as requests and limits: cpu, memory, network devices."
     )
     environment: dict[str, str] = Field(default={}, description="Environment variables of the trainer.")
     secrets: tuple[str, ...] = Field(
-        default=(), description="Secrets whose keys become environment variables: credentials of the object store."
+        default=(),
+        description="Secrets whose keys become environment variables, such as credentials of the object store.",
     )
     retries: int = Field(
-        default=3, ge=0, description="Failures of each pod until the job is given up; a drained node does not count."
+        default=3, ge=0, description="Retries per pod before the job fails; a drained node does not count."
     )
-    kubectl: str = Field(default="kubectl", description="The command, with its options: `kubectl --context gpus`.")
+    kubectl: str = Field(default="kubectl", description="kubectl with its options, such as `kubectl --context gpus`.")
 
-    _kubectl = field_validator("kubectl")(_split)
+    _check_kubectl = field_validator("kubectl")(_require_command)
+
+    def check_processes(self, processes: int) -> None:
+        """Raises ValueError unless there is one process per GPU."""
+        _require_one_process_per_gpu(processes, self.nodes, self.gpus_per_node)
 
 
-class SlurmLaunch(_Submitted):
-    """A batch job of one task a node."""
+class SlurmLaunch(SubmittedLaunch):
+    """A batch job with one task per node."""
 
     kind: Literal["slurm"] = "slurm"
-    gpus_per_node: int = Field(default=1, ge=1, description="GPUs of a node; times nodes, it is train.processes.")
+    gpus_per_node: int = Field(default=1, ge=1, description="GPUs per node; nodes × gpus_per_node = train.processes.")
     partition: _Word | None = Field(default=None, description="Partition to submit to.")
     account: _Word | None = Field(default=None, description="Account to charge.")
-    time: _Word | None = Field(default=None, description='Time limit as Slurm writes it, in quotes: "2-00:00:00".')
+    time: _Word | None = Field(default=None, description='Time limit in the format of Slurm, in quotes: "2-00:00:00".')
     options: tuple[_Line, ...] = Field(default=(), description="Further options of sbatch, such as --constraint=h100.")
     setup: tuple[_Line, ...] = Field(
-        default=(), description="Shell lines before the trainer: they bring a `python` that has gristmill[train]."
+        default=(), description="Shell lines that run before the trainer and activate a Python with gristmill[train]."
     )
     through: str = Field(
         default="",
-        description="A command that runs sbatch and squeue elsewhere, such as `ssh login`; none is needed here.",
+        description="Command prefix that runs sbatch and squeue on another host, such as `ssh login`. Default: this "
+        "host.",
     )
 
     @field_validator("through")
     @classmethod
-    def _check(cls, through: str) -> str:
-        return through and _split(through)
+    def _check_through(cls, through: str) -> str:
+        return through and _require_command(through)
+
+    def check_processes(self, processes: int) -> None:
+        """Raises ValueError unless there is one process per GPU."""
+        _require_one_process_per_gpu(processes, self.nodes, self.gpus_per_node)
 
 
-Submitting = CommandLaunch | KubernetesLaunch | SlurmLaunch
-"""Launches that send the run off."""
-
-AnyLaunch = LocalLaunch | Submitting
+AnyLaunch = LocalLaunch | CommandLaunch | KubernetesLaunch | SlurmLaunch

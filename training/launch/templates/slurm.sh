@@ -4,9 +4,9 @@ set -euo pipefail
 export @{environment}
 @{setup}
 hosts=($(scontrol show hostnames "$SLURM_JOB_NODELIST"))
-port=$((20000 + SLURM_JOB_ID % 10000)) # of this job alone: jobs may share a host
+port=$((20000 + SLURM_JOB_ID % 10000)) # derived from the job id, since jobs may share a host
 
-# The first task holds the rendezvous: torchrun would have to guess it from names.
+# The first task hosts the rendezvous; without is_host torchrun would guess it from host names.
 srun --kill-on-bad-exit=1 bash -c \
   'exec python -m torch.distributed.run --rdzv-conf=is_host=$((SLURM_PROCID == 0)),@{timeouts} "$@"' \
   torchrun @{torchrun} --rdzv-id="$SLURM_JOB_ID" --rdzv-endpoint="${hosts[0]}:$port" \

@@ -1,4 +1,4 @@
-"""Shapes and batches that do not come out even are refused, with a sentence."""
+"""Derived shapes, and messages for shapes and batches that do not divide evenly."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from gristmill.training.train_section import ModelSection, TrainSection
         ({"dim": 64, "ffn_multiple": 1.01}, 128, 16, 4),
     ],
 )
-def test_shapes(fields: dict[str, Any], ffn_dim: int, head_dim: int, key_value_heads: int) -> None:
+def test_derived_shapes(fields: dict[str, Any], ffn_dim: int, head_dim: int, key_value_heads: int) -> None:
     shape = ModelSection(**fields)
     assert (shape.ffn_dim, shape.head_dim, shape.key_value_heads) == (ffn_dim, head_dim, key_value_heads)
 
 
 @pytest.mark.parametrize(
-    ("fields", "fault"),
+    ("fields", "message"),
     [
         ({"model": {"dim": 126}}, r"dim \(126\) must be an even multiple of heads \(4\)"),
         ({"model": {"dim": 12, "heads": 4}}, "even multiple"),
@@ -41,18 +41,18 @@ def test_shapes(fields: dict[str, Any], ffn_dim: int, head_dim: int, key_value_h
         ({"steps": 0}, "greater than or equal to 1"),
     ],
 )
-def test_bad_sections(fields: dict[str, Any], fault: str) -> None:
-    with pytest.raises(ValidationError, match=fault):
+def test_invalid_section_is_rejected(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         TrainSection(**fields)
 
 
-def test_what_cannot_change_a_digit_is_not_in_the_key() -> None:
+def test_runtime_settings_are_not_in_the_key() -> None:
     section = TrainSection()
     runtime = section.model_copy(update={"checkpoint_every": 7, "keep_checkpoints": 5, "log_every": 1})
     assert key_config(section) == key_config(runtime)
     assert key_config(section) != key_config(section.model_copy(update={"threads": 2}))
 
 
-def test_a_section_survives_json() -> None:
+def test_section_round_trips_through_json() -> None:
     section = TrainSection(steps=3, processes=2, model=ModelSection(kv_heads=2))
     assert TrainSection.model_validate_json(section.model_dump_json()) == section

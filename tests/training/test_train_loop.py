@@ -1,4 +1,4 @@
-"""A run in this process: it learns, it goes on where it was cut off, and its folder is its own."""
+"""A run in this process: it learns, resumes after an interruption, and claims its folder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ torch = pytest.importorskip("torch", reason="TORCH MISSING: pip install 'gristmi
 from safetensors.numpy import load_file  # noqa: E402
 
 from gristmill.errors import InputError, RunError  # noqa: E402
-from gristmill.mixing.reader import MixedShards  # noqa: E402
-from gristmill.training import loop  # noqa: E402
-from gristmill.training.distributed import joined, sharded_model  # noqa: E402
-from gristmill.training.journal import peak_flops  # noqa: E402
-from gristmill.training.loop import adamw, train, train_step  # noqa: E402
+from gristmill.mixing.mixed_shards import MixedShards  # noqa: E402
+from gristmill.training import run_claim  # noqa: E402
+from gristmill.training.checkpoints import Checkpoints  # noqa: E402
+from gristmill.training.optimizer import build_adamw  # noqa: E402
+from gristmill.training.process_group import join_process_group  # noqa: E402
+from gristmill.training.sharded_model import build_sharded_model  # noqa: E402
+from gristmill.training.throughput import peak_flops  # noqa: E402
+from gristmill.training.train_loop import train  # noqa: E402
 from gristmill.training.train_section import ModelSection, TrainSection  # noqa: E402
+from gristmill.training.train_step import summed_loss, train_step  # noqa: E402
 
 SECTION = TrainSection(
     model=ModelSection(dim=16, layers=2, heads=4, kv_heads=2),
@@ -33,28 +37,28 @@ SECTION = TrainSection(
 )
 
 
-class CutOffError(Exception):
-    """Stands for whatever ends a run."""
+class InterruptedRunError(Exception):
+    """Raised by a test to interrupt a run."""
 
 
 def run(section: TrainSection, mix: str, out: Path, until: int | None = None) -> list[dict[str, Any]]:
-    """Train; with ``until``, only to the first report after that step. The reports."""
+    """Train, only to the first report at or after the step ``until`` if given, and return the reports."""
     reports: list[dict[str, Any]] = []
 
     def report(row: dict[str, Any]) -> None:
         reports.append(row)
         if until is not None and row["step"] >= until:
-            raise CutOffError
+            raise InterruptedRunError
 
     train(section, MixedShards.open(mix), str(out), report)
     return reports
 
 
-def outcome(out: Path) -> tuple[bytes, ...]:
+def output_files(out: Path) -> tuple[bytes, ...]:
     return tuple((out / name).read_bytes() for name in ("metrics.jsonl", "result.json", "model/model.safetensors"))
 
 
-def checkpoints(out: Path) -> list[str]:
+def checkpoint_names(out: Path) -> list[str]:
     return sorted(path.name for path in (out / "checkpoints").iterdir())
 
 
@@ -72,30 +76,30 @@ def test_a_run_from_end_to_end(mix: str, tmp_path: Path) -> None:
     result = json.loads((tmp_path / "out" / "result.json").read_bytes())
     losses = {"first_loss": rows[0]["loss"], "last_loss": rows[-1]["loss"]}
     assert result == {"steps": 20, "sequences": 80, "tokens": 1360, "parameters": 8272, **losses}
-    assert checkpoints(tmp_path / "out") == ["step-00000016", "step-00000020"]
+    assert checkpoint_names(tmp_path / "out") == ["step-00000016", "step-00000020"]
 
 
-def test_a_run_that_was_cut_off_ends_as_one_that_was_not(mix: str, tmp_path: Path) -> None:
+def test_resumed_run_equals_an_uninterrupted_run(mix: str, tmp_path: Path) -> None:
     run(SECTION, mix, tmp_path / "whole")
-    with pytest.raises(CutOffError):
+    with pytest.raises(InterruptedRunError):
         run(SECTION, mix, tmp_path / "cut", until=0)  # before the first checkpoint
     assert not (tmp_path / "cut" / "checkpoints").exists()
-    with pytest.raises(CutOffError):
+    with pytest.raises(InterruptedRunError):
         run(SECTION, mix, tmp_path / "cut", until=9)
-    assert checkpoints(tmp_path / "cut") == ["step-00000004", "step-00000008"]
-    with pytest.raises(CutOffError):
+    assert checkpoint_names(tmp_path / "cut") == ["step-00000004", "step-00000008"]
+    with pytest.raises(InterruptedRunError):
         run(SECTION, mix, tmp_path / "cut", until=15)
     reports = run(SECTION, mix, tmp_path / "cut")
-    assert reports[0]["step"] == 17  # on from step 16
-    assert outcome(tmp_path / "cut") == outcome(tmp_path / "whole")
+    assert reports[0]["step"] == 17  # resumed from step 16
+    assert output_files(tmp_path / "cut") == output_files(tmp_path / "whole")
     assert run(SECTION, mix, tmp_path / "cut") == []  # nothing left to do
-    assert outcome(tmp_path / "cut") == outcome(tmp_path / "whole")
+    assert output_files(tmp_path / "cut") == output_files(tmp_path / "whole")
 
 
-def test_half_a_checkpoint_and_half_a_line_are_as_good_as_none(mix: str, tmp_path: Path) -> None:
+def test_incomplete_checkpoints_and_lines_are_ignored(mix: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(SECTION, mix, out)
-    whole = outcome(out)
+    whole = output_files(out)
     (out / "checkpoints" / "step-00000020" / "complete.json").unlink()
     (out / "metrics.jsonl").write_bytes(whole[0][:-7])
     stale = out / "checkpoints" / "step-00000018"
@@ -103,12 +107,12 @@ def test_half_a_checkpoint_and_half_a_line_are_as_good_as_none(mix: str, tmp_pat
     (stale / "__0_0.distcp").write_bytes(b"half")
     reports = run(SECTION, mix, out)
     assert reports[0]["step"] == 17
-    assert outcome(out) == whole
-    assert checkpoints(out) == ["step-00000016", "step-00000020"]
+    assert output_files(out) == whole
+    assert checkpoint_names(out) == ["step-00000016", "step-00000020"]
 
 
-def test_metrics_that_end_before_the_checkpoint_are_refused(mix: str, tmp_path: Path) -> None:
-    with pytest.raises(CutOffError):
+def test_missing_metrics_are_rejected(mix: str, tmp_path: Path) -> None:
+    with pytest.raises(InterruptedRunError):
         run(SECTION, mix, tmp_path, until=9)
     metrics = tmp_path / "metrics.jsonl"
     metrics.write_bytes(b"".join(metrics.read_bytes().splitlines(keepends=True)[:7]))
@@ -116,7 +120,7 @@ def test_metrics_that_end_before_the_checkpoint_are_refused(mix: str, tmp_path: 
         run(SECTION, mix, tmp_path)
 
 
-def test_a_folder_belongs_to_one_section_and_one_mix(mix: str, tmp_path: Path) -> None:
+def test_folder_belongs_to_one_section_and_one_mix(mix: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     short = SECTION.model_copy(update={"steps": 4})
     run(short, mix, out)
@@ -129,44 +133,48 @@ def test_a_folder_belongs_to_one_section_and_one_mix(mix: str, tmp_path: Path) -
         run(short, mix, out)
 
 
-def test_two_runs_do_not_share_a_folder(mix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "PATIENCE", 1)
+def test_two_runs_cannot_use_a_folder_at_the_same_time(
+    mix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_claim, "LOCK_TIMEOUT_SECONDS", 1)
     with open(tmp_path / ".lock", "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="another run is at work"):
+        with pytest.raises(InputError, match="another run is using"):
             run(SECTION, mix, tmp_path)
 
 
-def test_a_loss_that_is_no_number_ends_the_run(mix: str, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_fails_the_run(mix: str, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"the loss of step \d+ is (nan|inf): lower train.lr"):
         run(SECTION.model_copy(update={"lr": 1e30, "warmup_steps": 0}), mix, tmp_path)
 
 
-def test_a_wrong_number_of_processes_is_refused(mix: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"started as 1 processes where train\.processes is 2"):
+def test_a_wrong_number_of_processes_is_rejected(mix: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"started with 1 processes, but train\.processes is 2"):
         run(SECTION.model_copy(update={"processes": 2}), mix, tmp_path)
 
 
-def test_the_micro_batch_does_not_weigh_in(mix: str, tmp_path: Path) -> None:
+def test_micro_batch_size_does_not_change_the_step(mix: str, tmp_path: Path) -> None:
     sequences = MixedShards.open(mix)
     tokens = torch.from_numpy(sequences.tokens(0, 4).astype(np.int64))
 
     def first_step(micro_batch: int) -> tuple[float, float]:
         section = SECTION.model_copy(update={"micro_batch": micro_batch})
-        with joined(section) as world:
-            model = sharded_model(section, sequences.vocab_size, world)
-            return train_step(model, adamw(model, section, world), tokens, 1e-3, section, world)
+        with join_process_group(section) as group:
+            model = build_sharded_model(section, sequences.vocab_size, group)
+            return train_step(model, build_adamw(model, section, group), tokens, 1e-3, section, group)
 
     whole = first_step(4)
     assert first_step(1) == pytest.approx(whole, rel=1e-5)
     assert first_step(2) == pytest.approx(whole, rel=1e-5)
 
 
-def test_gains_do_not_decay() -> None:
-    with joined(SECTION) as world:
-        model = sharded_model(SECTION, 32, world)
+def test_gains_have_no_weight_decay() -> None:
+    with join_process_group(SECTION) as group:
+        model = build_sharded_model(SECTION, 32, group)
         decay = {
-            id(w): group["weight_decay"] for group in adamw(model, SECTION, world).param_groups for w in group["params"]
+            id(w): groups["weight_decay"]
+            for groups in build_adamw(model, SECTION, group).param_groups
+            for w in groups["params"]
         }
         assert {name: decay[id(weight)] for name, weight in model.named_parameters()} == {
             name: 0.0 if "norm" in name else 0.1 for name, _ in model.named_parameters()
@@ -174,8 +182,8 @@ def test_gains_do_not_decay() -> None:
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_the_exported_model_is_a_llama(mix: str, tmp_path: Path, tied: bool) -> None:
-    """Its config and weights, in a LLaMA written in plain numpy, give the loss that the next step would have had."""
+def test_exported_model_is_a_llama(mix: str, tmp_path: Path, tied: bool) -> None:
+    """Config and weights, in a LLaMA written in numpy, give the loss of the next step."""
     shape = SECTION.model.model_copy(update={"tie_embeddings": tied})
     section = SECTION.model_copy(update={"model": shape, "steps": 6})
     run(section, mix, tmp_path)
@@ -185,14 +193,14 @@ def test_the_exported_model_is_a_llama(mix: str, tmp_path: Path, tied: bool) -> 
     logits = np.stack([plain_llama(config, weights, row[:-1]) for row in tokens])
     log_probabilities = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     loss = -np.take_along_axis(log_probabilities, tokens[:, 1:, None], -1).mean()
-    with joined(section) as world:
-        model = sharded_model(section, 32, world)
-        loop.Checkpoints(str(tmp_path / "checkpoints"), 1, world).restore(model, adamw(model, section, world))
-        assert loop.summed_loss(model, torch.from_numpy(tokens)).item() / 64 == pytest.approx(loss, rel=1e-5)
+    with join_process_group(section) as group:
+        model = build_sharded_model(section, 32, group)
+        Checkpoints(str(tmp_path / "checkpoints"), 1, group).restore(model, build_adamw(model, section, group))
+        assert summed_loss(model, torch.from_numpy(tokens)).item() / 64 == pytest.approx(loss, rel=1e-5)
 
 
 def plain_llama(config: dict[str, Any], weights: dict[str, Any], tokens: Any) -> Any:
-    """Logits of shape (length, vocabulary), after Hugging Face's ``LlamaForCausalLM`` in float64."""
+    """Return logits, shape (length, vocabulary), as Hugging Face's ``LlamaForCausalLM`` does, in float64."""
 
     def norm(x: Any, name: str) -> Any:
         return x / np.sqrt((x**2).mean(-1, keepdims=True) + config["rms_norm_eps"]) * weights[f"{name}.weight"]
@@ -204,7 +212,7 @@ def plain_llama(config: dict[str, Any], weights: dict[str, Any], tokens: Any) ->
     angles = np.outer(np.arange(length), config["rope_theta"] ** (-np.arange(0, width, 2) / width))
     angles = np.concatenate((angles, angles), -1)
 
-    def turn(x: Any) -> Any:
+    def rotate(x: Any) -> Any:
         half = np.concatenate((-x[:, width // 2 :], x[:, : width // 2]), -1)
         return x * np.cos(angles) + half * np.sin(angles)
 
@@ -216,7 +224,7 @@ def plain_llama(config: dict[str, Any], weights: dict[str, Any], tokens: Any) ->
         heads = []
         for head in range(config["num_attention_heads"]):
             shared = head * config["num_key_value_heads"] // config["num_attention_heads"]
-            scores = turn(q[:, head]) @ turn(k[:, shared]).T / np.sqrt(width)
+            scores = rotate(q[:, head]) @ rotate(k[:, shared]).T / np.sqrt(width)
             scores[np.triu_indices(length, 1)] = -np.inf
             scores = np.exp(scores - scores.max(-1, keepdims=True))
             heads.append(scores / scores.sum(-1, keepdims=True) @ v[:, shared])
@@ -231,5 +239,5 @@ def plain_llama(config: dict[str, Any], weights: dict[str, Any], tokens: Any) ->
 @pytest.mark.parametrize(
     ("name", "peak"), [("NVIDIA H200", 989e12), ("NVIDIA A100-SXM4-80GB", 312e12), ("NVIDIA GeForce GTX 1080", None)]
 )
-def test_peaks_of_gpus(name: str, peak: float | None) -> None:
+def test_peak_flops_by_gpu_name(name: str, peak: float | None) -> None:
     assert peak_flops(name) == peak

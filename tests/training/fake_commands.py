@@ -1,4 +1,4 @@
-"""Commands of a cluster, faked: what each is given is kept, and what it says is the test's."""
+"""Fake cluster commands: each records its arguments and input, and prints what the test wants."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from pathlib import Path
 import pytest
 
 
-class Fakes:
-    """A folder of commands that comes first on PATH."""
+class FakeCommands:
+    """A folder of fake commands that is first on the PATH."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         folder.mkdir()
         patch.setenv("PATH", f"{folder}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 
-    def add(self, name: str, says: str = "", status: int = 0, body: str = "") -> None:
-        """A command that keeps its arguments and its input, then runs ``body``, or says ``says`` and ends so."""
+    def add(self, name: str, output: str = "", status: int = 0, body: str = "") -> None:
+        """Add a command that records its arguments and input, then runs ``body``, or prints ``output`` and exits."""
         stream = 2 if status else 1
-        kept = shlex.quote(str(self.folder / name))
-        end = f"printf '%s\\n' {shlex.quote(says)} >&{stream}; exit {status}"
-        lines = ["#!/bin/bash", f'printf "%s\\n" "$*" >> {kept}.calls', f"cat > {kept}.stdin", body or end]
+        record = shlex.quote(str(self.folder / name))
+        end = f"printf '%s\\n' {shlex.quote(output)} >&{stream}; exit {status}"
+        lines = ["#!/bin/bash", f'printf "%s\\n" "$*" >> {record}.calls', f"cat > {record}.stdin", body or end]
         (self.folder / name).write_text("\n".join(lines) + "\n")
         (self.folder / name).chmod(0o755)
 
     def calls(self, name: str) -> list[str]:
-        """The arguments of each call."""
+        """Return the arguments of each call."""
         path = self.folder / f"{name}.calls"
         return path.read_text().splitlines() if path.exists() else []
 
     def stdin(self, name: str) -> str:
-        """What the last call read."""
+        """Return the input of the last call."""
         return (self.folder / f"{name}.stdin").read_text()
 
 
-def run_as_slurm_would(fakes: Fakes, script: str, nodes: int) -> subprocess.CompletedProcess[str]:
-    """Run a batch script with an ``srun`` that starts one task a node, all of them here."""
+def run_batch_script(fakes: FakeCommands, script: str, nodes: int) -> subprocess.CompletedProcess[str]:
+    """Run a batch script with an ``srun`` that starts one task per node, all on this host."""
     fakes.add("scontrol", "\n".join(["localhost"] * nodes))
     fakes.add(
         "srun",

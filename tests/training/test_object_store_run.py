@@ -1,4 +1,4 @@
-"""A run's folder on an object store: the same bytes as on a disk, and a killed run goes on from there."""
+"""A run's folder on an object store: the same bytes as on a disk, and a killed run resumes from it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("torch", reason="TORCH MISSING: pip install 'gristmill[train]'")
 
 from gristmill.errors import InputError
-from gristmill.mixing.reader import MixedShards
+from gristmill.mixing.mixed_shards import MixedShards
 from gristmill.store import storage
-from gristmill.training.launch.local import train as launch_train
-from gristmill.training.loop import train
+from gristmill.training.launch.local_launch import train_locally
+from gristmill.training.train_loop import train
 from gristmill.training.train_section import TrainSection
 from tests.training.conftest import TINY
 
@@ -22,33 +22,33 @@ SECTION = TINY.model_copy(update={"checkpoint_every": 4})
 OUTCOME = ("metrics.jsonl", "result.json", "run.json", "model/config.json", "model/model.safetensors")
 
 
-class CutOffError(Exception):
-    """Stands for whatever ends a run."""
+class InterruptedRunError(Exception):
+    """Raised by a test to interrupt a run."""
 
 
 def run(mix: str, out: str, until: int | None = None, section: TrainSection = SECTION) -> list[int]:
-    """Train, or up to the report of step ``until``; the steps that were reported."""
+    """Train, until the report of step ``until`` if given, and return the reported steps."""
     steps: list[int] = []
 
     def report(row: dict[str, Any]) -> None:
         steps.append(row["step"])
         if row["step"] == until:
-            raise CutOffError
+            raise InterruptedRunError
 
     train(section, MixedShards.open(mix), out, report)
     return steps
 
 
-def test_a_run_goes_on_from_a_store_and_ends_as_on_a_disk(mix: str, tmp_path: Path, storage_root: str) -> None:
+def test_resumed_run_on_a_store_equals_a_run_on_a_disk(mix: str, tmp_path: Path, storage_root: str) -> None:
     run(mix, str(tmp_path / "whole"))
     out = storage.join(storage_root, "runs", "a")
-    with pytest.raises(CutOffError):
+    with pytest.raises(InterruptedRunError):
         run(mix, out, until=9)
     assert [path for path, _ in storage.glob(out, "checkpoints/*/complete.json")] == [
         f"checkpoints/step-{step:08}/complete.json" for step in (4, 8)
     ]
     stale = storage.join(out, "checkpoints", "step-00000009", "__0_0.distcp")
-    storage.create(stale, b"half")  # a checkpoint that was not finished
+    storage.create(stale, b"half")  # an incomplete checkpoint
     assert not storage.exists(storage.join(out, "result.json"))
     assert run(mix, out) == list(range(8, 20))
     assert not storage.exists(stale)
@@ -62,14 +62,14 @@ def test_a_run_goes_on_from_a_store_and_ends_as_on_a_disk(mix: str, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_two_processes_train_from_a_store_onto_it(mix: str, tmp_path: Path, s3_server: Any) -> None:
+def test_two_processes_read_from_and_write_to_a_store(mix: str, tmp_path: Path, s3_server: Any) -> None:
     section = SECTION.model_copy(update={"processes": 2, "steps": 5})
     bucket = s3_server.new_bucket()
     for name in ("manifest.json", "shards/all.bin"):
         storage.create(f"{bucket}/mix/{name}", Path(mix, name).read_bytes())
     out = f"{bucket}/run"
-    remote = launch_train(section, f"{bucket}/mix", out, lambda row: None)
-    assert remote == launch_train(section, mix, str(tmp_path / "run"), lambda row: None)
+    remote = train_locally(section, f"{bucket}/mix", out, lambda row: None)
+    assert remote == train_locally(section, mix, str(tmp_path / "run"), lambda row: None)
     files = {path.rpartition("/")[2] for path, _ in storage.glob(out, "checkpoints/step-00000005/*")}
     assert files == {".metadata", "__0_0.distcp", "__1_0.distcp", "complete.json"}
     for name in OUTCOME:

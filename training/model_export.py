@@ -1,4 +1,4 @@
-"""The trained model as a folder that ``transformers.LlamaForCausalLM.from_pretrained`` reads: config and weights."""
+"""Writes the trained model as a folder that ``transformers.LlamaForCausalLM.from_pretrained`` reads."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from safetensors.torch import save_file
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
-from gristmill.store.keys import pretty
-from gristmill.training.data import Sequences
-from gristmill.training.distributed import World
-from gristmill.training.folder import Folder
-from gristmill.training.model import INIT_STD, NORM_EPS
+from gristmill.store.keys import pretty_json
+from gristmill.training.llama_decoder import INIT_STD, NORM_EPS
+from gristmill.training.process_group import ProcessGroup
+from gristmill.training.run_folder import RunFolder
+from gristmill.training.sequence_batches import Sequences
 from gristmill.training.train_section import ModelSection
 
 
 def llama_config(shape: ModelSection, sequences: Sequences) -> dict[str, Any]:
-    """``config.json`` in the keys of Hugging Face's ``LlamaConfig``."""
+    """Return ``config.json`` with the keys of Hugging Face's ``LlamaConfig``."""
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -43,18 +43,18 @@ def llama_config(shape: ModelSection, sequences: Sequences) -> dict[str, Any]:
     }
 
 
-def export(model: Any, config: dict[str, Any], out: Folder, world: World) -> None:
-    """Write ``model/config.json`` and ``model/model.safetensors`` (float32). All processes call it together."""
+def export_model(model: Any, config: dict[str, Any], out: RunFolder, group: ProcessGroup) -> None:
+    """Write ``model/config.json`` and ``model/model.safetensors`` (float32). All processes must call it."""
     weights = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
-    if not world.leads:
+    if not group.is_main:
         return
     folder = out.local / "model"
     folder.mkdir(exist_ok=True)
-    named = {name if name.startswith("lm_head.") else f"model.{name}": weight for name, weight in weights.items()}
-    (folder / "config.json").write_bytes(pretty(config))
+    prefixed = {name if name.startswith("lm_head.") else f"model.{name}": weight for name, weight in weights.items()}
+    (folder / "config.json").write_bytes(pretty_json(config))
     part = folder / ".model.safetensors.part"
-    save_file(named, part, metadata={"format": "pt"})
-    shutil.copymode(folder / "config.json", part)  # save_file gives its owner alone the right to read
+    save_file(prefixed, part, metadata={"format": "pt"})
+    shutil.copymode(folder / "config.json", part)  # save_file makes it readable by its owner only
     os.replace(part, folder / "model.safetensors")
     out.publish("model/config.json")
     out.publish("model/model.safetensors")

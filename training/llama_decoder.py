@@ -1,7 +1,7 @@
 """A LLaMA-shaped decoder: pre-norm blocks of rotary attention and SwiGLU, no biases (Touvron et al. 2023).
 
-Modules bear the names that Hugging Face's ``LlamaForCausalLM`` has below ``model.``, and rotary pairs are the two
-halves of a head as there, so that weights are exported as they are.
+Modules have the names that Hugging Face's ``LlamaForCausalLM`` uses below ``model.``, and a rotary pair consists of one
+dimension from each half of a head, as there, so that weights are exported unchanged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Tensor = Any
 
 
 class Decoder(nn.Module):  # type: ignore[misc]
-    """Logits of the next token at every place of a sequence."""
+    """Predicts the next token at every position of a sequence."""
 
     def __init__(self, shape: ModelSection, vocab_size: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Decoder(nn.Module):  # type: ignore[misc]
         self.lm_head = None if shape.tie_embeddings else nn.Linear(shape.dim, vocab_size, bias=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Token ids of shape (batch, length) to logits of shape (batch, length, vocab_size)."""
+        """Map token ids, shape (batch, length), to logits, shape (batch, length, vocab_size)."""
         rotation = rotary_table(tokens.shape[1], self.shape.head_dim, self.shape.rope_theta, tokens.device)
         x = self.embed_tokens(tokens)
         for block in self.layers:
@@ -43,7 +43,7 @@ class Decoder(nn.Module):  # type: ignore[misc]
 
 
 class Block(nn.Module):  # type: ignore[misc]
-    """Attention, then the feed-forward network, each on the normalised stream and added to it."""
+    """Attention, then the feed-forward network; each takes the normalised residual stream and adds to it."""
 
     def __init__(self, shape: ModelSection) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Block(nn.Module):  # type: ignore[misc]
 
 
 class Attention(nn.Module):  # type: ignore[misc]
-    """Causal attention with rotary positions; several query heads may share a key head (GQA, Ainslie et al. 2023)."""
+    """Causal attention with rotary positions and grouped query heads (GQA, Ainslie et al. 2023)."""
 
     def __init__(self, shape: ModelSection) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Attention(nn.Module):  # type: ignore[misc]
         return self.o_proj(mixed.transpose(1, 2).flatten(2))
 
     def _heads(self, x: Tensor) -> Tensor:
-        """(batch, length, heads × head_dim) to (batch, heads, length, head_dim)."""
+        """Reshape (batch, length, heads × head_dim) to (batch, heads, length, head_dim)."""
         return x.unflatten(2, (-1, self.head_dim)).transpose(1, 2)
 
 
@@ -94,33 +94,33 @@ class FeedForward(nn.Module):  # type: ignore[misc]
 
 
 def rotary_table(length: int, head_dim: int, theta: float, device: Any) -> Tensor:
-    """Cosines and sines, shape (2, length, head_dim / 2), float32 (Su et al. 2021, arXiv:2104.09864)."""
+    """Return cosines and sines, shape (2, length, head_dim / 2), float32 (Su et al. 2021, arXiv:2104.09864)."""
     frequencies = theta ** (-torch.arange(0, head_dim, 2, device=device, dtype=torch.float32) / head_dim)
     angles = torch.outer(torch.arange(length, device=device, dtype=torch.float32), frequencies)
     return torch.stack((angles.cos(), angles.sin()))
 
 
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    """Turn pair (i, i + head_dim / 2) of each head, in float32 since bfloat16 would blur far positions."""
+    """Rotate pair (i, i + head_dim / 2) of each head, in float32: bfloat16 cannot separate distant positions."""
     cosine, sine = rotation
     a, b = x.float().chunk(2, dim=-1)
     return torch.cat((a * cosine - b * sine, b * cosine + a * sine), dim=-1).type_as(x)
 
 
-def first_weights(name: str, size: Any, layers: int, generator: Any) -> Tensor:
-    """A parameter's first value: gains are 1, matrices normal with a deviation of 0.02.
+def initial_weights(name: str, size: Any, layers: int, generator: Any) -> Tensor:
+    """Return the initial value of a parameter: 1 for gains, normal with standard deviation 0.02 for matrices.
 
-    What writes into the residual stream is smaller by √(2 × layers), so that the stream's variance does not grow with
-    depth (GPT-2, Radford et al. 2019).
+    Matrices that write to the residual stream are scaled by 1 / √(2 × layers), so that the variance of the stream does
+    not grow with depth (GPT-2, Radford et al. 2019).
     """
     if len(size) == 1:
         return torch.ones(size)
-    writes = name.endswith(("o_proj.weight", "down_proj.weight"))
-    return torch.normal(0.0, INIT_STD / ((2 * layers) ** 0.5 if writes else 1), size, generator=generator)
+    writes_to_residual = name.endswith(("o_proj.weight", "down_proj.weight"))
+    return torch.normal(0.0, INIT_STD / ((2 * layers) ** 0.5 if writes_to_residual else 1), size, generator=generator)
 
 
 def parameter_count(shape: ModelSection, vocab_size: int) -> int:
-    """The number of weights of a ``Decoder``."""
+    """Return the number of parameters of a ``Decoder``."""
     attention = shape.dim * shape.head_dim * (2 * shape.heads + 2 * shape.key_value_heads)
     block = attention + 3 * shape.dim * shape.ffn_dim + 2 * shape.dim
     embeddings = vocab_size * shape.dim * (1 if shape.tie_embeddings else 2)
@@ -128,9 +128,9 @@ def parameter_count(shape: ModelSection, vocab_size: int) -> int:
 
 
 def flops_per_token(shape: ModelSection, vocab_size: int, length: int) -> int:
-    """Floating-point operations to train on a token (PaLM, Chowdhery et al. 2022, appendix B).
+    """Return the floating-point operations to train on one token (PaLM, Chowdhery et al. 2022, appendix B).
 
-    They are 6 for each weight that multiplies, and 12 × layers × dim × length for attention.
+    These are 6 per weight that takes part in a matrix multiplication, plus 12 × layers × dim × length for attention.
     """
-    looked_up = 0 if shape.tie_embeddings else vocab_size * shape.dim
-    return 6 * (parameter_count(shape, vocab_size) - looked_up) + 12 * shape.layers * shape.dim * length
+    lookup_only = 0 if shape.tie_embeddings else vocab_size * shape.dim
+    return 6 * (parameter_count(shape, vocab_size) - lookup_only) + 12 * shape.layers * shape.dim * length

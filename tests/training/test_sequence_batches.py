@@ -1,4 +1,4 @@
-"""Which sequences a step reads."""
+"""The sequences that each step and process reads."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill.errors import InputError
-from gristmill.training.data import batches, planned_steps
+from gristmill.training.sequence_batches import planned_steps, read_batches
 from gristmill.training.train_section import TrainSection
 
 
-class Counted:
-    """Sequences in memory: sequence ``n`` is the token ``n``, thrice."""
+class CountingSequences:
+    """Sequences in memory; sequence ``n`` consists of the token ``n``, three times."""
 
     sequence_length, vocab_size, eos_id, digest = 3, 1000, 0, "d"
 
@@ -46,18 +46,21 @@ def test_planned_steps(steps: int | None, sequences: int, planned: int | None) -
 
 @settings(max_examples=30)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 5), st.integers(0, 5))
-def test_processes_share_a_batch_and_nothing_is_read_twice(processes: int, share: int, first: int, steps: int) -> None:
+def test_processes_split_a_batch_without_overlap(processes: int, share: int, first: int, steps: int) -> None:
     batch = processes * share
-    shares = [list(batches(Counted(steps * batch), batch, first, steps, rank, processes)) for rank in range(processes)]
+    shares = [
+        list(read_batches(CountingSequences(steps * batch), batch, first, steps, rank, processes))
+        for rank in range(processes)
+    ]
     read = [int(row[0]) for step in zip(*shares, strict=True) for part in step for row in part]
     assert read == list(range(first * batch, steps * batch))
     assert all(part.dtype == np.int64 and part.shape == (share, 3) for parts in shares for part in parts)
 
 
-def test_a_token_outside_of_the_vocabulary_is_named() -> None:
-    sequences = Counted(8)
+def test_a_token_outside_the_vocabulary_is_reported() -> None:
+    sequences = CountingSequences(8)
     sequences.vocab_size = 8
-    assert len(list(batches(sequences, 4, 0, 2, 0, 1))) == 2
+    assert len(list(read_batches(sequences, 4, 0, 2, 0, 1))) == 2
     sequences.vocab_size = 7
-    with pytest.raises(InputError, match="step 1 reads token 7, but the mix's vocabulary has 7"):
-        list(batches(sequences, 4, 0, 2, 0, 1))
+    with pytest.raises(InputError, match="step 1 reads the token 7, but the vocabulary of the mix has 7"):
+        list(read_batches(sequences, 4, 0, 2, 0, 1))

@@ -1,7 +1,8 @@
-"""The folder of a run, by URL.
+"""The folder of a training run, by URL.
 
-Checkpoints lie right under it. What is appended to, or written by libraries that know only local files, is worked on
-in ``local``: the folder itself, or, where that is on an object store, a temporary one, and ``publish`` puts it there.
+Checkpoints are written directly to it. Files that are appended to, or written by libraries that only support local
+files, are written in ``local``: the folder itself, or, if that is on an object store, a temporary folder from which
+``publish`` uploads them.
 """
 
 from __future__ import annotations
@@ -15,25 +16,26 @@ from tempfile import TemporaryDirectory
 from gristmill.store import storage
 
 
-class Folder:
-    """``url`` names the run's folder, ``local`` the place on this host where its files are worked on."""
+class RunFolder:
+    """The run's folder at ``url``, and the folder ``local`` on this host in which its files are written."""
 
     def __init__(self, url: str, local: Path) -> None:
         self.url, self.local = url, local
 
     def fetch(self, name: str) -> Path:
-        """The local file of that name, with what is published of it, if anything."""
+        """Return the local file ``name``, downloaded first if it has been published to an object store."""
         path = self.local / name
         if self._is_remote and storage.exists(self.at(name)):
             path.write_bytes(storage.read_bytes(self.at(name)))
         return path
 
     def publish(self, name: str) -> None:
-        """Put the local file where all can read it, over what is there."""
+        """Upload the local file ``name``, replacing an older version; does nothing for a local folder."""
         if self._is_remote:
             storage.put_file(self.local / name, self.at(name))
 
     def at(self, name: str) -> str:
+        """Return the URL of the file ``name``."""
         return storage.join(self.url, name)
 
     @property
@@ -42,19 +44,19 @@ class Folder:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Folder]:
-    """The run's folder at ``url``, made if it is local and not there yet."""
+def open_run_folder(url: str) -> Iterator[RunFolder]:
+    """The run's folder at ``url``; a local folder is created if it does not exist."""
     if storage.is_local(url):
         local = Path(storage.url_to_fs(url)[1])
         local.mkdir(parents=True, exist_ok=True)
-        yield Folder(str(local), local)
+        yield RunFolder(str(local), local)
     else:
         with TemporaryDirectory(prefix="gristmill-") as temporary:
-            yield Folder(url, Path(temporary))
+            yield RunFolder(url, Path(temporary))
 
 
 def write_durably(url: str, data: bytes) -> None:
-    """Write a file whole or not at all, and on the disk itself before its name appears."""
+    """Write a file atomically; a local file is flushed to the disk before its name appears."""
     if not storage.is_local(url):
         storage.replace(url, data)
         return
