@@ -7,9 +7,9 @@ The pages, the split and the measure are those of ``gold_pages``. The engines ar
 pipeline's checks of a page before them, and ``bare trafilatura``, which is ``trafilatura.extract(html)``: the baseline
 of speed.
 
-Speed is pages per second of one processor. All engines run in this one process, alternating page by page, from the decoded
-page to its text, parsing included; of several passes the median counts. It is processor time of this process, not wall
-time, so that other work on the machine hardly matters.
+Speed is pages per second of one processor. All engines run in this one process, alternating page by page, from the
+decoded page to its text, parsing included; of several passes the median counts. It is processor time of this process,
+not wall time, so that other work on the machine hardly matters.
 
 The last line is one JSON object: ``f1`` and ``speed_vs_trafilatura`` of the recipe's default engine, ``f1_<engine>``
 and ``speed_vs_trafilatura_<engine>`` of each other one. F1 is that of held-out pages, on which no model was trained;

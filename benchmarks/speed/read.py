@@ -1,8 +1,8 @@
 """How fast archives are read: Gristmill's reader, which accounts for every stored byte, and bare FastWARC.
 
-Both read the 2,000 real pages in this process, record by record with their payloads, alternately, so that a busy machine
-slows both. The figures are those of the fastest round of each, in processor time. Gristmill's reader also parses HTTP,
-decodes encodings and gives every record an outcome.
+Both read the 2,000 real pages in this process, record by record with their payloads, alternately, so that a busy
+machine slows both. The figures are those of the fastest round of each, in processor time. Gristmill's reader also
+parses HTTP, decodes encodings and gives every record an outcome.
 """
 
 from __future__ import annotations

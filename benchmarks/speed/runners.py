@@ -4,8 +4,9 @@
     python -m benchmarks runners --quick        # a small input, once: it only shows that all engines run
 
 Processes web pages and reference documents up to the shards on the embedded runner, on Flink and on Spark (local
-clusters of ``deploy.local``), alternately, and prints the seconds of each stage and the peak of memory by part. Start-up
-is separate: the time of an empty pipeline on each engine is subtracted from every stage and reported by itself.
+clusters of ``deploy.local``), alternately, and prints the seconds of each stage and the peak of memory by part.
+Start-up is separate: the time of an empty pipeline on each engine is subtracted from every stage and reported by
+itself.
 """
 
 from __future__ import annotations
