@@ -1,4 +1,4 @@
-"""Deduplication: of documents that are alike, the best-ranked is kept.
+"""Deduplication: of similar documents, only the best-ranked is kept.
 
 ``docs/how-deduplication-works.md`` follows five documents through all steps. The modules, in the order of the data:
 

@@ -100,9 +100,9 @@ def _find_in_run(run: TextRun, min_words: Mapping[int, int]) -> Passages:
         counts = np.add.reduceat(lines.counts, heads)
         places = lines.document[heads], lines.start[heads], lines.after[tails]
         parts.append(_long_passages(PARAGRAPH, min_words, lines.words, counts, *places))
-    passages = _concatenate(parts)
-    order = np.argsort(passages.document, kind="stable")
-    return Passages(*(column[order] for column in passages))
+    hashes, document, start, end = _concatenate(parts)
+    order = np.argsort(document, kind="stable")
+    return Passages(hashes[order], document[order], start[order], end[order])
 
 
 def _concatenate(parts: list[Passages]) -> Passages:

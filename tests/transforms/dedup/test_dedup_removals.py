@@ -74,7 +74,7 @@ def _run(
         ranked, members, lambda wanted: np.concatenate([nothing, *(sets[n] for n in wanted.tolist())]), rule
     )
     fields = (field.tolist() for field in found[:4])
-    return {node: Removed(kept, why, alike / WHOLE) for node, kept, why, alike in zip(*fields, strict=True)}
+    return {node: Removed(kept, reason, similar / WHOLE) for node, kept, reason, similar in zip(*fields, strict=True)}
 
 
 def _all_pairs(documents: Sequence[frozenset[int]], threshold: float) -> dict[int, tuple[int, float]]:
@@ -113,14 +113,14 @@ def test_removals_equal_those_of_comparing_all_pairs(
     expected = _all_pairs(documents, threshold)
     assert found.keys() == expected.keys()
     sets = _sets(documents)
-    for place, (kept, why, alike) in found.items():
+    for place, (kept, reason, similar) in found.items():
         first = documents.index(documents[place])
-        assert why == (EXACT if first < place else NEAR)
+        assert reason == (EXACT if first < place else NEAR)
         assert kept not in found
         assert kept < place
-        assert alike == jaccard(sets[place].tolist(), sets[kept].tolist()) >= threshold
+        assert similar == jaccard(sets[place].tolist(), sets[kept].tolist()) >= threshold
         if first == place or first not in found:
-            assert (kept, alike) == expected[place]
+            assert (kept, similar) == expected[place]
 
 
 @settings(max_examples=60, deadline=None)
@@ -141,11 +141,13 @@ def test_names_and_order_of_members_do_not_matter(
 
 @settings(max_examples=200, deadline=None)
 @given(CORPORA, CORPORA, THRESHOLDS, st.sampled_from([1, 2, 64]))
-def test_incremental_law(old: list[frozenset[int]], new: list[frozenset[int]], threshold: float, listed: int) -> None:
-    """old ∪ new, the old ranked first = old alone, then new against what was kept of it; capped or not.
+def test_an_index_removes_what_deduplicating_together_removes(
+    old: list[frozenset[int]], new: list[frozenset[int]], threshold: float, listed: int
+) -> None:
+    """Deduplicating old ∪ new equals deduplicating old, and then new against what was kept of it; capped or not.
 
-    The same documents go. Only a copy of a text that the first run removed may be told otherwise by the second, which
-    does not see that text any more: as near instead of exact, or for another kept document that it matches too.
+    The same documents are removed. Only for copies of a text that the first run removed may the second run report
+    something else, since it does not see that text: a near instead of an exact duplicate, or another matching document.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(candidate_lists, "LIST_CAPACITY", listed)
@@ -156,9 +158,9 @@ def test_incremental_law(old: list[frozenset[int]], new: list[frozenset[int]], t
         later = _run([([*old, *new])[n] for n in nodes], threshold, nodes=nodes, indexed=len(kept))
     assert alone.keys() | later.keys() == together.keys()
     assert not alone.keys() & later.keys()
-    gone = {old[n] for n in alone if alone[n].reason == NEAR}
+    removed_nodes = {old[n] for n in alone if alone[n].reason == NEAR}
     for node, removed in (alone | later).items():
-        if node < len(old) or new[node - len(old)] not in gone:
+        if node < len(old) or new[node - len(old)] not in removed_nodes:
             assert removed == together[node]
 
 
@@ -183,20 +185,20 @@ def _matches(pages: Sequence[Page], threshold: float, indexed: int, scope: Scope
     """By the definition: each removed document, and the kept documents ranked before it that it matches."""
     bands = [set(row) for row in _bands(_sets([page.words for page in pages])).tolist()] if pages else []
     kept: list[int] = []
-    gone = {}
+    removed_nodes = {}
     for place, page in enumerate(pages):
 
         def match(k: int, page: Page = page, place: int = place) -> bool:
             other = pages[k]
-            alike = bool(bands[k] & bands[place]) and jaccard(other.words, page.words) >= threshold
-            return page.url == other.url >= 0 or (bool(page.words and other.words) and alike)
+            similar = bool(bands[k] & bands[place]) and jaccard(other.words, page.words) >= threshold
+            return page.url == other.url >= 0 or (bool(page.words and other.words) and similar)
 
         found = [k for k in kept if match(k) and (scope == "all" or k < indexed)]
         if found and place >= indexed:
-            gone[place] = found
+            removed_nodes[place] = found
         else:
             kept.append(place)
-    return gone
+    return removed_nodes
 
 
 def _run_pages(pages: Sequence[Page], threshold: float, **more: Any) -> dict[int, Removed]:
@@ -215,14 +217,14 @@ def test_removals_with_urls_equal_those_of_comparing_all_pairs(
         found = _run_pages(pages, threshold, indexed=indexed, scope=scope)
     expected = _matches(pages, threshold, indexed, scope)
     assert found.keys() == expected.keys()
-    for place, (kept, why, alike) in found.items():
+    for place, (kept, reason, similar) in found.items():
         assert kept in expected[place]
-        if why == SAME_URL:
+        if reason == SAME_URL:
             assert pages[place].url == pages[kept].url >= 0
-            assert alike == NOT_COMPARED / WHOLE
+            assert similar == NOT_COMPARED / WHOLE
         else:
-            assert alike == jaccard(pages[place].words, pages[kept].words) >= threshold
-        if why == EXACT:
+            assert similar == jaccard(pages[place].words, pages[kept].words) >= threshold
+        if reason == EXACT:
             assert pages[place].words in [page.words for page in pages[: indexed if scope == "index" else place]]
 
 
@@ -244,7 +246,7 @@ def test_deduplicating_against_an_index_with_urls_equals_deduplicating_together(
     assert not alone.keys() & later.keys()
 
 
-def test_copies_of_a_text_removed_by_url_are_compared() -> None:
+def test_copies_of_a_text_removed_nodesby_url_are_compared() -> None:
     """b has a's URL and is removed; c has b's text, another URL, and is kept; d has that text too and is removed."""
     one, other = frozenset(range(1, 50)), frozenset(range(100, 150))
     pages = [Page(one, 7), Page(other, 7), Page(other, 8), Page(other, -1)]
@@ -260,7 +262,7 @@ def test_colliding_url_buckets_remove_nothing() -> None:
     assert found.reason.tolist() == [SAME_URL]
 
 
-def test_a_removed_document_removes_no_others_by_its_url() -> None:
+def test_a_removed_nodesdocument_removes_no_others_by_its_url() -> None:
     """c has the URL of b, which is removed because of a's text."""
     one, other = frozenset(range(1, 50)), frozenset(range(100, 150))
     pages = [Page(one, 7), Page(one, 8), Page(other, 8)]
@@ -280,8 +282,8 @@ def test_scope_index_keeps_duplicates_within_the_run() -> None:
         Page(near[0], 9),
         Page(near[1], -1),
     ]
-    gone = {1: Removed(0, EXACT, 1.0), 3: Removed(0, SAME_URL, NOT_COMPARED / WHOLE), 4: Removed(0, EXACT, 1.0)}
-    assert _run_pages(pages, 0.5, indexed=1, scope="index") == gone
+    expected = {1: Removed(0, EXACT, 1.0), 3: Removed(0, SAME_URL, NOT_COMPARED / WHOLE), 4: Removed(0, EXACT, 1.0)}
+    assert _run_pages(pages, 0.5, indexed=1, scope="index") == expected
     assert _run_pages(pages, 0.5, indexed=1).keys() == {1, 3, 4, 6}
 
 
@@ -289,7 +291,7 @@ def _capped(documents: Sequence[frozenset[int]], threshold: float, listed: int) 
     """The removed documents by the definition of capped lists."""
     bands = _bands(_sets(documents)).tolist() if documents else []
     lists: dict[tuple[int, ...], list[int]] = {}
-    gone = set()
+    removed_nodes = set()
 
     def paths(place: int) -> list[list[tuple[int, ...]]]:
         around = [*bands[place], *bands[place]]
@@ -307,13 +309,13 @@ def _capped(documents: Sequence[frozenset[int]], threshold: float, listed: int) 
                 if len(found) < listed:
                     break
         if document in documents[:place] or any(jaccard(documents[m], document) >= threshold for m in met):
-            gone.add(place)
+            removed_nodes.add(place)
             continue
         for path in paths(place):
             room = [name for name in path if len(lists.get(name, [])) < listed]
             if room:
                 lists.setdefault(room[0], []).append(place)
-    return gone
+    return removed_nodes
 
 
 @settings(max_examples=150, deadline=None)
@@ -348,10 +350,10 @@ def test_kept_documents_beyond_a_first_list_are_reported_as_capped(monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("verify", "threshold", "goes"),
+    ("verify", "threshold", "matches"),
     [("estimate", 0.75, True), ("estimate", 0.7501, False), ("none", 1.0, True), ("exact", 0.75, False)],
 )
-def test_each_comparison_verifies_what_it_should(verify: Verify, threshold: float, goes: bool) -> None:
+def test_each_comparison_verifies_what_it_should(verify: Verify, threshold: float, matches: bool) -> None:
     """Two signatures are equal in three of four places; as sets they share three of five values."""
     values = {0: np.array([4, 2, 9, 7], np.uint32), 1: np.array([4, 2, 8, 7], np.uint32)}
     if verify == "exact":
@@ -362,8 +364,8 @@ def test_each_comparison_verifies_what_it_should(verify: Verify, threshold: floa
     wanted = find_removals(
         ranked, members, lambda n: np.concatenate([values[i] for i in n.tolist()]), MatchRule(threshold, verify, 1)
     )
-    assert bool(len(wanted.node)) == goes
-    assert wanted.similarity.tolist() == ([{"estimate": 7500, "none": NOT_COMPARED}[verify]] if goes else [])
+    assert bool(len(wanted.node)) == matches
+    assert wanted.similarity.tolist() == ([{"estimate": 7500, "none": NOT_COMPARED}[verify]] if matches else [])
 
 
 def _blocks_of(size: int, *starts: int) -> list[frozenset[int]]:
@@ -377,10 +379,10 @@ def test_the_end_of_a_chain_is_kept() -> None:
     assert _run(documents, 0.75, members=everyone) == {1: Removed(0, NEAR, 0.8)}
 
 
-@pytest.mark.parametrize(("threshold", "goes"), [(0.8, True), (0.8001, False), (0.7999, True)])
-def test_documents_at_the_threshold_match(threshold: float, goes: bool) -> None:
+@pytest.mark.parametrize(("threshold", "matches"), [(0.8, True), (0.8001, False), (0.7999, True)])
+def test_documents_at_the_threshold_match(threshold: float, matches: bool) -> None:
     everyone = BucketMembers(np.zeros(2, np.uint64), np.arange(2, dtype=np.uint64))
-    assert bool(_run(_blocks_of(90, 1, 11), threshold, members=everyone)) == goes
+    assert bool(_run(_blocks_of(90, 1, 11), threshold, members=everyone)) == matches
 
 
 def test_similarity_is_rounded_before_it_decides() -> None:
@@ -518,7 +520,7 @@ def test_bounds_never_reject_a_pair_at_its_own_similarity(common: int, left: int
     """With the threshold at the pair's rounded similarity, the pair matches, however it was rounded."""
     documents = [frozenset(range(common + left)), frozenset([*range(common), *range(1000, 1000 + right)])]
     everyone = BucketMembers(np.zeros(2, np.uint64), np.arange(2, dtype=np.uint64))
-    alike = rounded(common, common + left + right)
+    similar = rounded(common, common + left + right)
     exact = documents[0] == documents[1]
-    assert _run(documents, alike, members=everyone) == {1: Removed(0, EXACT if exact else NEAR, alike)}
-    assert _run(documents, alike + 1e-4, members=everyone) == ({1: Removed(0, EXACT, 1.0)} if exact else {})
+    assert _run(documents, similar, members=everyone) == {1: Removed(0, EXACT if exact else NEAR, similar)}
+    assert _run(documents, similar + 1e-4, members=everyone) == ({1: Removed(0, EXACT, 1.0)} if exact else {})

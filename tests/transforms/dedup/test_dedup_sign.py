@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
-from functools import cache
 from itertools import combinations
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gristmill.corpus import hashed_words, words
 from gristmill.corpus.arrays import Int64s
-from gristmill.corpus.character_tables import AS_MARK, MARK, fold_table, kind_table
-from gristmill.corpus.multilinear_hash import usual_multipliers
-from gristmill.corpus.words import hashes_of_texts, normalize, word_hashes
+from gristmill.corpus.words import normalize, word_hashes
 from gristmill.transforms.core import text_runs
 from gristmill.transforms.dedup import greedy_pass
 from gristmill.transforms.dedup.candidate_lists import LIST_LEVELS
@@ -28,99 +21,11 @@ from gristmill.transforms.dedup.dedup_section import Comparison, Verify
 from gristmill.transforms.dedup.minhash import MinHasher
 from gristmill.transforms.dedup.shingles import shingle_sets
 from gristmill.transforms.dedup.sign import sign_texts, sketch_lengths, text_hash
+from tests.compiled_modules import needs_compiler, uncompiled
 from tests.transforms.dedup.dedup_reference import as_sets, column, shingle_set
 
 HASHER = MinHasher(4, 2, seed=1)
 TEXTS = ["the cat sat on the mat", "", "The cat, sat on the mat!", "a quite different text of seven words", "one"]
-SPECIAL = (
-    "aZ9 .,-'\n\0\x7f\u00e9\u00ad\u00b2\u0130\u017f\u01c5\u0301\u05b0\u0627\u0e01\u0e33\u1100\u1161"
-    "\u3042\u3099\u4e2d\u6587\uac00\ufb01\uff21\U0001f600\U00020000"
-)
-"""Letters, digits, marks, scripts without spaces, and characters that fold, expand, compose or are invisible."""
-
-ANY_TEXTS = st.lists(
-    st.one_of(st.text(SPECIAL, max_size=40), st.text(st.characters(exclude_categories=["Cs"]), max_size=12)), max_size=8
-)
-
-needs_compiler = pytest.mark.skipif(
-    not hashed_words.COMPILED, reason="not compiled: install again with a C compiler to run this test"
-)
-
-
-def _plain(module: ModuleType) -> ModuleType:
-    """The source of a compiled module, loaded as plain Python."""
-    assert module.__file__ is not None
-    source = Path(module.__file__).parent / f"{module.__name__.rpartition('.')[2]}.py"
-    spec = importlib.util.spec_from_file_location(f"plain_{source.stem}", source)
-    assert spec is not None
-    assert spec.loader is not None
-    plain = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(plain)
-    return plain
-
-
-def _utf8(texts: list[str]) -> tuple[np.ndarray, list[int]]:
-    encoded = [text.encode() for text in texts]
-    data = np.frombuffer(b"".join(encoded), np.uint8)
-    return data, np.cumsum([0, *map(len, encoded)]).tolist()
-
-
-@settings(max_examples=300)
-@given(ANY_TEXTS)
-@example(["a" * 5000, "b " * 9])
-@example(["\ufdfa" * 9, "x"])
-def test_hashing_utf8_equals_hashing_text(texts: list[str]) -> None:
-    found, counts = hashes_of_texts(*_utf8(texts))
-    expected = [word_hashes(text) for text in texts]
-    assert counts.tolist() == [len(own) for own in expected]
-    assert found.tolist() == [value for own in expected for value in own.tolist()]
-
-
-@needs_compiler
-@settings(max_examples=60)
-@given(st.text(SPECIAL, max_size=40))
-def test_word_hashes_are_equal_without_a_compiler(text: str) -> None:
-    tables = [fold_table(), kind_table(), AS_MARK, usual_multipliers()[:20]]
-    data, (_, end) = _utf8([text])
-    out = np.zeros(len(data) + 2, np.uint64)
-    count = _hasher(hashed_words, tables).hash_text(data, 0, end, out, 1)
-    plain = [0] * len(out)
-    assert _hasher(_plain(hashed_words), _lists()).hash_text(data.tobytes(), 0, end, plain, 1) == count
-    assert plain == out.tolist()
-
-
-@needs_compiler
-@settings(max_examples=60)
-@given(ANY_TEXTS, st.integers(0, 3))
-def test_hashes_of_many_texts_are_equal_without_a_compiler(texts: list[str], first: int) -> None:
-    tables = [fold_table(), kind_table(), AS_MARK, usual_multipliers()[:20]]
-    data, ends = _utf8(texts)
-    first = min(first, len(texts))
-    out, counts = np.zeros(len(data) + len(ends), np.uint64), np.zeros(len(texts), np.int64)
-    text = _hasher(hashed_words, tables).hash_texts(data, np.array(ends), first, out, 1, counts)
-    plain, plainly = [0] * len(out), [0] * len(texts)
-    assert _hasher(_plain(hashed_words), _lists()).hash_texts(data.tobytes(), ends, first, plain, 1, plainly) == text
-    assert plain[: 1 + sum(plainly)] == out[: 1 + counts.sum()].tolist()
-    assert plainly == counts.tolist()
-    assert text == len(texts) or _hasher(hashed_words, tables).hash_text(data, *ends[text : text + 2], out, 0) < 0
-
-
-def _hasher(module: ModuleType, tables: list[Any]) -> Any:
-    folds, kinds, as_mark, multipliers = tables
-    return module.WordHasher(folds, kinds, as_mark, MARK, multipliers)
-
-
-@cache
-def _lists() -> list[list[int]]:
-    tables = (fold_table(), kind_table(), AS_MARK, usual_multipliers()[:20])
-    return [table.tolist() for table in tables]
-
-
-@pytest.mark.parametrize("characters", [4096, 4097])
-def test_a_word_longer_than_the_multipliers_is_hashed_by_numpy(characters: int) -> None:
-    data, (_, end) = _utf8(["x" * characters])
-    found = words.word_hasher().hash_text(data, 0, end, np.zeros(characters, np.uint64), 0)
-    assert found == (1 if characters == 4096 else -1)
 
 
 def _run_pass(
@@ -161,7 +66,7 @@ def test_the_pass_is_equal_without_a_compiler(
     values: list[list[int]], verify: Verify, threshold: float, urls: list[int], within_run: bool
 ) -> None:
     arguments = (values, verify, threshold, urls, within_run)
-    assert _run_pass(greedy_pass, *arguments) == _run_pass(_plain(greedy_pass), *arguments)
+    assert _run_pass(greedy_pass, *arguments) == _run_pass(uncompiled(greedy_pass), *arguments)
 
 
 @needs_compiler
@@ -169,7 +74,7 @@ def test_the_pass_is_equal_without_a_compiler(
 @given(st.lists(st.lists(st.integers(0, 3), min_size=8, max_size=8), max_size=6), st.sampled_from([0.25, 0.375]))
 def test_estimates_are_equal_without_a_compiler(values: list[list[int]], threshold: float) -> None:
     assert _run_pass(greedy_pass, values, "estimate", threshold) == _run_pass(
-        _plain(greedy_pass), values, "estimate", threshold
+        uncompiled(greedy_pass), values, "estimate", threshold
     )
 
 
@@ -181,7 +86,7 @@ def test_estimates_are_equal_without_a_compiler(values: list[list[int]], thresho
 )
 def test_distances_are_equal_without_a_compiler(values: list[list[int]], distance: int) -> None:
     arguments = (values, "hamming", distance)
-    assert _run_pass(greedy_pass, *arguments) == _run_pass(_plain(greedy_pass), *arguments)
+    assert _run_pass(greedy_pass, *arguments) == _run_pass(uncompiled(greedy_pass), *arguments)
 
 
 @settings(max_examples=100)

@@ -88,11 +88,11 @@ def test_tables_compare_three_blocks(distance: int, tables: int, bits: set[int])
     assert tables < int(URL_BAND)
 
 
-@pytest.mark.parametrize(("distance", "goes"), [(2, []), (3, [1]), (4, [1, 2])])
-def test_fingerprints_at_the_distance_match(distance: int, goes: list[int]) -> None:
+@pytest.mark.parametrize(("distance", "removed"), [(2, []), (3, [1]), (4, [1, 2])])
+def test_fingerprints_at_the_distance_match(distance: int, removed: list[int]) -> None:
     """3 and 4 bits from the first, in both halves, 7 from each other; then a copy of the first."""
     prints = [0, 0b11 | 1 << 40, 1 << 5 | 1 << 6 | 1 << 41 | 1 << 42, 0]
-    assert _removed(prints, distance) == {**dict.fromkeys(goes, (0, NEAR, NOT_COMPARED)), 3: (0, EXACT, WHOLE)}
+    assert _removed(prints, distance) == {**dict.fromkeys(removed, (0, NEAR, NOT_COMPARED)), 3: (0, EXACT, WHOLE)}
 
 
 def _removed(prints: list[int], distance: int) -> dict[int, tuple[int, int, int]]:
@@ -110,7 +110,7 @@ def _removed(prints: list[int], distance: int) -> dict[int, tuple[int, int, int]
 
     found = find_removals(ranking, members, sketches, MatchRule.from_section(section))
     rows = zip(found.node.tolist(), found.match.tolist(), found.reason.tolist(), found.similarity.tolist(), strict=True)
-    return {node: (kept, why, alike) for node, kept, why, alike in rows}
+    return {node: (match, reason, similarity) for node, match, reason, similarity in rows}
 
 
 def _all_pairs(prints: list[int], distance: int) -> set[int]:

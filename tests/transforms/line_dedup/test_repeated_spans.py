@@ -27,12 +27,12 @@ def naive(texts: list[str], size: int) -> list[list[tuple[int, int]]]:
             if window in seen:
                 marked[at : at + size] = b"\1" * size
             seen.add(window)
-        goes, at = [], 0
+        is_cut, at = [], 0
         for character in text:
             width = len(character.encode())
-            goes.append(all(marked[at : at + width]))
+            is_cut.append(all(marked[at : at + width]))
             at += width
-        edges = [i for i in range(len(goes) + 1) if (i < len(goes) and goes[i]) != (i > 0 and goes[i - 1])]
+        edges = [i for i in range(len(is_cut) + 1) if (i < len(is_cut) and is_cut[i]) != (i > 0 and is_cut[i - 1])]
         cuts.append(list(zip(edges[::2], edges[1::2], strict=True)))
     return cuts
 
