@@ -128,7 +128,7 @@ def test_removals_equal_those_of_comparing_all_pairs(
 def test_names_and_order_of_members_do_not_matter(
     documents: list[frozenset[int]], threshold: float, random: object
 ) -> None:
-    """Other node numbers and other bucket names, rows shuffled: the same documents go, for the same ones."""
+    """With other node numbers, other bucket names and shuffled rows, removals and matches are the same."""
     names = list(range(100, 100 + len(documents)))
     random.shuffle(names)  # type: ignore[attr-defined]
     members = _members(names, _sets(documents)) if documents else BucketMembers(*[np.empty(0, np.uint64)] * 2)
@@ -230,7 +230,7 @@ def test_removals_with_urls_equal_those_of_comparing_all_pairs(
 
 @settings(max_examples=300, deadline=None)
 @given(PAGES, PAGES, THRESHOLDS, st.sampled_from([1, 2, 64]))
-def test_deduplicating_against_an_index_with_urls_equals_deduplicating_together(
+def test_an_index_with_urls_removes_what_deduplicating_together_removes(
     old: list[Page], new: list[Page], threshold: float, listed: int
 ) -> None:
     """The same documents are removed, whether or not lists are capped."""
@@ -246,7 +246,7 @@ def test_deduplicating_against_an_index_with_urls_equals_deduplicating_together(
     assert not alone.keys() & later.keys()
 
 
-def test_copies_of_a_text_removed_nodesby_url_are_compared() -> None:
+def test_copies_of_a_text_removed_by_url_are_compared() -> None:
     """b has a's URL and is removed; c has b's text, another URL, and is kept; d has that text too and is removed."""
     one, other = frozenset(range(1, 50)), frozenset(range(100, 150))
     pages = [Page(one, 7), Page(other, 7), Page(other, 8), Page(other, -1)]
@@ -262,7 +262,7 @@ def test_colliding_url_buckets_remove_nothing() -> None:
     assert found.reason.tolist() == [SAME_URL]
 
 
-def test_a_removed_nodesdocument_removes_no_others_by_its_url() -> None:
+def test_a_removed_document_removes_no_others_by_its_url() -> None:
     """c has the URL of b, which is removed because of a's text."""
     one, other = frozenset(range(1, 50)), frozenset(range(100, 150))
     pages = [Page(one, 7), Page(one, 8), Page(other, 8)]
