@@ -1,4 +1,4 @@
-"""Server processes that a runner starts for a run, such as a job server or a worker pool. They end with the launcher."""
+"""Server processes that a runner starts, such as a job server or a worker pool. They end with the launcher."""
 
 from __future__ import annotations
 

@@ -69,13 +69,13 @@ def test_slots_of_a_spark_cluster_need_its_web_address() -> None:
 
 
 INVALID: list[tuple[str, list[str], str]] = [
-    ("flonk", [], "no runner 'flonk': use one of embedded, prism, flink, spark, dataflow"),
+    ("flonk", [], f"no runner 'flonk': use one of {', '.join(RUNNER_NAMES)}"),
     ("missing.yaml", [], "no profile at missing.yaml"),
     ("flink", ["mastr=a:1"], "mastr: unknown key; did you mean 'master'?"),
     ("flink", ["master=a"], "master: "),
     ("flink", ["job_endpoint=a"], "job_endpoint: must"),
     ("flink", ["jobs_tried=0"], "jobs_tried: must be greater than or equal to 1, not 0"),
-    ("flink", ["runner=flonk"], "its `runner` must be one of embedded, prism, flink, spark, dataflow"),
+    ("flink", ["runner=flonk"], f"its `runner` must be one of {', '.join(RUNNER_NAMES)}"),
     ("spark", ["master=flink://a:1"], "master: must"),
     ("dataflow", ["region=r", "temp=gs://b/t", "image=i"], "project is missing"),
     ("dataflow", ["project=p", "region=r", "temp=/t", "image=i"], "temp: must"),

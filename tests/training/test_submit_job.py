@@ -202,7 +202,7 @@ def test_the_submitted_manifest_or_script_is_kept(fakes: FakeCommands, mix: str,
 
 
 FAILURES = {
-    "sbatch: error: invalid partition": "`sbatch --parsable` failed with exit status 3: sbatch: error: invalid partition",
+    "sbatch: error: no partition": "`sbatch --parsable` failed with exit status 3: sbatch: error: no partition",
     "": "`sbatch --parsable` failed with exit status 3: no output",
 }
 
