@@ -40,8 +40,8 @@ def decontaminator(*items: str | Item, **more: Any) -> Decontaminator:
     return Decontaminator(section(**more), index_items({"set": read}, NgramSettings()))
 
 
-def hits(found: Decontaminator, text: str) -> list[Hit]:
-    return found.hits([text])[0]
+def hits(finder: Decontaminator, text: str) -> list[Hit]:
+    return finder.hits([text])[0]
 
 
 def test_a_hit_names_benchmark_item_share_and_place() -> None:
@@ -105,8 +105,8 @@ def test_thresholds(thresholds: dict[str, Any], words: int, found: bool) -> None
 
 
 def test_the_largest_hit_has_the_most_ngrams_and_is_the_first_of_equals() -> None:
-    found = decontaminator(" ".join(WORDS[:13]), " ".join(reversed(WORDS[:14])), " ".join(reversed(WORDS[:14])))
-    result = hits(found, " ".join([*WORDS[:13], "and", *reversed(WORDS[:14])]))
+    finder = decontaminator(" ".join(WORDS[:13]), " ".join(reversed(WORDS[:14])), " ".join(reversed(WORDS[:14])))
+    result = hits(finder, " ".join([*WORDS[:13], "and", *reversed(WORDS[:14])]))
     assert [hit.item for hit in result] == [0, 1, 2]
     assert largest_hit(result).detail == "set:1"
 
@@ -141,8 +141,8 @@ def test_text_without_spaces_is_cut_at_characters() -> None:
     ],
 )
 def test_actions(action: str, text: str, expected: list[Span] | None) -> None:
-    found = decontaminator(WHOLE, action=action, margin=0, max_cuts=2)
-    assert found.cuts(text, hits(found, text)) == expected
+    finder = decontaminator(WHOLE, action=action, margin=0, max_cuts=2)
+    assert finder.cuts(text, hits(finder, text)) == expected
 
 
 def refiner(tmp_path: Path, **more: Any) -> Refiner:
@@ -192,10 +192,10 @@ def test_a_document_without_remaining_text_is_contaminated(tmp_path: Path) -> No
 )
 def test_cut_text_has_no_hits(pieces: list[str], margin: int) -> None:
     text = "\n".join(pieces)
-    found = decontaminator(WHOLE, action="cut", margin=margin, max_cuts=9)
-    cuts = found.cuts(text, hits(found, text))
+    finder = decontaminator(WHOLE, action="cut", margin=margin, max_cuts=9)
+    cuts = finder.cuts(text, hits(finder, text))
     assert cuts is not None
-    assert hits(found, remove_spans(text, cuts)) == []
+    assert hits(finder, remove_spans(text, cuts)) == []
     assert bool(cuts) == (WHOLE in pieces)
 
 
