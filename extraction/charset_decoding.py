@@ -52,7 +52,7 @@ _CP1253_ALPHA, _ISO8859_7_ALPHA = (
 )
 
 # Supersets that the WHATWG encoding standard uses for these labels.
-_SUPERSETS = {
+CHARSET_SUPERSETS = {
     "gbk": "gb18030",
     "gb2312": "gb18030",
     "euc_kr": "cp949",
@@ -70,7 +70,7 @@ def codec_of(label: str | None) -> str | None:
     if not label or not label.isascii():
         return None
     name = map_encoding_to_html5(label.strip().lower(), False)
-    return _SUPERSETS.get(name, name) if name else None
+    return CHARSET_SUPERSETS.get(name, name) if name else None
 
 
 def meta_charset(html: bytes) -> str | None:

@@ -62,8 +62,7 @@ Outcome = Document | Dropped | Failed
 
 
 def extract_records(records: Sequence[Record], section: ExtractSection, tools: ExtractionTools) -> list[Record]:
-    """The outcome of each record. Items other than ``Raw`` are returned unchanged; each outcome is independent of the
-    rest.
+    """The outcome of each record, independent of the others. Items other than ``Raw`` are returned unchanged.
 
     Each step runs over all records before the next one, so that its code and tables, above all the language model, stay
     in the processor's cache, from which an engine would evict them: 0.3 ms less per page in batches of 16 or more.
@@ -92,7 +91,7 @@ def extract_html(html: bytes | str, url: str | None, section: ExtractSection, to
 
     A page without text has ``dropped`` (and ``also``) or ``failed`` instead, and ``detail``.
     """
-    result = extract_record(Raw(Origin("loose", url or "-", 0, len(html), url=url), "text/html", html), section, tools)
+    result = extract_record(Raw(Origin("adhoc", url or "-", 0, len(html), url=url), "text/html", html), section, tools)
     if isinstance(result, Document):
         return {"url": url, "text": result.text, "lang": result.lang, "lang_score": result.lang_score}
     if isinstance(result, Dropped):

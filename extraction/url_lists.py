@@ -7,8 +7,8 @@ of a URL: 2.5e-13 for that list, so about one URL in 4e11 is wrongly dropped.
 A URL's keys are its host, each parent domain, and the host with each prefix of the path that ends at a segment. So the
 entries ``b.example.com`` and ``example.com`` match ``a.b.example.com``, and ``example.com/~eve`` matches
 ``example.com/~eve/x``, as in squidGuard. Neither the network nor a public suffix list is used. Hashing those 4.6
-million entries takes 5 s and up to 85 MB, once per machine: the array is stored in the cache (``corpus.cache``) under a
-name that says what the lists hold. A verdict takes some 25 µs.
+million entries takes 5 s and up to 85 MB, once per machine: the array is stored in the cache
+(``gristmill.store.cache``) under a name that says what the lists hold. A verdict takes some 25 µs.
 
 In list files a line that starts with ``# `` is a comment (datatrove's word list has words that start with ``#``).
 """

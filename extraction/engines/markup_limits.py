@@ -56,7 +56,7 @@ def _letter_pairs(seconds: dict[str, str]) -> Bools:
 
 
 _END = "\t\n\f\r />"
-_MAY_FORMAT = _letter_pairs(
+MAY_FORMAT = _letter_pairs(
     {"b": "i" + _END, "c": "o", "e": "m", "f": "o", "i": _END, "n": "o", "s": "mt" + _END, "t": "t", "u": _END}
 )
 _MAY_BE_BODY = _letter_pairs({"b": "o", "h": "t"})
@@ -112,7 +112,7 @@ def _counts(
     bodies = (_BODY.match(html, at) for at in opens[_MAY_BE_BODY[first, second]].tolist())
     yield "<html> and <body> tags", sum(map(bool, bodies)), MAX_BODIES
     grown_limit = MAX_GROWTH * limits.nodes
-    if reopens_formatting and nodes * int(_MAY_FORMAT[first, second].sum()) > grown_limit:
+    if reopens_formatting and nodes * int(MAY_FORMAT[first, second].sum()) > grown_limit:
         yield f"nodes that formatting left open may make of {nodes}", nodes * _open_formatting(html), grown_limit
     yield f"attributes in tags of more than {_MANY}", _attributes(html, opens), MAX_ATTRIBUTES
 

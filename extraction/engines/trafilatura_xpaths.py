@@ -92,7 +92,9 @@ class Marks:
     def __init__(self, expressions: Iterable[XPath]) -> None:
         distinct = dict.fromkeys(chain for expression in expressions for chain in chains(expression.path))
         self._numbers = {chain: number for number, chain in enumerate(distinct)}
-        self._conditions = [(1 << n, one) for chain, n in self._numbers.items() for one in conditions(chain)]
+        self._conditions = [
+            (1 << number, condition) for chain, number in self._numbers.items() for condition in conditions(chain)
+        ]
         self._used_names = frozenset(name for _, condition in self._conditions for name in condition.names)
         self._readers = lru_cache(_CACHE_SIZE)(self._readers_of)
         self._ordered_readers = lru_cache(_CACHE_SIZE)(self._readers_in_order)
@@ -126,8 +128,11 @@ class Marks:
         return self._ordered_readers(tuple(name for name in names if name in self._used_names))
 
     def _readers_in_order(self, names: tuple[str, ...]) -> list[tuple[str, Reader]]:
-        first = [next((name for name in names if name in one.names), "") for _, one in self._conditions]
-        return [(name, self._reader(frozenset(n for n, of in enumerate(first) if of == name))) for name in names]
+        first = [next((name for name in names if name in wanted.names), "") for _, wanted in self._conditions]
+        return [
+            (name, self._reader(frozenset(n for n, attribute in enumerate(first) if attribute == name)))
+            for name in names
+        ]
 
     def _reader_of(self, numbers: frozenset[int]) -> Reader:
         """The reader of a value for the conditions with these numbers."""
@@ -172,9 +177,9 @@ def chains(path: str) -> list[str]:
 @cache
 def conditions(chain: str) -> tuple[Condition, ...]:
     """The conditions of a chain; none if one is not supported, or holds for an element without attributes."""
-    found = [_condition(part) for part in _PART.finditer(chain)]
-    known = tuple(one for one in found if one is not None)
-    return known if len(known) == len(found) else ()
+    parts = [_condition(part) for part in _PART.finditer(chain)]
+    supported = tuple(condition for condition in parts if condition is not None)
+    return supported if len(supported) == len(parts) else ()
 
 
 def _condition(part: re.Match[str]) -> Condition | None:

@@ -200,7 +200,7 @@ def test_a_page_cannot_contain_marks_of_its_own() -> None:
 
 @pytest.mark.parametrize("focus", ["precision", "balanced", "recall"])
 @pytest.mark.parametrize(("comments", "form"), [(False, "text"), (True, "markdown")])
-def test_text_of_real_pages_is_that_of_bare_trafilatura(
+def test_text_of_real_pages_equals_that_of_unmodified_trafilatura(
     focus: str, comments: bool, form: str, shared_data: Path
 ) -> None:
     archive = shared_data / "warc" / "pages-0.warc.gz"
