@@ -1,4 +1,4 @@
-"""A page that brings its extractor down costs one record; the list that names it makes runs give the same bytes."""
+"""A page that crashes the extraction process costs one record; the quarantine list makes such runs reproducible."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def contents(completed_run: CompletedRun) -> list[tuple[str, str]]:
 
 
 def children() -> set[str]:
-    """Extraction processes of this process."""
+    """The extraction processes that are children of this process."""
     found = {Path(task).read_text() for task in map(str, Path("/proc/self/task").glob("*/children"))}
     pids = [pid for line in found for pid in line.split()]
     return {pid for pid in pids if b"engines.extraction_process" in Path(f"/proc/{pid}/cmdline").read_bytes()}
@@ -86,22 +86,22 @@ def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.M
         '{"id": "ab", "cause": "ennui", "detail": ""}',
     ],
 )
-def test_what_is_no_quarantine_list(tmp_path: Path, text: str) -> None:
+def test_an_invalid_quarantine_list(tmp_path: Path, text: str) -> None:
     (tmp_path / "list").write_text(text)
     given = recipe(source(tmp_path, "t", "text", {"a.txt": b"x"}), extract={"quarantine": str(tmp_path / "list")})
     said = fault(InputError, given, tmp_path / "work")
-    assert said == f"{tmp_path}/list is no quarantine list: give the quarantine.jsonl of an extract directory"
+    assert said == (
+        f"extract.quarantine: {tmp_path}/list is not a quarantine list; use the quarantine.jsonl of an extract directory"
+    )
 
 
-def test_an_engine_that_is_missing_is_told_before_anything_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_engine_is_reported_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENGINES, "rs-trafilatura", MISSING)
     given = source(tmp_path, "t", "text", {"a.txt": b"x"})
     asked = recipe(given, extract={"extractor": {"name": "rs-trafilatura"}})
     said = fault(InputError, asked, tmp_path / "work")
     assert said == (
-        "extract.extractor: the engine rs-trafilatura is not installed; pip install 'gristmill[no-such-package]'"
+        "extract.extractor: the engine rs-trafilatura is not installed; run pip install 'gristmill[no-such-package]'"
     )
 
 
