@@ -1,6 +1,6 @@
-# One image for launcher and workers of the Flex template: the worker image (deploy/image), with Dataflow's launcher.
+# The image of launcher and workers of the Flex template: the worker image (deploy/image) with Dataflow's launcher.
 #   docker build -f deploy/dataflow/Dockerfile.flex --build-arg WORKER=… -t … deploy/dataflow
-# The entrypoint stays the worker's, Beam's boot: a template's launch calls the launcher by its path.
+# The entrypoint is still that of the worker image, Beam's boot: a template launch calls the launcher by its path.
 ARG WORKER
 ARG LAUNCHER=gcr.io/dataflow-templates-base/python311-template-launcher-base:latest
 FROM ${LAUNCHER} AS launcher

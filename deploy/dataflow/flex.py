@@ -1,9 +1,9 @@
-"""The launcher in the Flex template: one launch makes the job of one stage, the first that has units left to do.
+"""The launcher in the Flex template: each launch creates the job of one stage, the first one with pending units.
 
-Dataflow's launcher starts it with the template's parameters and options of its own, among them the place where the job
-graph goes; Dataflow then runs that graph. Stages that are done are summed into manifest and ledger on the way, so that
-launching again and again mills the whole recipe; ``ledger.json`` names every stage up to ``--until`` when nothing is
-left, and a launch then makes no job.
+Dataflow's launcher starts it with the template's parameters and with options of its own, such as the location to which
+the job graph is written; Dataflow then runs that graph. Each launch also writes manifests and the ledger of the stages
+that are complete, so repeated launches run the whole recipe. When nothing is pending, ``ledger.json`` contains every
+stage up to ``--until``, and a launch creates no job.
 """
 
 from __future__ import annotations
@@ -17,41 +17,48 @@ from contextlib import nullcontext
 from gristmill.errors import InputError, RunError
 from gristmill.pipelines.recipe import load_recipe
 from gristmill.pipelines.run import run
-from gristmill.pipelines.stage import UnderWay
-from gristmill.runners.dataflow import DataflowStageRunner
-from gristmill.runners.profile import Dataflow
-from gristmill.runners.runner import Build
+from gristmill.pipelines.stage import JobPending
+from gristmill.runners.dataflow_stage_runner import DataflowStageRunner
+from gristmill.runners.profiles.dataflow_profile import DataflowProfile
+from gristmill.runners.stage_runner import Build
 
 
 class Launcher(DataflowStageRunner):
-    """Hands one stage's job over and waits for nothing, as Dataflow asks of a template."""
+    """Submits the job of one stage without waiting for it, as Dataflow requires of a template."""
 
     def run(self, name: str, build: Build, units: int) -> None:
         self.submit(name, build, units)
-        raise UnderWay(f"{name}: the job over {units} units is made; launch again when it has ended")
+        raise JobPending(f"{name}: created the job over {units} units; launch again after it has finished")
 
 
 def launch(arguments: Sequence[str]) -> str:
-    """Make the next stage's job; what was done, in one sentence. Raises InputError and RunError."""
+    """Create the next stage's job and return a sentence that says so. Raises InputError or RunError."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for name in ("recipe", "work", "project", "region", "temp_location", "sdk_container_image"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--until", default="mix")
-    given, _ = parser.parse_known_args(arguments)
-    # What the launcher gives comes last and wins over our defaults: job name, template location, machines.
-    profile = Dataflow(
-        project=given.project,
-        region=given.region,
-        temp=given.temp_location,
-        image=given.sdk_container_image,
+    options, _ = parser.parse_known_args(arguments)
+    # The launcher's options come last and override our defaults: job name, template location, machines.
+    profile = DataflowProfile(
+        project=options.project,
+        region=options.region,
+        temp=options.temp_location,
+        image=options.sdk_container_image,
         beam=list(arguments),
     )
-    engine = Launcher(profile, given.work, None)
+    runner = Launcher(profile, options.work, None)
     try:
-        run(load_recipe(given.recipe), given.work, engine, given.until, lambda step: nullcontext(), lambda done: None)
-    except UnderWay as job:
+        run(
+            load_recipe(options.recipe),
+            options.work,
+            runner,
+            options.until,
+            lambda step: nullcontext(),
+            lambda completed: None,
+        )
+    except JobPending as job:
         return str(job)
-    return f"nothing is left to do up to {given.until}: no job is made"
+    return f"all stages up to {options.until} are complete: no job was created"
 
 
 def main() -> None:

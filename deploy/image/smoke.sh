@@ -1,4 +1,4 @@
-# Mills the bundled sample, and checks that a worker pool answers and ends: run at the end of the image's build, without a network.
+# Runs the bundled sample and checks that a worker pool starts and stops; called at the end of the image build, without a network.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

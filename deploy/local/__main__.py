@@ -1,4 +1,4 @@
-"""``python -m deploy.local start|stop|status flink|spark``, and ``part NAME``, which makes one part."""
+"""``python -m deploy.local start|stop|status flink|spark``, and ``part NAME``, which fetches or builds one part."""
 
 from __future__ import annotations
 
@@ -9,33 +9,34 @@ from pathlib import Path
 
 import click
 
-from deploy.local import cluster, flink, parts, spark
-from deploy.local.plan import Folder
+from deploy.local import cluster_control, cluster_parts, flink_cluster, spark_cluster
+from deploy.local.cluster_plan import Folder
 from gristmill.errors import InputError, RunError
 from gristmill.store.cache import cache_folder
 
 _READY_SECONDS = 120
 
-_ENGINES = {"flink": (flink.cluster, parts.flink), "spark": (spark.cluster, parts.spark)}
+_ENGINES = {
+    "flink": (flink_cluster.plan_cluster, cluster_parts.flink),
+    "spark": (spark_cluster.plan_cluster, cluster_parts.spark),
+}
 
 _PARTS: dict[str, Callable[[Path], Path]] = {
-    "flink": parts.flink,
-    "spark": parts.spark,
-    "prism": parts.prism,
-    "flink-job-server": lambda cache: parts.job_server("flink", cache),
-    "spark-job-server": lambda cache: parts.job_server("spark", cache),
+    "flink": cluster_parts.flink,
+    "spark": cluster_parts.spark,
+    "prism": cluster_parts.prism,
+    "flink-job-server": lambda cache: cluster_parts.job_server("flink", cache),
+    "spark-job-server": lambda cache: cluster_parts.job_server("spark", cache),
 }
 
 _engine = click.argument("engine", type=click.Choice(sorted(_ENGINES)))
-_folder = click.option(
-    "--folder", type=click.Path(path_type=Path), help="Where the cluster keeps its own [work/cluster/ENGINE]."
-)
+_folder = click.option("--folder", type=click.Path(path_type=Path), help="Folder of the cluster [work/cluster/ENGINE].")
 _cache = click.option(
     "--cache",
     type=click.Path(path_type=Path),
     default=cache_folder,
     show_default="$GRISTMILL_CACHE or ~/.cache/gristmill",
-    help="Where parts are kept.",
+    help="Folder in which parts are cached.",
 )
 
 
@@ -44,55 +45,55 @@ def main() -> None:
     pass
 
 
-@main.command(help="Start a cluster and wait until it answers; one that runs is left alone.")
+@main.command(help="Start a cluster and wait until it answers, unless it is already running.")
 @_engine
 @click.option(
     "--slots",
     type=click.IntRange(1),
     default=2,
     show_default=True,
-    help="Slots of the TaskManager, cores of the worker.",
+    help="Number of slots of the TaskManager, or of cores of the Spark worker.",
 )
 @_folder
 @_cache
 def start(engine: str, slots: int, folder: Path | None, cache: Path) -> None:
-    place = _place(engine, folder)
-    if cluster.running(place):
-        print(f"{engine} runs already: {place.profile}")
+    home = _home(engine, folder)
+    if cluster_control.running(home):
+        print(f"{engine} is already running: {home.profile}")
         return
-    plan_of, home_of = _ENGINES[engine]
-    java, cache = parts.java(), cache.resolve()
-    plan = plan_of(place, home_of(cache), parts.job_server(engine, cache), java, slots)
-    cluster.start(place, plan, slots, _READY_SECONDS)
-    print(f"{engine} runs: gristmill run … --runner {place.profile}")
+    make_plan, find_libraries = _ENGINES[engine]
+    java, cache = cluster_parts.java(), cache.resolve()
+    plan = make_plan(home, find_libraries(cache), cluster_parts.job_server(engine, cache), java, slots)
+    cluster_control.start(home, plan, slots, _READY_SECONDS)
+    print(f"{engine} is running: gristmill run … --runner {home.profile}")
 
 
-@main.command(help="End a cluster; its logs stay.")
+@main.command(help="Stop a cluster; its logs are kept.")
 @_engine
 @_folder
 def stop(engine: str, folder: Path | None) -> None:
-    place = _place(engine, folder)
-    print(f"{engine} ended; its logs: {place.logs}" if cluster.stop(place) else f"no {engine} runs in {place.path}")
+    home = _home(engine, folder)
+    print(f"{engine} stopped; its logs: {home.logs}" if cluster_control.stop(home) else f"no {engine} in {home.path}")
 
 
-@main.command(help="Print a cluster's processes as JSON; exit status 1 where none runs.")
+@main.command(help="Print the processes of a cluster as JSON; the exit status is 1 if it is not running.")
 @_engine
 @_folder
 def status(engine: str, folder: Path | None) -> None:
-    place = _place(engine, folder)
-    runs = cluster.running(place)
-    print(json.dumps({"running": runs, **cluster.status(place)}))
+    home = _home(engine, folder)
+    runs = cluster_control.running(home)
+    print(json.dumps({"running": runs, **cluster_control.status(home)}))
     sys.exit(0 if runs else 1)
 
 
-@main.command(help="Make a part, where it is not in the cache, and print its place.")
+@main.command(help="Fetch or build a part, unless it is in the cache, and print its path.")
 @click.argument("name", type=click.Choice(sorted(_PARTS)))
 @_cache
 def part(name: str, cache: Path) -> None:
     print(_PARTS[name](cache.resolve()))
 
 
-def _place(engine: str, folder: Path | None) -> Folder:
+def _home(engine: str, folder: Path | None) -> Folder:
     return Folder((folder or Path("work") / "cluster" / engine).resolve())
 
 

@@ -1,7 +1,7 @@
-"""``python -m deploy.local.supervisor FOLDER``: keeps a cluster's processes running, as Kubernetes would.
+"""``python -m deploy.local.supervisor FOLDER``: keeps the processes of a cluster running, as Kubernetes would.
 
-A process that died takes what it started with it, as a container does, and comes back with the same command and the
-same ports after a pause: one second, twice as long each time that it did not last, 30 at most.
+When a process exits, its child processes are killed, as in a container, and it is restarted with the same command and
+ports after a delay: one second, doubled each time that it exits soon after a restart, up to 30.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from deploy.local.plan import Folder, Process
+from deploy.local.cluster_plan import Folder, Process
 
-_LASTED_SECONDS = 60.0
+_STABLE_SECONDS = 60.0
 _GRACE_SECONDS = 10.0
 
 
 @dataclass
 class _Run:
-    """A process and its current life."""
+    """A process and the state of its current child."""
 
     process: Process
     child: subprocess.Popen[bytes] | None = None
@@ -39,33 +39,34 @@ class _Run:
 
 
 def pause(failures: int) -> float:
-    """Seconds before a process is started again that has failed so often in a row."""
+    """Return the delay in seconds before a restart after ``failures`` consecutive failures."""
     return min(30.0, 2.0 ** min(failures - 1, 5))
 
 
 class Supervisor:
-    """Keeps the processes of a cluster running until it is told to end."""
+    """Keeps the processes of a cluster running until ``end`` is called."""
 
     def __init__(self, folder: Folder, processes: list[Process]) -> None:
         self._folder = folder
         self._runs = [_Run(process) for process in processes]
-        self._over = threading.Event()
+        self._stopped = threading.Event()
 
     def end(self) -> None:
-        self._over.set()
+        """Make ``run`` stop all processes and return."""
+        self._stopped.set()
 
     def run(self) -> None:
-        """Start, watch, start again; and end them all, in whatever way this ends."""
+        """Start the processes and restart those that exit; stop all of them at the end, also after an error."""
         try:
-            while not self._over.is_set():
-                if sum(self._tend(run) for run in self._runs):
+            while not self._stopped.is_set():
+                if sum(self._check(run) for run in self._runs):
                     self._write()
-                self._over.wait(0.2)
+                self._stopped.wait(0.2)
         finally:
             self._end_all()
 
-    def _tend(self, run: _Run) -> bool:
-        """Start a process that is due, or take note that one died; whether anything changed."""
+    def _check(self, run: _Run) -> bool:
+        """Start a process that is due, or notice that it exited. Returns whether anything changed."""
         if run.child is None:
             if time.monotonic() < run.due:
                 return False
@@ -73,17 +74,17 @@ class Supervisor:
             return True
         if not _ended(run.child):
             return False
-        self._say(f"{run.process.role} (pid {run.child.pid}) ended with {_reap(run.child)}")
-        self._again(run)
+        self._log(f"{run.process.role} (pid {run.child.pid}) exited with {_reap(run.child)}")
+        self._schedule_restart(run)
         return True
 
     @staticmethod
-    def _again(run: _Run) -> None:
-        """Have a process started again that ended, or could not be started."""
+    def _schedule_restart(run: _Run) -> None:
+        """Schedule the restart of a process that exited or could not be started."""
         now = time.monotonic()
         run.child = None
         run.restarts += 1
-        run.failures = run.failures + 1 if now - run.started < _LASTED_SECONDS else 1
+        run.failures = run.failures + 1 if now - run.started < _STABLE_SECONDS else 1
         run.due = now + pause(run.failures)
 
     def _start(self, run: _Run) -> None:
@@ -102,9 +103,9 @@ class Supervisor:
                 )
             except OSError as error:
                 log.write(f"{error}\n".encode())
-                self._again(run)
+                self._schedule_restart(run)
                 return
-        self._say(f"{role} runs (pid {run.child.pid})")
+        self._log(f"{role} started (pid {run.child.pid})")
 
     def _end_all(self) -> None:
         children = [run.child for run in self._runs if run.child is not None]
@@ -115,38 +116,38 @@ class Supervisor:
             time.sleep(0.05)
         for child in children:
             _reap(child)
-        self._say("ended")
+        self._log("stopped")
 
     def _write(self) -> None:
-        """Tell who runs, in one step: a reader sees the state before or after."""
-        text = json.dumps({"supervisor": os.getpid(), "processes": [_told(run) for run in self._runs]}, indent=1)
-        beside = self._folder.processes.with_suffix(".new")
-        beside.write_text(text + "\n")
-        beside.replace(self._folder.processes)
+        """Write the status file atomically."""
+        text = json.dumps({"supervisor": os.getpid(), "processes": [_describe(run) for run in self._runs]}, indent=1)
+        temporary = self._folder.processes.with_suffix(".new")
+        temporary.write_text(text + "\n")
+        temporary.replace(self._folder.processes)
 
     @staticmethod
-    def _say(message: str) -> None:
+    def _log(message: str) -> None:
         print(f"{time.strftime('%F %T')} {message}", flush=True)
 
 
-def _told(run: _Run) -> dict[str, str | int | None]:
+def _describe(run: _Run) -> dict[str, str | int | None]:
     return {"role": run.process.role, "pid": run.child.pid if run.child else None, "restarts": run.restarts}
 
 
 def _ended(child: subprocess.Popen[bytes]) -> bool:
-    """Whether a process has ended; its number is not given to another until ``_reap`` has been called."""
+    """Whether a process has exited; its pid is not reused before ``_reap`` is called."""
     return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _reap(child: subprocess.Popen[bytes]) -> int:
-    """Kill what is left of a process's session and take its exit status."""
+    """Kill the remaining processes of a process's session and return its exit status."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     return child.wait()
 
 
-def locked(folder: Folder) -> TextIO | None:
-    """The folder's lock, to be kept open; None where a supervisor holds it."""
+def acquire_lock(folder: Folder) -> TextIO | None:
+    """Return the folder's lock, which must be kept open; None if a supervisor holds it."""
     file = folder.lock.open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -158,16 +159,16 @@ def locked(folder: Folder) -> TextIO | None:
 
 def main() -> int:
     folder = Folder(Path(sys.argv[1]))
-    lock = locked(folder)
+    lock = acquire_lock(folder)
     if lock is None:
-        print(f"{folder.path}: a supervisor runs already", flush=True)
+        print(f"{folder.path}: a supervisor is already running", flush=True)
         return 1
     supervisor = Supervisor(folder, [Process(*each) for each in json.loads(folder.plan.read_text())])
 
-    def ended(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         supervisor.end()
 
-    signal.signal(signal.SIGTERM, ended)
+    signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     supervisor.run()
     return 0

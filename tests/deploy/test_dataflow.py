@@ -1,4 +1,4 @@
-"""``deploy/dataflow``: what of it can be held against a definition without Google Cloud."""
+"""``deploy/dataflow``, as far as it can be checked without Google Cloud."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import yaml
 from gristmill.pipelines.recipe import load_recipe
 from gristmill.pipelines.stage import BeamStage
 from gristmill.pipelines.stages import STAGES
-from gristmill.runners.profile import Dataflow, load_profile
+from gristmill.runners.profile_table import load_profile
+from gristmill.runners.profiles.dataflow_profile import DataflowProfile
 from tests.pipelines.conftest import CompletedRun, completed_run, run_recipe, sample  # noqa: F401 - fixtures
 from tests.pipelines.offline_dataflow import Cloud, cut_off, require
 
@@ -38,9 +39,9 @@ LAUNCHED = [
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    """Dataflow cut off, and a local work directory let through."""
+    """A fake Dataflow service that accepts a local work directory."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gristmill.runners.dataflow.check", lambda work: None)
+        patch.setattr("gristmill.runners.dataflow_stage_runner.check", lambda work: None)
         yield cut_off(patch)
 
 
@@ -54,37 +55,37 @@ def _parameters() -> dict[str, dict[str, Any]]:
     return {one["name"]: one for one in json.loads(METADATA.read_text())["parameters"]}
 
 
-def test_the_profile_loads() -> None:
-    assert isinstance(load_profile(str(FOLDER / "runner.yaml"), ["region=us-east1"]), Dataflow)
+def test_profile_loads() -> None:
+    assert isinstance(load_profile(str(FOLDER / "runner.yaml"), ["region=us-east1"]), DataflowProfile)
 
 
-def test_the_profile_s_further_lines_load_too(tmp_path: Path) -> None:
+def test_commented_lines_of_the_profile_load(tmp_path: Path) -> None:
     profile = tmp_path / "runner.yaml"
     profile.write_text(re.sub(r"^# (\w+: )", r"\1", (FOLDER / "runner.yaml").read_text(), flags=re.MULTILINE))
     loaded = load_profile(str(profile))
-    assert isinstance(loaded, Dataflow)
+    assert isinstance(loaded, DataflowProfile)
     assert loaded.beam
     assert loaded.service_account
     assert loaded.subnetwork
 
 
-def test_the_metadata_have_the_form_that_dataflow_s_own_client_defines() -> None:
+def test_metadata_match_the_types_of_dataflows_client() -> None:
     require()
     from google.cloud.dataflow_v1beta3 import types
     from google.protobuf import json_format
 
     data = json.loads(METADATA.read_text())
     kinds = {name: one.pop("paramType") for name, one in zip(_parameters(), data["parameters"], strict=True)}
-    parsed = json_format.ParseDict(data, types.TemplateMetadata.pb()())  # raises on a key or type that is not defined
+    parsed = json_format.ParseDict(data, types.TemplateMetadata.pb()())  # raises for an unknown key or type
     assert all(one.name and one.label and one.help_text for one in parsed.parameters)
     # GCS_READ_FOLDER and GCS_WRITE_FOLDER are in the REST reference, not in this client yet
     known = {kind.name for kind in types.ParameterType} | {"GCS_WRITE_FOLDER"}
     assert set(kinds.values()) <= known
 
 
-def test_the_parameters_are_those_of_the_launcher() -> None:
-    asked = {name for name, one in _parameters().items() if not one.get("isOptional")}
-    assert asked == {"recipe", "work", "sdk_container_image"}
+def test_parameters_are_those_of_the_launcher() -> None:
+    required = {name for name, one in _parameters().items() if not one.get("isOptional")}
+    assert required == {"recipe", "work", "sdk_container_image"}
     for name in ("recipe", "work"):
         (pattern,) = _parameters()[name]["regexes"]
         assert re.match(pattern, "gs://bucket/folder/recipe.yaml")
@@ -94,7 +95,7 @@ def test_the_parameters_are_those_of_the_launcher() -> None:
     assert _parameters()["until"]["defaultValue"] == stages[-1]
 
 
-def test_the_workflow_launches_with_the_template_s_parameters() -> None:
+def test_workflow_passes_the_parameters_of_the_template() -> None:
     require()
     from google.cloud.dataflow_v1beta3 import types
     from google.protobuf import json_format
@@ -103,22 +104,22 @@ def test_the_workflow_launches_with_the_template_s_parameters() -> None:
     named = {name: body for step in steps for name, body in step.items()}
     parameter = named["launch"]["args"]["body"]["launchParameter"]
     assert set(parameter["parameters"]) == set(_parameters())
-    parameter["environment"]["maxWorkers"] = 5  # an expression, known when it runs
+    parameter["environment"]["maxWorkers"] = 5  # an expression, evaluated at run time
     json_format.ParseDict(parameter, types.LaunchFlexTemplateParameter.pb()())
     jumps = set(re.findall(r"next: (\w+)", (FOLDER / "workflow.yaml").read_text()))
     assert jumps <= set(named)
 
 
-def test_a_launch_makes_the_job_of_the_first_stage_that_has_units_left(
+def test_launch_creates_the_job_of_the_first_incomplete_stage(
     cloud: Cloud,
     sample: Path,  # noqa: F811
     tmp_path: Path,
 ) -> None:
     recipe = sample / "recipe.yaml"
-    assert _launch(recipe, tmp_path).startswith("extract: the job over ")
+    assert _launch(recipe, tmp_path).startswith("extract: created the job over ")
     done = run_recipe(load_recipe(str(recipe)), tmp_path, until="extract")
-    assert done.worked_on()["extract"]  # nothing was done by the launch itself
-    assert _launch(recipe, tmp_path).startswith("signals: the job over ")
+    assert done.worked_on()["extract"]  # the launch itself processed nothing
+    assert _launch(recipe, tmp_path).startswith("signals: created the job over ")
     assert not cloud.jobs  # Dataflow starts a template's job itself, from the file
     job = json.loads(cloud.files[TEMPLATE])
     assert job["name"] == "gristmill-crawl"
@@ -128,19 +129,21 @@ def test_a_launch_makes_the_job_of_the_first_stage_that_has_units_left(
     assert pool["workerHarnessContainerImage"] == "registry/gristmill:1"
 
 
-def test_a_launch_when_all_is_done_makes_no_job_and_writes_the_ledger(
+def test_launch_of_a_complete_run_only_writes_the_ledger(
     cloud: Cloud,
     sample: Path,  # noqa: F811
     completed_run: CompletedRun,  # noqa: F811
 ) -> None:
     ledger = Path(completed_run.work) / "ledger.json"
     ledger.unlink()
-    assert _launch(sample / "recipe.yaml", completed_run.work) == "nothing is left to do up to mix: no job is made"
+    assert (
+        _launch(sample / "recipe.yaml", completed_run.work) == "all stages up to mix are complete: no job was created"
+    )
     assert json.loads(ledger.read_text())["stages"][-1]["stage"] == "mix"
     assert not cloud.files
 
 
-def test_the_launcher_s_image_holds_what_the_template_needs() -> None:
+def test_launcher_image_contains_the_template() -> None:
     lines = (FOLDER / "Dockerfile.flex").read_text().splitlines()
     assert "ENV FLEX_TEMPLATE_PYTHON_PY_FILE=/template/flex.py" in lines
     (copied,) = [line.split()[1:] for line in lines if line.endswith("/template/flex.py") and line.startswith("COPY")]

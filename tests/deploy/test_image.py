@@ -1,4 +1,4 @@
-"""The image is of the versions that everything else is of, and is made of files that are there."""
+"""The image uses the pinned versions, and is built from files that exist."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def instructions() -> list[Instruction]:
 
 
 def stages() -> dict[str, list[Instruction]]:
-    """Instructions by the stage's name; those before the first ``FROM`` below an empty one."""
+    """Return the instructions by stage; those before the first ``FROM`` have an empty name."""
     found: dict[str, list[Instruction]] = {"": []}
     for kind, value in instructions():
         if kind == "FROM":
@@ -41,63 +41,63 @@ def pinned(package: str) -> str:
     return found[1]
 
 
-def let_in() -> list[str]:
+def included_paths() -> list[str]:
     lines = (IMAGE / "Dockerfile.dockerignore").read_text().splitlines()
     return [line[1:] for line in lines if line.startswith("!")]
 
 
-def test_base_is_of_the_pinned_beam_and_a_python_that_we_support() -> None:
-    given = dict(value.split("=") for value in values("", "ARG"))
-    assert given["BEAM"] == pinned("apache-beam")
+def test_base_image_has_the_pinned_beam_and_a_supported_python() -> None:
+    arguments = dict(value.split("=") for value in values("", "ARG"))
+    assert arguments["BEAM"] == pinned("apache-beam")
     requires = re.search(r'^requires-python = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert requires is not None
-    assert given["PYTHON"] in SpecifierSet(requires[1])
+    assert arguments["PYTHON"] in SpecifierSet(requires[1])
     assert values("worker", "FROM") == ["apache/beam_python${PYTHON}_sdk:${BEAM} AS worker"]
 
 
-def test_all_is_installed_in_pinned_versions() -> None:
+def test_packages_are_installed_with_constraints() -> None:
     installs = [part for run in values("worker", "RUN") for part in run.split("&&") if "pip install" in part]
     assert len(installs) == 2
     assert all("--constraint /src/constraints.txt" in install for install in installs)
 
 
-def test_extras_are_the_packages() -> None:
+def test_extras_exist_in_pyproject() -> None:
     extras = next(value for value in values("worker", "ARG") if value.startswith("EXTRAS="))
     for extra in extras.removeprefix("EXTRAS=").split(","):
         assert re.search(rf"^{extra} = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("room", sorted(path.name for path in (ROOT / "gristmill").iterdir() if path.is_symlink()))
-def test_every_room_of_the_package_is_let_into_the_build(room: str) -> None:
-    assert room in let_in()
+@pytest.mark.parametrize("package", sorted(path.name for path in (ROOT / "gristmill").iterdir() if path.is_symlink()))
+def test_every_package_is_included_in_the_build(package: str) -> None:
+    assert package in included_paths()
 
 
-def test_files_that_the_build_takes_are_there_and_let_in() -> None:
+def test_files_of_the_build_exist_and_are_included() -> None:
     taken = [
         *re.findall(r"source=(\S+?),", " ".join(value for kind, value in instructions() if kind == "RUN")),
         *(value.split()[0] for kind, value in instructions() if kind == "COPY" and "--from" not in value),
     ]
     assert len(taken) == 3
-    for source in [*taken, *let_in()]:
+    for source in [*taken, *included_paths()]:
         assert (ROOT / source).exists()
     for source in taken:
-        assert any(source == entry or source.startswith(f"{entry}/") for entry in let_in())
+        assert any(source == entry or source.startswith(f"{entry}/") for entry in included_paths())
 
 
-def test_entrypoint_and_user_of_the_worker_are_beams() -> None:
+def test_worker_keeps_the_entrypoint_and_user_of_beam() -> None:
     assert not values("worker", "ENTRYPOINT") + values("worker", "USER") + values("worker", "CMD")
     assert "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1" in " ".join(values("worker", "ENV"))
 
 
-def test_the_mill_is_tried_without_a_network_once_all_is_there() -> None:
+def test_the_sample_runs_without_a_network_at_the_end_of_the_build() -> None:
     worker = stages()["worker"]
-    tried = next(i for i, (kind, value) in enumerate(worker) if kind == "RUN" and "--network=none" in value)
-    assert "smoke.sh" in worker[tried][1]
-    assert {kind for kind, _ in worker[tried + 1 :]} <= {"COMMENT"}
+    smoke_test = next(i for i, (kind, value) in enumerate(worker) if kind == "RUN" and "--network=none" in value)
+    assert "smoke.sh" in worker[smoke_test][1]
+    assert {kind for kind, _ in worker[smoke_test + 1 :]} <= {"COMMENT"}
 
 
 @pytest.mark.parametrize("engine", ["flink", "spark"])
-def test_job_servers_lie_where_the_profiles_look(engine: str) -> None:
+def test_job_servers_are_where_the_profiles_expect_them(engine: str) -> None:
     folder = next(value.split()[-1] for value in values("launcher", "COPY") if "--from=job-servers" in value)
     manifests = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / engine / "rendered.yaml").read_text())
     profile = yaml.safe_load(next(one for one in manifests if one["kind"] == "ConfigMap")["data"]["runner.yaml"])
@@ -105,7 +105,7 @@ def test_job_servers_lie_where_the_profiles_look(engine: str) -> None:
     assert f"/{engine}-job-server.jar" in values("job-servers", "COPY")[0]
 
 
-def test_kubernetes_runs_it_as_the_user_that_it_makes() -> None:
+def test_kubernetes_uses_the_user_of_the_image() -> None:
     user = values("launcher", "USER")[0].split(":")[0]
     assert f"--uid {user}" in " ".join(values("worker", "RUN"))
     manifests = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "flink" / "rendered.yaml").read_text())

@@ -1,4 +1,4 @@
-"""The local cluster: what it is made of, as plain values, and its supervisor with harmless processes; no Java."""
+"""The local cluster: its plan, and its supervisor with harmless processes instead of Java."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local import cluster, flink, marks, parts, spark
-from deploy.local.plan import HOST, POOL, Folder, Plan, Process, free_ports
+from deploy.local import cluster_control, cluster_parts, flink_cluster, marked_processes, spark_cluster
+from deploy.local.cluster_plan import HOST, POOL, Folder, Plan, Process, free_ports
 from deploy.local.supervisor import pause
 from gristmill.errors import InputError, RunError
-from gristmill.runners import profile
-from gristmill.runners.checks import ADD_OPENS
+from gristmill.runners.java_runtime import ADD_OPENS
+from gristmill.runners.profiles.flink_profile import FlinkProfile
+from gristmill.runners.profiles.spark_profile import SparkProfile
 
 SLEEP = "import time; time.sleep(600)"
 LISTEN = """
@@ -49,11 +50,11 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
 def folder(tmp_path: Path) -> Iterator[Folder]:
     place = Folder(tmp_path / "cluster")
     yield place
-    cluster.stop(place)
+    cluster_control.stop(place)
 
 
 def plan(*further: Process) -> Plan:
-    """A cluster of harmless processes that answers like Flink's JobManager."""
+    """Return a cluster of harmless processes that answers as Flink's JobManager does."""
     ports = free_ports(["state", "pool"])
     return Plan(
         processes=[
@@ -64,13 +65,13 @@ def plan(*further: Process) -> Plan:
         files={"some.conf": "text"},
         profile={"runner": "flink"},
         health=f"http://{HOST}:{ports['state']}/overview",
-        slots=flink.slots_of,
+        slots=flink_cluster.slots_of,
         pool=ports["pool"],
     )
 
 
 def process(folder: Folder, role: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(each for each in cluster.status(folder)["processes"] if each["role"] == role)
+    found: dict[str, Any] = next(each for each in cluster_control.status(folder)["processes"] if each["role"] == role)
     return found
 
 
@@ -81,14 +82,14 @@ def wait(until: Callable[[], Any], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def test_ports_are_different_and_free() -> None:
+def test_free_ports_are_distinct() -> None:
     ports = free_ports(["a", "b", "c"])
     assert set(ports) == {"a", "b", "c"}
     assert len(set(ports.values())) == 3
     assert all(20_000 <= port < 32_000 for port in ports.values())
 
 
-def test_a_port_in_use_is_not_given() -> None:
+def test_free_ports_skips_used_ports() -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as other:
@@ -99,10 +100,10 @@ def test_a_port_in_use_is_not_given() -> None:
             free_ports(["a"], [port])
 
 
-def test_flink_listens_on_this_machine_alone_and_writes_below_its_folder(tmp_path: Path) -> None:
-    ports = {name: 20_000 + number for number, name in enumerate(flink.PORTS)}
-    told = flink.configuration(Folder(tmp_path), ports, 2)
-    assert {key for key, value in told.items() if value == HOST} == {
+def test_flink_listens_on_loopback_and_writes_to_its_folder(tmp_path: Path) -> None:
+    ports = {name: 20_000 + number for number, name in enumerate(flink_cluster.PORTS)}
+    settings = flink_cluster.configuration(Folder(tmp_path), ports, 2)
+    assert {key for key, value in settings.items() if value == HOST} == {
         "jobmanager.rpc.address",
         "jobmanager.bind-host",
         "rest.address",
@@ -110,39 +111,39 @@ def test_flink_listens_on_this_machine_alone_and_writes_below_its_folder(tmp_pat
         "taskmanager.host",
         "taskmanager.bind-host",
     }
-    assert {value for value in told.values() if value in ports.values()} == set(ports.values()) - {ports["pool"]}
-    assert told["io.tmp.dirs"] == str(tmp_path / "tmp")
-    assert told["taskmanager.numberOfTaskSlots"] == 2
+    assert {value for value in settings.values() if value in ports.values()} == set(ports.values()) - {ports["pool"]}
+    assert settings["io.tmp.dirs"] == str(tmp_path / "tmp")
+    assert settings["taskmanager.numberOfTaskSlots"] == 2
 
 
-def test_flinks_memory_is_bounded_and_the_jvm_is_told_the_same(tmp_path: Path) -> None:
-    memory = flink.TASKMANAGER
+def test_flink_memory_is_bounded_and_matches_the_jvm_options(tmp_path: Path) -> None:
+    memory = flink_cluster.TASKMANAGER
     assert memory["network.min"] == memory["network.max"]
     assert memory["jvm-overhead.min"] == memory["jvm-overhead.max"]
     total = sum(size for part, size in memory.items() if not part.endswith(".min"))
-    assert total <= 3 * 1024, "24 GiB hold a cluster, two Python workers and a job server with room to spare"
-    taskmanager = flink.processes(Folder(tmp_path), tmp_path, "java")[1].command
+    assert total <= 3 * 1024, "a machine with 24 GiB has room for a cluster, two Python workers and a job server"
+    taskmanager = flink_cluster.processes(Folder(tmp_path), tmp_path, "java")[1].command
     off_heap = memory["framework.off-heap.size"] + memory["task.off-heap.size"] + memory["network.max"]
     assert f"-Xmx{memory['framework.heap.size'] + memory['task.heap.size']}m" in taskmanager
     assert f"-XX:MaxDirectMemorySize={off_heap}m" in taskmanager
     assert f"-XX:MaxMetaspaceSize={memory['jvm-metaspace.size']}m" in taskmanager
 
 
-def test_sparks_worker_offers_what_one_executor_takes(tmp_path: Path) -> None:
-    ports = {name: 20_000 + number for number, name in enumerate(spark.PORTS)}
-    told = spark.properties(Folder(tmp_path), 3)
-    worker = spark.processes(Folder(tmp_path), tmp_path, "java", ports, 3)[1].command
-    assert told["spark.executor.cores"] == worker[worker.index("--cores") + 1] == "3"
+def test_spark_worker_offers_what_one_executor_needs(tmp_path: Path) -> None:
+    ports = {name: 20_000 + number for number, name in enumerate(spark_cluster.PORTS)}
+    settings = spark_cluster.properties(Folder(tmp_path), 3)
+    worker = spark_cluster.processes(Folder(tmp_path), tmp_path, "java", ports, 3)[1].command
+    assert settings["spark.executor.cores"] == worker[worker.index("--cores") + 1] == "3"
     offered = int(worker[worker.index("--memory") + 1].removesuffix("m"))
-    taken = int(told["spark.executor.memory"].removesuffix("m"))
-    assert taken < offered < 2 * taken
+    needed = int(settings["spark.executor.memory"].removesuffix("m"))
+    assert needed < offered < 2 * needed
     assert worker[worker.index("--work-dir") + 1] == str(tmp_path / "tmp" / "work")
 
 
-@pytest.mark.parametrize("engine", [flink, spark])
-def test_every_jvm_gets_the_add_opens_and_leaves_nothing_in_the_systems_tmp(engine: Any, tmp_path: Path) -> None:
-    made = engine.cluster(Folder(tmp_path), tmp_path / "home", tmp_path / "a.jar", "/opt/java/bin/java", 2)
-    jvms = [each.command for each in made.processes if each.role != POOL]
+@pytest.mark.parametrize("engine", [flink_cluster, spark_cluster])
+def test_every_jvm_has_add_opens_and_its_own_temporary_folder(engine: Any, tmp_path: Path) -> None:
+    planned = engine.plan_cluster(Folder(tmp_path), tmp_path / "home", tmp_path / "a.jar", "/opt/java/bin/java", 2)
+    jvms = [each.command for each in planned.processes if each.role != POOL]
     assert len(jvms) == 2
     for command in jvms:
         assert command[0] == "/opt/java/bin/java"
@@ -151,43 +152,43 @@ def test_every_jvm_gets_the_add_opens_and_leaves_nothing_in_the_systems_tmp(engi
         assert any(option.startswith("-Xmx") for option in command)
 
 
-@pytest.mark.parametrize(("engine", "kind"), [(flink, profile.Flink), (spark, profile.Spark)])
-def test_the_profile_is_one_that_a_run_accepts(engine: Any, kind: Any, tmp_path: Path) -> None:
-    made = engine.cluster(Folder(tmp_path), tmp_path / "home", tmp_path / "a.jar", "java", 2)
-    read = kind.model_validate(yaml.safe_load(yaml.safe_dump(made.profile)))
-    assert read.jar == str(tmp_path / "a.jar")
-    assert read.worker_pool == f"{HOST}:{made.pool}"
-    assert "-Xmx1g" in read.java_options
-    master = read.master.removeprefix("spark://")
+@pytest.mark.parametrize(("engine", "kind"), [(flink_cluster, FlinkProfile), (spark_cluster, SparkProfile)])
+def test_profile_is_valid(engine: Any, kind: Any, tmp_path: Path) -> None:
+    planned = engine.plan_cluster(Folder(tmp_path), tmp_path / "home", tmp_path / "a.jar", "java", 2)
+    profile = kind.model_validate(yaml.safe_load(yaml.safe_dump(planned.profile)))
+    assert profile.jar == str(tmp_path / "a.jar")
+    assert profile.worker_pool == f"{HOST}:{planned.pool}"
+    assert "-Xmx1g" in profile.java_options
+    master = profile.master.removeprefix("spark://")
     assert master.startswith(f"{HOST}:")
-    if kind is profile.Spark:
-        assert all(option in read.properties["spark.executor.extraJavaOptions"] for option in ADD_OPENS)
+    if kind is SparkProfile:
+        assert all(option in profile.properties["spark.executor.extraJavaOptions"] for option in ADD_OPENS)
 
 
-def test_slots_are_read_from_the_engines_state() -> None:
-    assert flink.slots_of({"taskmanagers": 1, "slots-total": 2, "slots-available": 1}) == 2
+def test_slots_are_read_from_the_cluster_state() -> None:
+    assert flink_cluster.slots_of({"taskmanagers": 1, "slots-total": 2, "slots-available": 1}) == 2
     workers = [{"state": "DEAD", "cores": 2}, {"state": "ALIVE", "cores": 3}, {"state": "ALIVE", "cores": 1}]
-    assert spark.cores_of({"workers": workers}) == 4
+    assert spark_cluster.cores_of({"workers": workers}) == 4
 
 
-@pytest.mark.parametrize(("major", "fit"), [(8, False), (11, True), (17, True), (21, False)])
-def test_a_java_that_does_not_run_the_engines_is_refused(
-    major: int, fit: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("major", "supported"), [(8, False), (11, True), (17, True), (21, False)])
+def test_unsupported_java_is_rejected(
+    major: int, supported: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
     java.write_text(f"#!/bin/sh\necho 'openjdk version \"{major}.0.1\"' >&2\n")
     java.chmod(0o755)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    if fit:
-        assert parts.java() == str(java)
+    if supported:
+        assert cluster_parts.java() == str(java)
     else:
         with pytest.raises(InputError, match="Java 11 to 17"):
-            parts.java()
+            cluster_parts.java()
 
 
 class Tool:
-    """A program on the PATH that notes that it was called and runs a line of shell."""
+    """A program on the PATH that records its calls and runs a line of shell."""
 
     def __init__(self, folder: Path, name: str, line: str) -> None:
         folder.mkdir(exist_ok=True)
@@ -204,48 +205,46 @@ class Tool:
 MAVEN = 'for a; do case "$a" in -Dtarget.directory=*) d="${a#*=}";; esac; done; echo jar > "$d/flink-job-server.jar"'
 
 
-def test_a_part_is_made_once_and_named_after_what_it_is_made_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_part_is_built_once_per_version_of_its_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     maven = Tool(tmp_path / "bin", "mvn", MAVEN)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     cache = tmp_path / "cache"
-    jar = parts.job_server("flink", cache)
+    jar = cluster_parts.job_server("flink", cache)
     assert jar.read_text() == "jar\n"
-    assert parts.job_server("flink", cache) == jar
+    assert cluster_parts.job_server("flink", cache) == jar
     assert len(maven.calls) == 1
     pom = tmp_path / "pom.xml"
     pom.write_text("<other/>")
-    monkeypatch.setattr(parts, "_POM", pom)
-    assert parts.job_server("flink", cache).parent != jar.parent
+    monkeypatch.setattr(cluster_parts, "_POM", pom)
+    assert cluster_parts.job_server("flink", cache).parent != jar.parent
     assert len(maven.calls) == 2
 
 
-def test_a_part_that_failed_is_not_there_and_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_build_is_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Tool(tmp_path / "bin", "mvn", f"{MAVEN}; echo no such artifact; exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     cache = tmp_path / "cache"
-    with pytest.raises(RunError, match=r"mvn ended with 1: see .*\.log") as raised:
-        parts.job_server("flink", cache)
+    with pytest.raises(RunError, match=r"mvn failed with exit status 1: see .*\.log") as raised:
+        cluster_parts.job_server("flink", cache)
     assert Path(str(raised.value).split("see ")[1]).read_text() == "no such artifact\n"
     assert [entry for entry in cache.iterdir() if entry.is_dir()] == []
     Tool(tmp_path / "bin", "mvn", MAVEN)
-    assert parts.job_server("flink", cache).exists()
+    assert cluster_parts.job_server("flink", cache).exists()
 
 
-def test_without_maven_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_maven_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="install Maven"):
-        parts.job_server("flink", tmp_path / "cache")
+        cluster_parts.job_server("flink", tmp_path / "cache")
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (50, 30), (5000, 30)])
-def test_a_process_that_keeps_dying_is_started_ever_less_often(failures: int, seconds: float) -> None:
+def test_restart_delay_doubles_up_to_30_seconds(failures: int, seconds: float) -> None:
     assert pause(failures) == seconds
 
 
-def test_a_killed_process_comes_back_and_what_it_had_started_is_gone(folder: Folder) -> None:
-    cluster.start(folder, plan(Process("parent", [sys.executable, "-c", PARENT], {})), 2, 60)
+def test_killed_process_is_restarted_without_its_children(folder: Folder) -> None:
+    cluster_control.start(folder, plan(Process("parent", [sys.executable, "-c", PARENT], {})), 2, 60)
     first = process(folder, "parent")
     wait(lambda: len(sleepers(folder)) == 2)
     group = [pid for pid in sleepers(folder) if os.getsid(pid) == first["pid"]]
@@ -253,41 +252,41 @@ def test_a_killed_process_comes_back_and_what_it_had_started_is_gone(folder: Fol
     wait(lambda: process(folder, "parent")["restarts"] == 1 and process(folder, "parent")["pid"])
     assert process(folder, "parent")["pid"] != first["pid"]
     assert len(group) == 1
-    assert group[0] not in marks.marked(folder.path)
+    assert group[0] not in marked_processes.marked(folder.path)
     assert process(folder, "state")["restarts"] == 0
 
 
 def sleepers(folder: Folder) -> list[int]:
-    """Grandchildren: marked, and not started by the supervisor."""
-    told = cluster.status(folder)
-    ours = {told["supervisor"], *(each["pid"] for each in told["processes"])}
-    return [pid for pid in marks.marked(folder.path) if pid not in ours]
+    """Return marked processes that the supervisor did not start itself."""
+    status = cluster_control.status(folder)
+    own = {status["supervisor"], *(each["pid"] for each in status["processes"])}
+    return [pid for pid in marked_processes.marked(folder.path) if pid not in own]
 
 
-def test_a_second_start_leaves_a_running_cluster_alone(folder: Folder) -> None:
-    assert not cluster.running(folder)
-    cluster.start(folder, plan(), 2, 60)
-    before = cluster.status(folder)
-    assert cluster.running(folder)
+def test_second_start_does_not_change_a_running_cluster(folder: Folder) -> None:
+    assert not cluster_control.running(folder)
+    cluster_control.start(folder, plan(), 2, 60)
+    before = cluster_control.status(folder)
+    assert cluster_control.running(folder)
     command = [sys.executable, "-m", "deploy.local"]
     again = subprocess.run([*command, "start", "flink", "--folder", folder.path], capture_output=True, text=True)
-    assert (again.returncode, again.stdout) == (0, f"flink runs already: {folder.profile}\n"), again.stderr
-    told = subprocess.run([*command, "status", "flink", "--folder", folder.path], capture_output=True, text=True)
-    assert json.loads(told.stdout) == {"running": True, **before}
+    assert (again.returncode, again.stdout) == (0, f"flink is already running: {folder.profile}\n"), again.stderr
+    printed = subprocess.run([*command, "status", "flink", "--folder", folder.path], capture_output=True, text=True)
+    assert json.loads(printed.stdout) == {"running": True, **before}
 
 
 @pytest.mark.parametrize("supervised", [True, False])
-def test_stop_leaves_nothing_but_the_logs(folder: Folder, supervised: bool) -> None:
-    cluster.start(folder, plan(Process("parent", [sys.executable, "-c", PARENT], {})), 2, 60)
+def test_stop_keeps_only_the_logs(folder: Folder, supervised: bool) -> None:
+    cluster_control.start(folder, plan(Process("parent", [sys.executable, "-c", PARENT], {})), 2, 60)
     wait(lambda: len(sleepers(folder)) == 2)
     assert yaml.safe_load(folder.profile.read_text()) == {"runner": "flink"}
     assert (folder.configuration / "some.conf").read_text() == "text"
     (folder.scratch / "spilled").write_text("data")
     if not supervised:
-        os.kill(cluster.status(folder)["supervisor"], signal.SIGKILL)
-        wait(lambda: not cluster.running(folder))
-    assert cluster.stop(folder)
-    assert marks.marked(folder.path) == []
+        os.kill(cluster_control.status(folder)["supervisor"], signal.SIGKILL)
+        wait(lambda: not cluster_control.running(folder))
+    assert cluster_control.stop(folder)
+    assert marked_processes.marked(folder.path) == []
     assert [entry.name for entry in folder.path.iterdir()] == ["logs"]
     assert {entry.name for entry in folder.logs.iterdir()} == {
         "parent.log",
@@ -295,34 +294,34 @@ def test_stop_leaves_nothing_but_the_logs(folder: Folder, supervised: bool) -> N
         "supervisor.log",
         f"{POOL}.log",
     }
-    assert not cluster.stop(folder)
+    assert not cluster_control.stop(folder)
 
 
-def test_a_start_after_a_killed_supervisor_ends_what_it_left(folder: Folder) -> None:
-    cluster.start(folder, plan(), 2, 60)
-    before = marks.marked(folder.path)
-    os.kill(cluster.status(folder)["supervisor"], signal.SIGKILL)
-    wait(lambda: not cluster.running(folder))
-    cluster.start(folder, plan(), 2, 60)
-    assert not set(before) & set(marks.marked(folder.path))
+def test_start_ends_processes_of_a_killed_supervisor(folder: Folder) -> None:
+    cluster_control.start(folder, plan(), 2, 60)
+    before = marked_processes.marked(folder.path)
+    os.kill(cluster_control.status(folder)["supervisor"], signal.SIGKILL)
+    wait(lambda: not cluster_control.running(folder))
+    cluster_control.start(folder, plan(), 2, 60)
+    assert not set(before) & set(marked_processes.marked(folder.path))
 
 
-def test_a_process_that_does_not_stay_up_fails_the_start_and_names_its_log(folder: Folder) -> None:
+def test_start_fails_if_a_process_keeps_exiting(folder: Folder) -> None:
     dying = Process("dying", [sys.executable, "-c", "raise SystemExit('no such option')"], {})
-    with pytest.raises(RunError, match=r"the dying does not stay up: see .*dying\.log") as raised:
-        cluster.start(folder, plan(dying), 3, 60)
+    with pytest.raises(RunError, match=r"the dying keeps exiting: see .*dying\.log") as raised:
+        cluster_control.start(folder, plan(dying), 3, 60)
     assert "no such option" in Path(str(raised.value).split("see ")[1]).read_text()
-    assert marks.marked(folder.path) == []
+    assert marked_processes.marked(folder.path) == []
     assert not folder.profile.exists()
 
 
-def test_a_command_that_cannot_be_started_fails_the_start_and_names_its_log(folder: Folder) -> None:
-    with pytest.raises(RunError, match="the missing does not stay up"):
-        cluster.start(folder, plan(Process("missing", ["/no/such/program"], {})), 2, 60)
+def test_start_fails_if_a_command_cannot_be_started(folder: Folder) -> None:
+    with pytest.raises(RunError, match="the missing keeps exiting"):
+        cluster_control.start(folder, plan(Process("missing", ["/no/such/program"], {})), 2, 60)
     assert "No such file" in folder.log("missing").read_text()
 
 
-def test_too_few_slots_are_not_a_cluster(folder: Folder) -> None:
+def test_start_fails_with_too_few_slots(folder: Folder) -> None:
     with pytest.raises(RunError, match="does not answer after 2 s"):
-        cluster.start(folder, plan(), 3, 2)
-    assert marks.marked(folder.path) == []
+        cluster_control.start(folder, plan(), 3, 2)
+    assert marked_processes.marked(folder.path) == []

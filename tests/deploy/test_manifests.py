@@ -1,4 +1,4 @@
-"""What `deploy/kubernetes` renders is what Kubernetes and the Flink operator take, and its figures agree."""
+"""The manifests rendered from `deploy/kubernetes` are valid, and their figures are consistent."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ import yaml
 
 from gristmill.errors import InputError
 from gristmill.pipelines.recipe import load_recipe
-from gristmill.runners import checks
-from gristmill.runners.profile import Flink, Spark, load_profile
+from gristmill.runners import cluster_slots
+from gristmill.runners.cluster_slots import Slots
+from gristmill.runners.java_runtime import ADD_OPENS
+from gristmill.runners.profile_table import load_profile
+from gristmill.runners.profiles.job_server_profile import JobServerProfile
+from gristmill.runners.profiles.spark_profile import SparkProfile
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy" / "kubernetes"
@@ -45,13 +49,17 @@ def rendered(engine: str) -> list[dict[str, Any]]:
 
 
 def only(engine: str, kind: str, name: str = "gristmill") -> dict[str, Any]:
-    found = [one for one in rendered(engine) if one["kind"] == kind and one["metadata"]["name"].startswith(name)]
+    found = [
+        manifest
+        for manifest in rendered(engine)
+        if manifest["kind"] == kind and manifest["metadata"]["name"].startswith(name)
+    ]
     assert len(found) == 1
     return found[0]
 
 
 def pods(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every pod template in a manifest."""
+    """Yields every pod template in a manifest."""
     for key, value in manifest.items():
         if key in {"template", "podTemplate"}:
             yield value
@@ -60,13 +68,14 @@ def pods(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def check(manifest: dict[str, Any], version: str) -> None:
-    """Raises ValidationError for a field that nobody knows, or one of a wrong type."""
+    """Raises ValidationError for an unknown field or a wrong type."""
     if manifest["kind"] == "FlinkDeployment":
         jsonschema.validate(manifest, CRD)
         for pod in pods(manifest):
-            # The operator puts an image in; the rest is a pod's.
-            whole = copy.deepcopy(pod)
-            kubernetes_validate.validate({"apiVersion": "v1", "kind": "Pod", **whole}, version, strict=True)
+            # The operator sets the image; everything else is a pod's.
+            kubernetes_validate.validate(
+                {"apiVersion": "v1", "kind": "Pod", **copy.deepcopy(pod)}, version, strict=True
+            )
     else:
         kubernetes_validate.validate(manifest, version, strict=True)
 
@@ -78,7 +87,7 @@ def container(manifest: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def mebibytes(amount: str) -> int:
-    """Of Flink's and Java's ``m``, and Kubernetes' ``Mi``."""
+    """Parse sizes in the ``m`` of Flink and Java and the ``Mi`` of Kubernetes."""
     return int(amount.removesuffix("i").removesuffix("M").removesuffix("m"))
 
 
@@ -87,13 +96,14 @@ def environment(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def workers(engine: str) -> dict[str, Any]:
-    """The manifest of the pods that work."""
+    """Return the manifest of the worker pods."""
     if engine == "flink":
         return only("flink", "FlinkDeployment")
     return only("spark", "Deployment", "gristmill-spark-worker")
 
 
-def written(engine: str, folder: Path) -> Path:
+def write_config_map(engine: str, folder: Path) -> Path:
+    """Write the files of the engine's ConfigMap to ``folder``."""
     for name, text in only(engine, "ConfigMap")["data"].items():
         (folder / name).write_text(text)
     return folder
@@ -101,7 +111,7 @@ def written(engine: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize("version", KUBERNETES)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_manifests_are_ones_that_kubernetes_takes(engine: str, version: str) -> None:
+def test_manifests_are_valid_for_kubernetes(engine: str, version: str) -> None:
     manifests = rendered(engine)
     assert {"ServiceAccount", "ConfigMap", "Job"} < {manifest["kind"] for manifest in manifests}
     for manifest in manifests:
@@ -121,55 +131,57 @@ def test_manifests_are_ones_that_kubernetes_takes(engine: str, version: str) -> 
         ("spark", "Deployment", ("spec", "template", "spec", "containers", 0, "resources"), "request"),
     ],
 )
-def test_a_misspelt_field_is_refused(engine: str, kind: str, path: tuple[str | int, ...], key: str) -> None:
+def test_misspelt_field_is_rejected(engine: str, kind: str, path: tuple[str | int, ...], key: str) -> None:
     manifest = next(one for one in rendered(engine) if one["kind"] == kind)
-    place: Any = manifest
+    parent: Any = manifest
     for step in path:
-        place = place[step]
-    place[key] = {}
+        parent = parent[step]
+    parent[key] = {}
     with pytest.raises(jsonschema.ValidationError):
         check(manifest, KUBERNETES[0])
 
 
-def test_flink_refuses_what_is_no_text() -> None:
+def test_flink_configuration_values_must_be_strings() -> None:
     manifest = only("flink", "FlinkDeployment")
     manifest["spec"]["flinkConfiguration"]["taskmanager.numberOfTaskSlots"] = 4
     with pytest.raises(jsonschema.ValidationError):
         check(manifest, KUBERNETES[0])
 
 
-def test_values_are_those_of_the_schema() -> None:
+def test_values_match_the_schema() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     jsonschema.validate(VALUES, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**VALUES, "workers": {**VALUES["workers"], "slot": 4}}, schema)
 
 
-def test_rendered_manifests_are_those_of_the_chart(tmp_path: Path) -> None:
+def test_rendered_manifests_are_up_to_date(tmp_path: Path) -> None:
     render = module(CHART / "render.py")
     for engine in ENGINES:
         assert (CHART / engine / "rendered.yaml").read_text().startswith(render.first_line()), (
             "the chart has changed: run deploy/kubernetes/render.py"
         )
     if shutil.which("helm") is None:
-        pytest.skip("no helm: that the chart renders to this was not tried, only that it has not changed since")
+        pytest.skip("helm is not installed: only checked that the chart has not changed since it was rendered")
     render.main(tmp_path)
     for engine in ENGINES:
         assert (tmp_path / engine / "rendered.yaml").read_text() == (CHART / engine / "rendered.yaml").read_text()
 
 
-@pytest.mark.skipif(shutil.which("helm") is None, reason="no helm: other values than the chart's own were not tried")
+@pytest.mark.skipif(
+    shutil.which("helm") is None, reason="helm is not installed: other values than the defaults were not tested"
+)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_other_values_give_manifests_that_kubernetes_takes(engine: str, tmp_path: Path) -> None:
+def test_manifests_with_other_values_are_valid_for_kubernetes(engine: str, tmp_path: Path) -> None:
     values = {
         "engine": engine,
         "volume": {"claim": "corpus"},
         "work": "/volume/work",
-        "credentials": {"secret": "s3", "annotations": {"example/role": "mill"}},
+        "credentials": {"secret": "s3", "annotations": {"example/role": "corpus"}},
         "images": {"pullSecrets": ["pull"]},
         "workers": {
             "pods": 300,
-            "nodeSelector": {"pool": "mill"},
+            "nodeSelector": {"pool": "corpus"},
             "tolerations": [{"key": "spot", "operator": "Exists", "effect": "NoSchedule"}],
         },
         "recipe": "name: mine\n",
@@ -196,21 +208,19 @@ def test_other_values_give_manifests_that_kubernetes_takes(engine: str, tmp_path
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_profile_and_recipe_are_ones_that_gristmill_takes(
-    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_profile_and_recipe_load(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSETS", "/opt/gristmill/assets")
-    folder = written(engine, tmp_path)
+    folder = write_config_map(engine, tmp_path)
     profile = load_profile(str(folder / "runner.yaml"))
     assert profile.runner == engine
-    assert isinstance(profile, Flink | Spark)
+    assert isinstance(profile, JobServerProfile)
     assert profile.worker_pool == f"localhost:{POOL_PORT}"
     assert f"/{engine}-job-server.jar" in str(profile.jar)
     assert load_recipe(str(folder / "recipe.yaml")).sources
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_pool_listens_where_the_profile_says_and_has_a_core_and_memory_for_every_slot(engine: str) -> None:
+def test_pool_has_the_profiles_port_and_a_core_and_memory_per_slot(engine: str) -> None:
     pool = container(workers(engine), "worker-pool")
     slots = VALUES["workers"]["slots"]
     assert pool["command"][-2:] == ["--port", str(POOL_PORT)]
@@ -221,7 +231,7 @@ def test_pool_listens_where_the_profile_says_and_has_a_core_and_memory_for_every
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_launcher_asks_for_every_slot_and_waits_for_it(engine: str) -> None:
+def test_launcher_uses_all_slots_and_waits_for_them(engine: str) -> None:
     job = only(engine, "Job")
     slots = VALUES["workers"]["pods"] * VALUES["workers"]["slots"]
     assert f"--workers={slots}" in container(job, "launcher")["command"]
@@ -232,8 +242,8 @@ def test_a_launcher_asks_for_every_slot_and_waits_for_it(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_no_container_has_rights_that_it_does_not_need(engine: str) -> None:
-    """The demands of the Pod Security Standard `restricted`."""
+def test_containers_have_restricted_rights(engine: str) -> None:
+    """The requirements of the Pod Security Standard `restricted`."""
     found = [pod["spec"] for manifest in rendered(engine) for pod in pods(manifest)]
     assert found
     for spec in found:
@@ -245,13 +255,13 @@ def test_no_container_has_rights_that_it_does_not_need(engine: str) -> None:
             assert one["securityContext"]["capabilities"]["drop"] == ["ALL"]
 
 
-def test_flinks_parts_of_memory_are_its_containers() -> None:
+def test_flink_memory_adds_up_to_the_container_limit() -> None:
     spec = only("flink", "FlinkDeployment")["spec"]
     given = spec["flinkConfiguration"]
     for manager, key in (("jobmanager", "jobManager"), ("taskmanager", "taskManager")):
         parts = {name: size for name, size in given.items() if name.startswith(f"{manager}.memory.")}
         floors = [name for name in parts if name.endswith(".min")]
-        for floor in floors:  # what may grow would make the sum a range
+        for floor in floors:  # otherwise the sum would be a range
             assert parts[floor] == parts[floor.removesuffix("min") + "max"]
         total = sum(mebibytes(size) for name, size in parts.items() if not name.endswith(".max"))
         assert total == mebibytes(spec[key]["resource"]["memory"])
@@ -259,14 +269,14 @@ def test_flinks_parts_of_memory_are_its_containers() -> None:
     assert spec["taskManager"]["replicas"] == VALUES["workers"]["pods"]
 
 
-def test_flink_opens_what_java_has_closed() -> None:
+def test_flink_has_the_add_opens_options() -> None:
     spec = only("flink", "FlinkDeployment")["spec"]
-    assert set(spec["flinkConfiguration"]["env.java.opts.all"].split()) == set(checks.ADD_OPENS)
+    assert set(spec["flinkConfiguration"]["env.java.opts.all"].split()) == set(ADD_OPENS)
 
 
-def test_an_executor_fits_into_its_worker_and_the_worker_into_its_container(tmp_path: Path) -> None:
-    profile = load_profile(str(written("spark", tmp_path) / "runner.yaml"))
-    assert isinstance(profile, Spark)
+def test_executor_fits_into_worker_and_worker_into_container(tmp_path: Path) -> None:
+    profile = load_profile(str(write_config_map("spark", tmp_path) / "runner.yaml"))
+    assert isinstance(profile, SparkProfile)
     worker = container(workers("spark"), "spark-worker")
     given = dict(zip(worker["command"][2:-1:2], worker["command"][3:-1:2], strict=True))
     heap = mebibytes(profile.properties["spark.executor.memory"])
@@ -278,13 +288,13 @@ def test_an_executor_fits_into_its_worker_and_the_worker_into_its_container(tmp_
         worker["resources"]["limits"]["memory"]
     )
     assert given["--cores"] == profile.properties["spark.executor.cores"] == str(VALUES["workers"]["slots"])
-    assert set(checks.ADD_OPENS) <= set(options)
-    assert set(checks.ADD_OPENS) == set(environment(worker)["SPARK_DAEMON_JAVA_OPTS"].split())
+    assert set(ADD_OPENS) <= set(options)
+    assert set(ADD_OPENS) == set(environment(worker)["SPARK_DAEMON_JAVA_OPTS"].split())
 
 
-def test_executors_find_the_driver_and_the_master_under_their_services(tmp_path: Path) -> None:
-    profile = load_profile(str(written("spark", tmp_path) / "runner.yaml"))
-    assert isinstance(profile, Spark)
+def test_services_point_to_driver_and_master(tmp_path: Path) -> None:
+    profile = load_profile(str(write_config_map("spark", tmp_path) / "runner.yaml"))
+    assert isinstance(profile, SparkProfile)
     driver = only("spark", "Service", profile.properties["spark.driver.host"])
     assert driver["spec"]["clusterIP"] == "None"
     ports = {port["name"]: str(port["port"]) for port in driver["spec"]["ports"]}
@@ -299,7 +309,7 @@ def test_executors_find_the_driver_and_the_master_under_their_services(tmp_path:
     assert master["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
 
 
-def test_clusters_are_of_the_job_servers_versions() -> None:
+def test_clusters_have_the_versions_of_the_job_servers() -> None:
     pom = (ROOT / "deploy" / "job-server" / "pom.xml").read_text()
     assert f"<spark.version>{VALUES['spark']['image'].split(':')[1].split('-')[0]}</spark.version>" in pom
     assert f"<flink.version>{VALUES['flink']['version']}</flink.version>" in pom
@@ -307,7 +317,7 @@ def test_clusters_are_of_the_job_servers_versions() -> None:
 
 
 class Clock:
-    """Time that passes when it is slept away."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -320,37 +330,37 @@ class Clock:
 
 
 @pytest.fixture
-def wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], checks.Slots]], int]:
-    """Runs `wait.py` for 16 workers of Flink, with an answer of the cluster's."""
+def wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Slots]], int]:
+    """Runs `wait.py` for 16 Flink workers against a fake cluster."""
     loaded = module(CHART / "files" / "wait.py")
-    profile = written("flink", tmp_path) / "runner.yaml"
+    profile = write_config_map("flink", tmp_path) / "runner.yaml"
     monkeypatch.setattr("sys.argv", ["wait.py", str(profile), "16"])
     monkeypatch.setattr(loaded, "time", Clock())
 
-    def run(answer: Callable[[], checks.Slots]) -> int:
-        monkeypatch.setattr(checks, "flink_slots", lambda master, version: answer())
+    def run(answer: Callable[[], Slots]) -> int:
+        monkeypatch.setattr(cluster_slots, "flink_slots", lambda master, version: answer())
         return int(loaded.main())
 
     return run
 
 
-def test_a_launcher_waits_until_the_cluster_is_there(
-    wait: Callable[[Callable[[], checks.Slots]], int], capsys: pytest.CaptureFixture[str]
+def test_launcher_waits_until_the_cluster_is_ready(
+    wait: Callable[[Callable[[], Slots]], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers = iter([None, None, checks.Slots(12, 12, 3), checks.Slots(16, 16, 4)])
+    answers = iter([None, None, Slots(12, 12, 3), Slots(16, 16, 4)])
 
-    def answer() -> checks.Slots:
+    def answer() -> Slots:
         slots = next(answers)
         if slots is None:
             raise InputError("no Flink JobManager answers")
         return slots
 
     assert wait(answer) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert len(said) == 2, "the same is said once"
-    assert "no Flink JobManager" in said[0]
-    assert "12 slots" in said[1]
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2, "a repeated message is printed once"
+    assert "no Flink JobManager" in lines[0]
+    assert "12 slots" in lines[1]
 
 
-def test_a_launcher_does_not_wait_for_ever(wait: Callable[[Callable[[], checks.Slots]], int]) -> None:
-    assert wait(lambda: checks.Slots(0, 0, 0)) == 1
+def test_launcher_stops_waiting_after_a_timeout(wait: Callable[[Callable[[], Slots]], int]) -> None:
+    assert wait(lambda: Slots(0, 0, 0)) == 1

@@ -1,43 +1,40 @@
-"""``python wait.py PROFILE WORKERS``: wait until the profile's cluster is up and has free places for so many workers.
+"""``python wait.py PROFILE WORKERS``: waits until the profile's cluster is up and has WORKERS free slots.
 
-A cluster that is being started is no fault of the recipe, so that this waits where `gristmill run` would refuse.
+`gristmill run` would fail at once, but a cluster that is still starting is not an error.
 """
 
 import sys
 import time
 
 from gristmill.errors import InputError
-from gristmill.runners import checks
-from gristmill.runners.profile import Flink, Spark, load_profile
+from gristmill.runners.cluster_slots import check_slots
+from gristmill.runners.profile_table import load_profile
+from gristmill.runners.profiles.job_server_profile import JobServerProfile
 
-SECONDS = 5.0
-PATIENCE = 1800.0
+POLL_SECONDS = 5.0
+TIMEOUT_SECONDS = 1800.0
 
 
-def look(profile: Flink | Spark, workers: int) -> None:
-    """Raises InputError, with what is missing, where the cluster is not ready."""
-    if isinstance(profile, Flink):
-        slots = checks.flink_slots(profile.master, profile.version)
-    else:
-        slots = checks.spark_slots(profile.ui)
-    checks.check_slots(slots, workers, f"the cluster at {profile.master}")
+def check_cluster(profile: JobServerProfile, workers: int) -> None:
+    """Raises InputError, with what is missing, if the cluster is not ready."""
+    check_slots(profile.read_slots(), workers, f"the cluster at {profile.master}")
 
 
 def main() -> int:
     profile, workers = load_profile(sys.argv[1]), int(sys.argv[2])
-    until, said = time.monotonic() + PATIENCE, ""
+    deadline, printed = time.monotonic() + TIMEOUT_SECONDS, ""
     while True:
         try:
-            look(profile, workers)
+            check_cluster(profile, workers)
         except InputError as error:
-            if str(error) != said:
-                said = str(error)
-                print(said, flush=True)
+            if str(error) != printed:
+                printed = str(error)
+                print(printed, flush=True)
         else:
             return 0
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             return 1
-        time.sleep(SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 if __name__ == "__main__":

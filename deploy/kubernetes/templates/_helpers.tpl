@@ -1,4 +1,4 @@
-{{- /* What Flink, Spark and Beam reflect on, closed since Java 16. */ -}}
+{{- /* JVM options that open the packages on which Flink, Spark and Beam use reflection; Java 16 closed them. */ -}}
 {{- define "gristmill.opens" -}}
 {{- $opens := list -}}
 {{- range list "java.lang" "java.util" "java.lang.invoke" "java.net" "java.io" "java.util.concurrent" "java.nio" "java.time" "java.lang.reflect" "sun.nio.ch" -}}
@@ -16,7 +16,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ mul .Values.workers.pods .Values.workers.slots }}
 {{- end -}}
 
-{{- /* Names a run by what makes it: the same values never start a job twice, other values never meet a job that is there. */ -}}
+{{- /* Names a run after its values: the same values never start a job twice, and other values never change an existing job. */ -}}
 {{- define "gristmill.run" -}}
 {{- $recipe := .Values.recipe | default (.Files.Get "files/recipe.yaml") -}}
 gristmill-run-{{ list $recipe .Values.work .Values.engine .Values.run .Values.launcher .Values.workers .Values.images | toJson | sha256sum | trunc 8 }}
@@ -70,7 +70,7 @@ envFrom:
 {{- end }}
 {{- end -}}
 
-{{- /* Starts the Python of the JVM beside it, which reaches it at localhost. */ -}}
+{{- /* Starts the Python workers of the JVM in the same pod, which connects to localhost. */ -}}
 {{- define "gristmill.pool" -}}
 name: worker-pool
 image: {{ .Values.images.worker }}
@@ -78,7 +78,7 @@ command: [python, -m, gristmill.runners.worker_pool, --port, "50000"]
 env:
 - {name: HOME, value: /tmp}
 {{- include "gristmill.credentials" . }}
-# It listens to nobody but its own pod, so the probes must look from inside.
+# The pool listens on the pod's loopback interface only, so the probes must run inside the container.
 readinessProbe:
   exec: {command: [python, -c, "import socket; socket.create_connection(('127.0.0.1', 50000), 5)"]}
   timeoutSeconds: 10
@@ -88,7 +88,7 @@ livenessProbe:
   timeoutSeconds: 10
   failureThreshold: 6
 resources:
-  # Beside the slots' processes: the pool itself.
+  # 256 MiB for the pool itself, in addition to the processes of the slots.
   requests: {cpu: {{ .Values.workers.slots | quote }}, memory: {{ add 256 (mul .Values.workers.slots .Values.workers.python) }}Mi}
   limits: {memory: {{ add 256 (mul .Values.workers.slots .Values.workers.python) }}Mi}
 securityContext: {{- include "gristmill.containerSecurity" 10001 | nindent 2 }}
@@ -97,13 +97,13 @@ volumeMounts:
 {{- include "gristmill.volumeMount" . }}
 {{- end -}}
 
-{{- /* What the JVM of a worker pod writes to disk. */ -}}
+{{- /* Disk for the JVM of a worker pod. */ -}}
 {{- define "gristmill.spill" -}}
 - name: spill
   emptyDir: {sizeLimit: {{ .Values.workers.spill }}Gi}
 {{- end -}}
 
-{{- /* What units have under way. */ -}}
+{{- /* Disk for units in progress. */ -}}
 {{- define "gristmill.scratch" -}}
 - name: scratch
   emptyDir: {sizeLimit: {{ .Values.workers.scratch }}Gi}

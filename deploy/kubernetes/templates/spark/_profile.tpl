@@ -7,7 +7,7 @@ jar: /opt/gristmill/job-servers/spark-job-server.jar
 java_options: [-Xmx{{ .Values.launcher.javaHeap }}m]
 worker_pool: localhost:50000
 properties:
-  # The driver is the launcher's job server: executors come back to it by the name of the launcher's service.
+  # The driver is the launcher's job server; executors connect to it through the launcher's service.
   spark.driver.host: gristmill-driver
   spark.driver.bindAddress: 0.0.0.0
   spark.driver.port: "7078"

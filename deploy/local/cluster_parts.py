@@ -1,4 +1,4 @@
-"""The parts of a cluster, each made once and kept in a cache folder under a name that tells its version."""
+"""The parts of a cluster: each is fetched or built once and cached under a name that contains its version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gristmill.errors import InputError, RunError
-from gristmill.runners.checks import check_java
+from gristmill.runners.java_runtime import check_java
 
 FLINK = "1.19.3"
 SPARK = "3.5.6"
@@ -22,17 +22,17 @@ _POM = Path(__file__).parent.parent / "job-server" / "pom.xml"
 
 
 def java() -> str:
-    """Java as it is started here: ``$JAVA_HOME``'s or the one on the PATH. InputError where it runs no engine."""
+    """Return the Java of ``$JAVA_HOME`` or the PATH. Raises InputError if Flink and Spark do not run on it."""
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=f"{home}/bin" if home else None)
     if found is None:
-        raise InputError("no Java found: install a Java 17 runtime, or set JAVA_HOME to one")
+        raise InputError("Java is not installed: install a Java 17 runtime, or set JAVA_HOME to one")
     check_java(found)
     return found
 
 
 def job_server(engine: str, cache: Path) -> Path:
-    """Beam's job server for an engine, assembled by Maven."""
+    """Return the jar of Beam's job server for an engine, assembled by Maven."""
     name = f"{engine}-job-server.jar"
 
     def build(folder: Path, log: Path) -> None:
@@ -40,21 +40,21 @@ def job_server(engine: str, cache: Path) -> Path:
         command = [maven, "--batch-mode", "--quiet", "--file", str(_POM), "--activate-profiles", engine]
         _run([*command, f"-Dtarget.directory={folder}", "package"], log)
 
-    return _made(cache, f"{engine}-job-server-{_digest(_POM)}", build) / name
+    return _cached(cache, f"{engine}-job-server-{_digest(_POM)}", build) / name
 
 
 def flink(cache: Path) -> Path:
-    """The folder of Flink's libraries."""
+    """Return the folder of Flink's libraries."""
     return _package("apache-flink-libraries", FLINK, cache) / "pyflink"
 
 
 def spark(cache: Path) -> Path:
-    """Spark's home."""
+    """Return the home folder of Spark."""
     return _package("pyspark", SPARK, cache) / "pyspark"
 
 
 def prism(cache: Path) -> Path:
-    """Beam's Prism runner, of the version of Beam that is installed."""
+    """Return the binary of Prism, in the version of the installed Beam."""
     beam = version("apache-beam")
 
     def build(folder: Path, log: Path) -> None:
@@ -62,7 +62,7 @@ def prism(cache: Path) -> Path:
         module = f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{beam}"
         _run([go, "install", module], log, {"GOBIN": str(folder)})
 
-    return _made(cache, f"prism-{beam}", build) / "prism"
+    return _cached(cache, f"prism-{beam}", build) / "prism"
 
 
 def _package(name: str, wanted: str, cache: Path) -> Path:
@@ -70,34 +70,34 @@ def _package(name: str, wanted: str, cache: Path) -> Path:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--progress-bar", "off", "--no-deps", "--no-compile"]
         _run([*pip, "--target", str(folder), f"{name}=={wanted}"], log)
 
-    return _made(cache, f"{name}-{wanted}", install)
+    return _cached(cache, f"{name}-{wanted}", install)
 
 
-def _made(cache: Path, name: str, build: Callable[[Path, Path], None]) -> Path:
-    """The folder ``name`` of the cache; made beside it and renamed, so that one that is there is whole."""
+def _cached(cache: Path, name: str, build: Callable[[Path, Path], None]) -> Path:
+    """Return the folder ``name`` of the cache; it is built in a temporary folder and renamed, so it is complete."""
     entry = cache / name
     if entry.is_dir():
         return entry
     cache.mkdir(parents=True, exist_ok=True)
-    print(f"making {name} in {cache}", file=sys.stderr)
-    beside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache))
+    print(f"building {name} in {cache}", file=sys.stderr)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache))
     try:
-        build(beside, cache / f"{name}.log")
-        beside.chmod(0o755)
+        build(temporary, cache / f"{name}.log")
+        temporary.chmod(0o755)
         try:
-            beside.rename(entry)
+            temporary.rename(entry)
         except OSError:
-            if not entry.is_dir():  # else somebody made it meanwhile
+            if not entry.is_dir():  # otherwise another process built it meanwhile
                 raise
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return entry
 
 
 def _run(command: list[str], log: Path, environment: dict[str, str] | None = None) -> None:
-    """Run a command whose words go to ``log``. Raises RunError, naming it."""
+    """Run a command with its output in ``log``. Raises RunError if it fails."""
     with log.open("wb") as file:
-        done = subprocess.run(
+        result = subprocess.run(
             command,
             stdout=file,
             stderr=file,
@@ -105,15 +105,15 @@ def _run(command: list[str], log: Path, environment: dict[str, str] | None = Non
             env={**os.environ, **(environment or {})},
             check=False,
         )
-    if done.returncode:
-        raise RunError(f"{Path(command[0]).name} ended with {done.returncode}: see {log}")
+    if result.returncode:
+        raise RunError(f"{Path(command[0]).name} failed with exit status {result.returncode}: see {log}")
     log.unlink()
 
 
 def _tool(name: str, what: str) -> str:
     found = shutil.which(name)
     if found is None:
-        raise InputError(f"no {name} found: install {what}")
+        raise InputError(f"{name} is not installed: install {what}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Flink on this machine: one JobManager and one TaskManager, with every part of their memory bounded."""
+"""Flink on this machine: one JobManager and one TaskManager, with a limit for every part of their memory."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import Any
 
 import yaml
 
-from deploy.local.plan import HOST, Folder, Plan, Process, free_ports, gc_log, worker_pool
-from gristmill.runners.checks import ADD_OPENS
+from deploy.local.cluster_plan import HOST, Folder, Plan, Process, free_ports, gc_log, worker_pool
+from gristmill.runners.java_runtime import ADD_OPENS
 
 PORTS = ("rest", "jobmanager", "blob", "taskmanager", "data", "pool")
 
-# MiB of a TaskManager with two slots, 2.5 GiB in all. Python's memory is not in it: workers belong to the pool.
-# Flink's own scripts would compute the parts from a total; they are not in the package.
+# MiB of a TaskManager with two slots, 2.5 GiB in total, without Python's memory: workers belong to the pool. Flink's
+# scripts would compute the parts from a total, but are not in the package.
 TASKMANAGER = {
     "framework.heap.size": 128,  # Flink's own objects
-    "task.heap.size": 1024,  # bundles on their way to Python, and what comes back
+    "task.heap.size": 1024,  # bundles sent to Python and their results
     "framework.off-heap.size": 128,  # Flink's own direct memory
     "task.off-heap.size": 256,  # gRPC's buffers between Flink and Python (Netty's direct memory)
-    "managed.size": 512,  # sorting of groups; spills to disk beyond
-    "network.min": 128,  # shuffle buffers; min = max, so that it never grows
+    "managed.size": 512,  # sorting of groups; spills to disk when full
+    "network.min": 128,  # shuffle buffers; min = max, so that the size is fixed
     "network.max": 128,
-    "jvm-metaspace.size": 320,  # Beam's classes, once per job until they are collected
-    "jvm-overhead.min": 128,  # threads' stacks, code cache
+    "jvm-metaspace.size": 320,  # Beam's classes, loaded once per job until they are unloaded
+    "jvm-overhead.min": 128,  # thread stacks, code cache
     "jvm-overhead.max": 128,
 }
 
-# MiB of the JobManager: graphs of jobs, no data.
+# MiB of the JobManager, which holds job graphs but no data.
 JOBMANAGER_HEAP = 512
 JOBMANAGER_METASPACE = 256
 
@@ -44,8 +44,8 @@ appender.console.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %-5p %c{1} - %m%n
 """
 
 
-def cluster(folder: Folder, home: Path, jar: Path, java: str, slots: int) -> Plan:
-    """A session cluster from the libraries in ``home``, with ``slots`` slots, and the pool for its Python workers."""
+def plan_cluster(folder: Folder, home: Path, jar: Path, java: str, slots: int) -> Plan:
+    """Return a session cluster from the libraries in ``home`` with ``slots`` slots, and its Python worker pool."""
     ports = free_ports(PORTS)
     return Plan(
         processes=[*processes(folder, home, java), worker_pool(ports["pool"])],
@@ -69,14 +69,14 @@ def cluster(folder: Folder, home: Path, jar: Path, java: str, slots: int) -> Pla
 
 
 def slots_of(overview: Any) -> int:
-    """Slots in the JobManager's ``/overview``."""
+    """Return the number of slots in the JobManager's ``/overview``."""
     return int(overview["slots-total"])
 
 
 def configuration(folder: Folder, ports: dict[str, int], slots: int) -> dict[str, Any]:
-    """Flink's ``config.yaml``, the same for both processes."""
+    """Return Flink's ``config.yaml``, which both processes use."""
     return {
-        # Everything listens on this machine alone, at ports that stay the same when a process is started again.
+        # Everything listens on the loopback interface, at ports that stay the same when a process restarts.
         "jobmanager.rpc.address": HOST,
         "jobmanager.rpc.port": ports["jobmanager"],
         "jobmanager.bind-host": HOST,
@@ -94,20 +94,20 @@ def configuration(folder: Folder, ports: dict[str, int], slots: int) -> dict[str
         "taskmanager.numberOfTaskSlots": slots,
         "taskmanager.cpu.cores": float(slots),
         **{f"taskmanager.memory.{part}": f"{size}m" for part, size in TASKMANAGER.items()},
-        # A lost TaskManager is noticed within seconds, and its tasks wait for the one that takes its place.
+        # A lost TaskManager is detected within seconds, and its tasks wait for its replacement.
         "heartbeat.interval": 3_000,  # ms
         "heartbeat.timeout": 15_000,
         "slot.request.timeout": 120_000,
         "restart-strategy.type": "fixed-delay",
         "restart-strategy.fixed-delay.attempts": 3,
         "restart-strategy.fixed-delay.delay": "2 s",
-        # Ended jobs stay readable in the web interface for a while, no longer.
+        # The web interface keeps only the last finished jobs.
         "jobstore.max-capacity": 50,
     }
 
 
 def processes(folder: Folder, home: Path, java: str) -> list[Process]:
-    """The commands of JobManager and TaskManager."""
+    """Return the commands of JobManager and TaskManager."""
     task = TASKMANAGER
     heap = task["framework.heap.size"] + task["task.heap.size"]
     direct = task["framework.off-heap.size"] + task["task.off-heap.size"] + task["network.max"]
@@ -138,7 +138,7 @@ def _java(folder: Folder, home: Path, java: str, role: str, heap: int, metaspace
         f"-Xmx{heap}m",
         f"-XX:MaxMetaspaceSize={metaspace}m",
         gc_log(folder, role),
-        "-XX:-UsePerfData",  # it would leave files in the system's /tmp
+        "-XX:-UsePerfData",  # it would leave files in /tmp
         "-XX:+ExitOnOutOfMemoryError",
         f"-Djava.io.tmpdir={folder.scratch}",
         f"-Dlog4j.configurationFile={folder.configuration / 'log4j.properties'}",

@@ -1,4 +1,4 @@
-"""Starting, stopping and asking after a cluster in a folder."""
+"""Starts and stops the cluster of a folder, and reads its status."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from urllib.request import ProxyHandler, build_opener
 
 import yaml
 
-from deploy.local import marks
-from deploy.local.plan import HOST, Folder, Plan
-from deploy.local.supervisor import locked
+from deploy.local import marked_processes
+from deploy.local.cluster_plan import HOST, Folder, Plan
+from deploy.local.supervisor import acquire_lock
 from gristmill.errors import RunError
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _SUPERVISOR = "supervisor"
 _RESTARTS = 3
 _GRACE_SECONDS = 15.0
-_DIRECT = build_opener(ProxyHandler({}))  # nothing here is behind a proxy
+_DIRECT = build_opener(ProxyHandler({}))  # local addresses are never behind a proxy
 
 
 def running(folder: Folder) -> bool:
-    """Whether a cluster of this folder was started, was ready, and is supervised."""
+    """Whether the cluster of this folder was started, became ready, and is supervised."""
     if not folder.profile.exists():
         return False
-    if lock := locked(folder):
+    if lock := acquire_lock(folder):
         lock.close()
     return lock is None
 
 
 def start(folder: Folder, plan: Plan, slots: int, seconds: float) -> None:
-    """Start a cluster and wait until it answers, ``seconds`` at most. Raises RunError, with nothing left running."""
-    stop(folder)  # what a killed supervisor left
+    """Start a cluster and wait up to ``seconds`` until it answers. If it does not, stop it and raise RunError."""
+    stop(folder)  # processes that a killed supervisor left
     for place in (folder.configuration, folder.logs, folder.scratch):
         place.mkdir(parents=True, exist_ok=True)
     for name, text in plan.files.items():
@@ -55,14 +55,14 @@ def start(folder: Folder, plan: Plan, slots: int, seconds: float) -> None:
 
 
 def stop(folder: Folder) -> bool:
-    """End all of a cluster and remove what is of no use without it; its logs stay. Whether anything ran."""
-    before = marks.marked(folder.path)
+    """Stop a cluster and delete its files except the logs. Returns whether anything was running."""
+    before = marked_processes.marked(folder.path)
     supervisor = status(folder).get("supervisor")
     if supervisor in before:
         os.kill(supervisor, signal.SIGTERM)
         _await_end(supervisor, folder)
-    if left := marks.end(folder.path, _GRACE_SECONDS):
-        raise RunError(f"processes {left} of {folder.path} do not end: end them with kill -9")
+    if remaining := marked_processes.end(folder.path, _GRACE_SECONDS):
+        raise RunError(f"processes {remaining} of {folder.path} do not exit: kill them with kill -9")
     for file in (folder.profile, folder.plan, folder.processes, folder.lock):
         file.unlink(missing_ok=True)
     for place in (folder.scratch, folder.configuration):
@@ -71,12 +71,12 @@ def stop(folder: Folder) -> bool:
 
 
 def status(folder: Folder) -> dict[str, Any]:
-    """The supervisor's number and, of each process, its role, number and how often it was started again."""
+    """Return the supervisor's pid and, for each process, its role, pid and number of restarts."""
     try:
-        told: dict[str, Any] = json.loads(folder.processes.read_text())
+        content: dict[str, Any] = json.loads(folder.processes.read_text())
     except FileNotFoundError:
         return {}
-    return told
+    return content
 
 
 def _supervise(folder: Folder) -> subprocess.Popen[bytes]:
@@ -84,7 +84,7 @@ def _supervise(folder: Folder) -> subprocess.Popen[bytes]:
     with folder.log(_SUPERVISOR).open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "deploy.local.supervisor", str(folder.path)],
-            env={**os.environ, marks.MARK: str(folder.path)},
+            env={**os.environ, marked_processes.MARK: str(folder.path)},
             cwd=_CHECKOUT,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -96,24 +96,24 @@ def _supervise(folder: Folder) -> subprocess.Popen[bytes]:
 def _await(folder: Folder, plan: Plan, slots: int, seconds: float, supervisor: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + seconds
     while True:
-        told = status(folder).get("processes", [])
-        if all(each["pid"] for each in told) and _slots(plan) >= slots and _open(plan.pool):
+        processes = status(folder).get("processes", [])
+        if all(each["pid"] for each in processes) and _slots(plan) >= slots and _open(plan.pool):
             break
-        if dying := [each["role"] for each in told if each["restarts"] >= _RESTARTS]:
-            raise RunError(f"the {dying[0]} does not stay up: see {folder.log(dying[0])}")
+        if failing := [each["role"] for each in processes if each["restarts"] >= _RESTARTS]:
+            raise RunError(f"the {failing[0]} keeps exiting: see {folder.log(failing[0])}")
         if supervisor.poll() is not None:
-            raise RunError(f"the cluster's supervisor ended: see {folder.log(_SUPERVISOR)}")
+            raise RunError(f"the cluster's supervisor exited: see {folder.log(_SUPERVISOR)}")
         if time.monotonic() > deadline:
             raise RunError(f"the cluster does not answer after {seconds:.0f} s: see {folder.logs}")
         time.sleep(0.3)
-    supervisor.returncode = 0  # it lives on, and is not ours to wait for
+    supervisor.returncode = 0  # it outlives this process, so that Popen must not wait for it
 
 
 def _slots(plan: Plan) -> int:
     try:
         with closing(_DIRECT.open(plan.health, timeout=5)) as answer:
             return plan.slots(json.load(answer))
-    except (OSError, ValueError, KeyError):  # not there yet, or not all of it
+    except (OSError, ValueError, KeyError):  # not listening yet, or not completely started
         return 0
 
 
@@ -124,5 +124,5 @@ def _open(port: int) -> bool:
 
 def _await_end(pid: int, folder: Folder) -> None:
     deadline = time.monotonic() + _GRACE_SECONDS
-    while pid in marks.marked(folder.path) and time.monotonic() < deadline:
+    while pid in marked_processes.marked(folder.path) and time.monotonic() < deadline:
         time.sleep(0.1)

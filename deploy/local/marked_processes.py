@@ -1,7 +1,7 @@
-"""Processes that belong to a cluster, found by a mark in their environment, which whatever they start inherits.
+"""Finds the processes of a cluster by a variable in their environment, which their child processes inherit.
 
-So an executor whose worker was killed, or a Python worker whose pool was, is found as well: under any parent, in any
-session. The mark is read from /proc.
+This also finds an executor whose worker was killed, or a Python worker whose pool was, under any parent and in any
+session. The environment is read from /proc.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ MARK = "GRISTMILL_LOCAL_CLUSTER"
 
 
 def marked(folder: Path) -> list[int]:
-    """Living processes of the cluster in ``folder``."""
+    """Return the running processes of the cluster in ``folder``."""
     mark = f"{MARK}={folder}".encode()
-    return [pid for pid in _pids() if pid != os.getpid() and mark in _environment(pid) and _lives(pid)]
+    return [pid for pid in _pids() if pid != os.getpid() and mark in _environment(pid) and _is_running(pid)]
 
 
 def end(folder: Path, grace: float) -> list[int]:
-    """Ask the cluster's processes to end, kill those still there after ``grace`` seconds; those left, if any."""
+    """Terminate the cluster's processes, kill them after ``grace`` seconds, and return those that remain."""
     _signal(marked(folder), signal.SIGTERM)
-    if not _gone(folder, grace):
+    if not _wait_until_gone(folder, grace):
         _signal(marked(folder), signal.SIGKILL)
-        _gone(folder, grace)
+        _wait_until_gone(folder, grace)
     return marked(folder)
 
 
-def _gone(folder: Path, seconds: float) -> bool:
+def _wait_until_gone(folder: Path, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while marked(folder):
         if time.monotonic() > deadline:
@@ -53,12 +53,12 @@ def _pids() -> list[int]:
 def _environment(pid: int) -> list[bytes]:
     try:
         return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:  # ended meanwhile, or somebody else's
+    except OSError:  # exited meanwhile, or owned by another user
         return []
 
 
-def _lives(pid: int) -> bool:
-    """Whether a process is more than an entry that its parent has not read yet."""
+def _is_running(pid: int) -> bool:
+    """Whether a process is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
     except OSError:

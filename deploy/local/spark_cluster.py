@@ -1,27 +1,27 @@
-"""Spark on this machine: a standalone master and one worker, with the memory of every JVM bounded."""
+"""Spark on this machine: a standalone master and one worker, with a memory limit for every JVM."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from deploy.local.plan import HOST, Folder, Plan, Process, free_ports, gc_log, worker_pool
-from gristmill.runners.checks import ADD_OPENS
+from deploy.local.cluster_plan import HOST, Folder, Plan, Process, free_ports, gc_log, worker_pool
+from gristmill.runners.java_runtime import ADD_OPENS
 
 PORTS = ("master", "ui", "worker", "worker-ui", "pool")
 
-# MiB of the heaps. A stage's output of a whole partition lies on an executor's heap; Python's memory is the pool's.
+# MiB of the heaps. The executor's heap holds a stage's output for a whole partition; Python's memory is the pool's.
 MASTER_HEAP = 384
 WORKER_HEAP = 384
 EXECUTOR_HEAP = 1536
 
-# Spark sets aside as much again for what is not heap, at least 384 MiB; the worker must be seen to have it.
+# Spark reserves at least 384 MiB for memory outside the heap, so the worker must offer that much more.
 EXECUTOR_OVERHEAD = 384
 
-# Seconds without a word after which the master gives a worker up (Spark's own: 60).
+# Seconds without a heartbeat after which the master considers a worker lost (default: 60).
 _LOST_SECONDS = 15
 
-# Every job is an application, whose folder holds a copy of the job server's jar; seconds until it is cleaned away.
+# Every job is an application whose folder contains a copy of the job server's jar; seconds until it is deleted.
 _KEPT_SECONDS = 60
 
 _LOGGING = """\
@@ -34,8 +34,8 @@ appender.file.layout.pattern = %d{{yyyy-MM-dd HH:mm:ss,SSS}} %pid %-5p %c{{1}} -
 """
 
 
-def cluster(folder: Folder, home: Path, jar: Path, java: str, cores: int) -> Plan:
-    """A standalone cluster from the PySpark in ``home``, with ``cores`` cores, and the pool for its Python workers."""
+def plan_cluster(folder: Folder, home: Path, jar: Path, java: str, cores: int) -> Plan:
+    """Return a standalone cluster from the PySpark in ``home`` with ``cores`` cores, and its Python worker pool."""
     ports = free_ports(PORTS)
     executor_log = f"appender.file.fileName = {folder.log('executor')}\nappender.file.append = true\n"
     return Plan(
@@ -61,12 +61,12 @@ def cluster(folder: Folder, home: Path, jar: Path, java: str, cores: int) -> Pla
 
 
 def cores_of(state: Any) -> int:
-    """Cores of the living workers in the master's ``/json/``."""
+    """Return the number of cores of the live workers in the master's ``/json/``."""
     return sum(int(worker["cores"]) for worker in state["workers"] if worker["state"] == "ALIVE")
 
 
 def properties(folder: Folder, cores: int) -> dict[str, str]:
-    """What a run's driver, and through it its executors, must be told."""
+    """Return the Spark properties of a run's driver and executors."""
     executor = [
         *ADD_OPENS,
         gc_log(folder, "executor"),
@@ -87,17 +87,17 @@ def properties(folder: Folder, cores: int) -> dict[str, str]:
 
 
 def processes(folder: Folder, home: Path, java: str, ports: dict[str, int], cores: int) -> list[Process]:
-    """The commands of master and worker; executors are the worker's children, one for each application."""
+    """Return the commands of master and worker; executors are child processes of the worker, one per application."""
     master = f"spark://{HOST}:{ports['master']}"
     environment = {
         "SPARK_HOME": str(home),
-        "SPARK_SCALA_VERSION": "2.12",  # of PySpark's jars; the script that finds it out is not used
+        "SPARK_SCALA_VERSION": "2.12",  # of PySpark's jars; the script that detects it is not used
         "SPARK_CONF_DIR": str(folder.configuration),
         "SPARK_LOCAL_IP": HOST,
         "SPARK_LOCAL_DIRS": str(folder.scratch),
         "JAVA_HOME": str(Path(java).resolve().parent.parent),
     }
-    cleaning = [
+    cleanup = [
         "-Dspark.worker.cleanup.enabled=true",
         f"-Dspark.worker.cleanup.interval={_KEPT_SECONDS}",
         f"-Dspark.worker.cleanup.appDataTtl={_KEPT_SECONDS}",
@@ -116,7 +116,7 @@ def processes(folder: Folder, home: Path, java: str, ports: dict[str, int], core
             "worker",
             [
                 *_java(folder, home, java, "worker", WORKER_HEAP),
-                *cleaning,
+                *cleanup,
                 *("org.apache.spark.deploy.worker.Worker", "--host", HOST),
                 *("--port", str(ports["worker"]), "--webui-port", str(ports["worker-ui"])),
                 *("--cores", str(cores), "--memory", f"{EXECUTOR_HEAP + EXECUTOR_OVERHEAD}m"),
@@ -132,7 +132,7 @@ def _java(folder: Folder, home: Path, java: str, role: str, heap: int) -> list[s
         java,
         f"-Xmx{heap}m",
         gc_log(folder, role),
-        "-XX:-UsePerfData",  # it would leave files in the system's /tmp
+        "-XX:-UsePerfData",  # it would leave files in /tmp
         "-XX:+ExitOnOutOfMemoryError",
         f"-Djava.io.tmpdir={folder.scratch}",
         f"-Dlog4j2.configurationFile={folder.configuration / 'log4j2.properties'}",

@@ -1,4 +1,4 @@
-"""What a cluster consists of, as plain values; the engines' modules make it, the supervisor runs it."""
+"""What a cluster consists of, as plain values, and helpers to plan one."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ HOST = "127.0.0.1"
 
 POOL = "worker-pool"
 
-# Below the ports that Linux gives to outgoing connections (32768 and up): one of those could take the port of a process
-# while it is being started again.
+# Below the ports that Linux uses for outgoing connections (32768 and up), which could take the port of a process while
+# it restarts.
 _PORTS = range(20_000, 32_000)
 
 
 class Process(NamedTuple):
-    """One process of a cluster: the part that it plays, its command, and what it needs in its environment."""
+    """One process of a cluster: its role, its command, and its environment variables."""
 
     role: str
     command: list[str]
@@ -30,7 +30,7 @@ class Process(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """Where a cluster keeps what is its own."""
+    """The folder of a cluster, and the files in it."""
 
     path: Path
 
@@ -44,7 +44,7 @@ class Folder(NamedTuple):
 
     @property
     def scratch(self) -> Path:
-        """What the processes write while they run; removed by ``stop``."""
+        """Temporary files of the processes; deleted by ``stop``."""
         return self.path / "tmp"
 
     @property
@@ -61,7 +61,7 @@ class Folder(NamedTuple):
 
     @property
     def lock(self) -> Path:
-        """Held by the supervisor as long as it lives."""
+        """Held by the supervisor while it runs."""
         return self.path / "lock"
 
     def log(self, role: str) -> Path:
@@ -70,26 +70,26 @@ class Folder(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """A cluster that is to be started."""
+    """A cluster to start."""
 
     processes: list[Process]
     files: dict[str, str] = field(repr=False)
     """Configuration files by name, in the folder's ``conf``."""
     profile: dict[str, Any]
-    """What a run must know: ``gristmill run --runner FOLDER/runner.yaml``."""
+    """The profile for ``gristmill run --runner FOLDER/runner.yaml``."""
     health: str
-    """URL of the state that ``slots`` reads."""
+    """URL of the cluster state from which ``slots`` reads."""
     slots: Callable[[Any], int]
-    """Slots, or cores, that the workers known to the engine offer."""
+    """Returns the number of slots, or cores, of the registered workers from that state."""
     pool: int
     """Port of the worker pool."""
 
 
 def free_ports(names: Sequence[str], candidates: Sequence[int] = _PORTS) -> dict[str, int]:
-    """A port for each name on which nobody listens on this machine."""
-    found: list[int] = []
+    """Return a free port of this machine for each name."""
+    ports: list[int] = []
     for port in random.sample(candidates, len(candidates)):
-        if len(found) == len(names):
+        if len(ports) == len(names):
             break
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -97,20 +97,21 @@ def free_ports(names: Sequence[str], candidates: Sequence[int] = _PORTS) -> dict
                 probe.bind(("", port))
             except OSError:
                 continue
-        found.append(port)
-    if len(found) < len(names):
+        ports.append(port)
+    if len(ports) < len(names):
         raise RunError(
-            f"fewer than {len(names)} of the ports {candidates[0]} to {candidates[-1]} are free: end what uses them"
+            f"fewer than {len(names)} of the ports {candidates[0]} to {candidates[-1]} are free: stop the processes "
+            "that use them"
         )
-    return dict(zip(names, found, strict=True))
+    return dict(zip(names, ports, strict=True))
 
 
 def gc_log(folder: Folder, role: str) -> str:
-    """The option that notes every garbage collection of a JVM: what its heap held before and after."""
+    """Return the JVM option that logs each garbage collection with the heap size before and after."""
     return f"-Xlog:gc:file={folder.logs / role}-gc-%p.log:uptime:filecount=0"
 
 
 def worker_pool(port: int) -> Process:
-    """The pool that starts Python workers, with this interpreter: where Gristmill is, since this is its checkout."""
+    """Return the pool that starts Python workers with this interpreter, which has Gristmill installed."""
     command = [sys.executable, "-m", "gristmill.runners.worker_pool", "--port", str(port)]
     return Process(POOL, command, {})
