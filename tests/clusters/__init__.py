@@ -1,1 +1,1 @@
-"""Real clusters: what `make test-runners` and `make test-faults` run. They need Java, Maven and minutes."""
+"""Tests on real clusters for `make test-runners` and `make test-faults`. They need Java, Maven and minutes."""

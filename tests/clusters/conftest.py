@@ -23,13 +23,13 @@ RECIPES = ("demo", "real")
 STAGES = ("extract", "signals", "judge", "signatures", "dedup", "refine", "tokenizer", "tokenize", "mix")
 
 Manifests = dict[str, str]
-"""Stage → sha256 of its manifest."""
+"""The sha256 of each stage's manifest."""
 
 
 class Cluster(NamedTuple):
-    """A local cluster that runs: its engine, its folder, and its profile for ``--runner``."""
+    """A running local cluster: the name of its runner, its folder, and its profile for ``--runner``."""
 
-    engine: str
+    runner: str
     folder: Path
 
     @property
@@ -37,45 +37,45 @@ class Cluster(NamedTuple):
         return str(self.folder / "runner.yaml")
 
     def command(self, verb: str) -> str:
-        """What ``python -m deploy.local VERB`` says of it."""
-        return deploy_local(verb, self.engine, "--folder", str(self.folder))
+        """Run ``python -m deploy.local VERB`` for this cluster and return its output."""
+        return deploy_local(verb, self.runner, "--folder", str(self.folder))
 
 
 def deploy_local(*arguments: str) -> str:
     command = [sys.executable, "-m", "deploy.local", *arguments]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 def require(*programs: str) -> None:
-    """Skip, loudly, where a program is missing."""
+    """Skip the test, with a message, if a program is missing."""
     for program in programs:
         if shutil.which(program) is None:
-            pytest.skip(f"ENGINE NOT TESTED: no {program} on this machine")
+            pytest.skip(f"RUNNER NOT TESTED: {program} is not installed")
 
 
 @pytest.fixture(scope="session")
 def start_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Cluster]]:
-    """Starts a cluster with two slots, or gives the one that runs."""
+    """Starts a cluster with two slots, or returns the running one."""
     with ExitStack() as stack:
         running: dict[str, Cluster] = {}
 
-        def start(engine: str) -> Cluster:
-            if engine not in running:
+        def start(name: str) -> Cluster:
+            if name not in running:
                 require("java", "mvn")
-                cluster = Cluster(engine, tmp_path_factory.mktemp(f"{engine}-cluster"))
+                cluster = Cluster(name, tmp_path_factory.mktemp(f"{name}-cluster"))
                 stack.callback(cluster.command, "stop")
                 cluster.command("start")
-                running[engine] = cluster
-            return running[engine]
+                running[name] = cluster
+            return running[name]
 
         yield start
 
 
 @pytest.fixture(scope="session")
 def recipes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """``demo``: the bundled sample; ``real``: real data, skipped where there is none."""
+    """Returns a recipe: ``demo`` for the bundled sample, ``real`` for real data (skipped if there is none)."""
     sample = tmp_path_factory.mktemp("sample")
 
     def recipe(name: str) -> Path:
@@ -85,14 +85,14 @@ def recipes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             return sample / "recipe.yaml"
         data = Path(os.environ.get("GRISTMILL_DATA", REPOSITORY.parent / "shared" / "data"))
         if not data.is_dir():
-            pytest.skip(f"REAL DATA MISSING: no folder {data}; set GRISTMILL_DATA to run this test")
+            pytest.skip(f"REAL DATA MISSING: {data} does not exist; set GRISTMILL_DATA to run this test")
         return REPOSITORY / "benchmarks" / "recipes" / "engines.yaml"
 
     return recipe
 
 
 def start_run(recipe: Path, work: Path, runner: str, *more: str, until: str = "mix") -> subprocess.Popen[str]:
-    """``gristmill run`` as a user starts it."""
+    """Start ``gristmill run`` as a user does."""
     command = [sys.executable, "-m", "gristmill.pipelines.cli.main", "run", str(recipe), "--work", str(work)]
     return subprocess.Popen(
         [*command, "--runner", runner, "--until", until, *more],
@@ -103,14 +103,14 @@ def start_run(recipe: Path, work: Path, runner: str, *more: str, until: str = "m
 
 
 def finish(run: subprocess.Popen[str]) -> str:
-    """Wait for a run that must end well; its lines, one a stage."""
-    said = run.communicate()[1]
-    assert run.returncode == 0, said
-    return said
+    """Wait for a run, which must succeed, and return its standard error, with one line per stage."""
+    stderr = run.communicate()[1]
+    assert run.returncode == 0, stderr
+    return stderr
 
 
 def manifests(work: Path) -> Manifests:
-    """Of a finished run whose books balance."""
+    """Return the manifests of a completed run, whose record counts must balance."""
     ledger: dict[str, Any] = read_ledger(str(work))
     assert ledger["balanced"], json.dumps(ledger["imbalances"])
     return {stage: sha256(Path(d.manifest_url).read_bytes()).hexdigest() for stage, d in current(str(work)).items()}
@@ -118,14 +118,14 @@ def manifests(work: Path) -> Manifests:
 
 @pytest.fixture(scope="session")
 def reference(recipes: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Manifests]:
-    """The manifests that the embedded runner leaves, in one process."""
-    known: dict[str, Manifests] = {}
+    """Returns the manifests of a run with the embedded runner in one process."""
+    cached: dict[str, Manifests] = {}
 
-    def of(name: str) -> Manifests:
-        if name not in known:
+    def run_once(name: str) -> Manifests:
+        if name not in cached:
             work = tmp_path_factory.mktemp(f"{name}-embedded")
             print(finish(start_run(recipes(name), work, "embedded", "--workers", "1")))
-            known[name] = manifests(work)
-        return known[name]
+            cached[name] = manifests(work)
+        return cached[name]
 
-    return of
+    return run_once

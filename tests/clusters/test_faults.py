@@ -1,7 +1,7 @@
-"""Parts of a real cluster killed with SIGKILL in the middle of a stage: the run ends, and the bytes are the same.
+"""Kills parts of a real cluster with SIGKILL in the middle of a stage: the run completes with the same bytes.
 
-Each of the five runs with one victim has its kill in another stage. The stages before it are those of an undisturbed
-run, linked into a fresh work directory, so that all of the time goes where the kill is.
+Each of the five runs with one victim is interrupted in a different stage. The earlier stages are hard-linked from an
+undisturbed run into a new work directory, so that no time is spent on them.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ VICTIMS = [
     ("spark", "worker-pool"),
     ("spark", DRIVER),
 ]
-_PATIENCE = 300.0
+_TIMEOUT_SECONDS = 300.0
 _INTO_DEDUP_SECONDS = 2.0
 
 
 class Undisturbed(NamedTuple):
-    """A recipe, and the work directory and manifests of a run in peace."""
+    """A recipe, and the work directory and manifests of an undisturbed run."""
 
     recipe: Path
     work: Path
@@ -48,7 +48,7 @@ class Undisturbed(NamedTuple):
 
 @pytest.fixture(scope="session")
 def undisturbed(recipes: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    """Real data where there is some: the sample is too small to be killed in its midst."""
+    """Uses real data, since the sample is too small to be interrupted in the middle of a stage."""
     work = tmp_path_factory.mktemp("undisturbed")
     recipe = recipes("real")
     print(finish(start_run(recipe, work, "embedded", "--workers", "2")))
@@ -56,52 +56,52 @@ def undisturbed(recipes: Callable[[str], Path], tmp_path_factory: pytest.TempPat
 
 
 @pytest.mark.parametrize("stage", KILLED_IN)
-@pytest.mark.parametrize(("engine", "victim"), VICTIMS)
-def test_a_killed_part_costs_time_and_nothing_else(
-    engine: str,
+@pytest.mark.parametrize(("runner", "victim"), VICTIMS)
+def test_killed_part_does_not_change_the_output(
+    runner: str,
     victim: str,
     stage: str,
     undisturbed: Undisturbed,
     start_cluster: Callable[[str], Cluster],
     tmp_path: Path,
 ) -> None:
-    cluster = start_cluster(engine)
-    _await_slots(cluster)
+    cluster = start_cluster(runner)
+    _wait_for_recovery(cluster)
     work = tmp_path / "work"
-    _stages_before(stage, undisturbed.work, work)
-    begun = time.monotonic()
+    _link_stages_before(stage, undisturbed.work, work)
+    started = time.monotonic()
     run = start_run(undisturbed.recipe, work, cluster.profile, until=stage)
-    done = _await_midst(run, work, stage)
+    units = _wait_for_partial_progress(run, work, stage)
     if victim == DRIVER:
         run.kill()
         run.communicate()
         run = start_run(undisturbed.recipe, work, cluster.profile, until=stage)
     else:
         os.kill(_pid(cluster, victim), signal.SIGKILL)
-    said = finish(run)
-    seconds = time.monotonic() - begun
-    wanted = {name: undisturbed.manifests[name] for name in STAGES[: STAGES.index(stage) + 1]}
-    assert manifests(work) == wanted
-    again = re.search(r"\((\d+) attempts? in vain, ([\d,]+) \w+\)", said)
+    stderr = finish(run)
+    seconds = time.monotonic() - started
+    expected = {name: undisturbed.manifests[name] for name in STAGES[: STAGES.index(stage) + 1]}
+    assert manifests(work) == expected
+    wasted = re.search(r"\((\d+) attempts? wasted, ([\d,]+) \w+\)", stderr)
     print(
-        f"{engine:<6}{victim:<12} killed in {stage:<10} after {done:>3} units; lost: nothing; "
-        f"done twice: {f'{again[1]} units, {again[2]} documents' if again else 'nothing'}; {seconds:5.0f} s"
+        f"{runner:<6}{victim:<12} killed in {stage:<10} after {units:>3} units; lost: nothing; "
+        f"repeated: {f'{wasted[1]} units, {wasted[2]} documents' if wasted else 'nothing'}; {seconds:5.0f} s"
     )
 
 
-def _stages_before(stage: str, source: Path, target: Path) -> None:
-    """Link what an undisturbed run left of the stages before ``stage``."""
+def _link_stages_before(stage: str, source: Path, target: Path) -> None:
+    """Hard-link the stages before ``stage`` from an undisturbed run."""
     target.mkdir()
     for name, directory in current(str(source)).items():
         if STAGES.index(name) < STAGES.index(stage):
             shutil.copytree(directory.url, target / directory.name, copy_function=os.link)
 
 
-def _await_midst(run: subprocess.Popen[str], work: Path, stage: str) -> int:
-    """Wait until units of a stage are done and others are not; how many are. The units of dedup end together."""
-    until = time.monotonic() + _PATIENCE
-    while time.monotonic() < until:
-        assert run.poll() is None, f"{stage} was over before it could be disturbed: {run.communicate()[1]}"
+def _wait_for_partial_progress(run: subprocess.Popen[str], work: Path, stage: str) -> int:
+    """Wait until some units of a stage are complete, and return their number; those of dedup complete together."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        assert run.poll() is None, f"{stage} completed before it could be interrupted: {run.communicate()[1]}"
         if stage == "dedup" and any(work.glob("dedup-*/parcels/*")):
             time.sleep(_INTO_DEDUP_SECONDS)
             return 0
@@ -112,16 +112,16 @@ def _await_midst(run: subprocess.Popen[str], work: Path, stage: str) -> int:
 
 
 def _pid(cluster: Cluster, role: str) -> int:
-    (process,) = [one for one in json.loads(cluster.command("status"))["processes"] if one["role"] == role]
+    (process,) = [each for each in json.loads(cluster.command("status"))["processes"] if each["role"] == role]
     return int(process["pid"])
 
 
-def _await_slots(cluster: Cluster) -> None:
-    """Wait until the cluster has recovered from the kill before: every process up for a while."""
-    until = time.monotonic() + _PATIENCE
-    while time.monotonic() < until:
-        if all(one["pid"] for one in json.loads(cluster.command("status"))["processes"]):
+def _wait_for_recovery(cluster: Cluster) -> None:
+    """Wait until every process of the cluster has been running for a while after the previous kill."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if all(each["pid"] for each in json.loads(cluster.command("status"))["processes"]):
             time.sleep(5)  # until workers have registered with their masters
             return
         time.sleep(0.5)
-    raise AssertionError(f"{cluster.engine} does not come back")
+    raise AssertionError(f"{cluster.runner} did not recover")

@@ -1,4 +1,4 @@
-"""Same input, same bytes, whatever runs it: every manifest of every stage, on every engine that is here."""
+"""Same input, same bytes on every runner: compares every manifest of every stage."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ pytestmark = pytest.mark.runners
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("engine", ["embedded", "prism", "flink", "spark"])
-def test_every_manifest_is_that_of_the_embedded_runner(
-    engine: str,
+@pytest.mark.parametrize("runner", ["embedded", "prism", "flink", "spark"])
+def test_manifests_equal_those_of_the_embedded_runner(
+    runner: str,
     recipe: str,
     recipes: Callable[[str], Path],
     reference: Callable[[str], Manifests],
     start_cluster: Callable[[str], Cluster],
     tmp_path: Path,
 ) -> None:
-    wanted = reference(recipe)
-    assert set(wanted) == set(STAGES)
-    match engine:
+    expected = reference(recipe)
+    assert set(expected) == set(STAGES)
+    match runner:
         case "embedded":
             options = ["embedded", "--workers", "2"]
         case "prism":
             require("go")
             options = ["prism", "--workers", "2", "--option", f"location={deploy_local('part', 'prism').strip()}"]
         case _:
-            options = [start_cluster(engine).profile]
+            options = [start_cluster(runner).profile]
     print(finish(start_run(recipes(recipe), tmp_path / "work", *options)))
     found = manifests(tmp_path / "work")
     for stage in STAGES:
-        verdict = "equal" if found[stage] == wanted[stage] else "DIFFERS"
-        print(f"{recipe:<6}{engine:<10}{stage:<12}{found[stage][:32]}  {verdict}")
-    assert found == wanted
+        verdict = "equal" if found[stage] == expected[stage] else "DIFFERS"
+        print(f"{recipe:<6}{runner:<10}{stage:<12}{found[stage][:32]}  {verdict}")
+    assert found == expected
 
 
-@pytest.mark.parametrize("engine", ["flink", "spark"])
+@pytest.mark.parametrize("runner", ["flink", "spark"])
 def test_an_error_on_a_worker_is_one_sentence(
-    engine: str, recipes: Callable[[str], Path], start_cluster: Callable[[str], Cluster], tmp_path: Path
+    runner: str, recipes: Callable[[str], Path], start_cluster: Callable[[str], Cluster], tmp_path: Path
 ) -> None:
-    recipe, cluster = recipes("demo"), start_cluster(engine)
+    recipe, cluster = recipes("demo"), start_cluster(runner)
     finish(start_run(recipe, tmp_path, "embedded", until="extract"))
     damaged = next(tmp_path.glob("extract-*/documents/*.parquet"))
     damaged.write_bytes(damaged.read_bytes()[:100])
     run = start_run(recipe, tmp_path, cluster.profile, until="signals")
-    said = run.communicate()[1].splitlines()[-1]
+    last_line = run.communicate()[1].splitlines()[-1]
     assert run.returncode == 1
-    assert said.startswith(f"error: {damaged} is missing or damaged: delete it and ")
+    assert last_line.startswith(f"error: {damaged} is missing or damaged: delete it and ")
