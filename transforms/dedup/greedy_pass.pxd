@@ -46,7 +46,7 @@ cdef class GreedyPass:
     ) except -1
 
     @cython.locals(
-        far=cython.bint, small=cython.longlong, large=cython.longlong, needed=cython.double, common=cython.longlong,
+        small=cython.longlong, large=cython.longlong, needed=cython.double, common=cython.longlong,
         similarity=cython.longlong
     )
     cdef long long _compare(

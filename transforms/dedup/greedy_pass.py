@@ -176,8 +176,9 @@ class GreedyPass:
     def _compare(self, values: UInt32s, start: int, length: int, other_start: int, other_length: int) -> int:
         """The similarity of the current document's sketch and another, ``NOT_COMPARED`` or ``_NO_MATCH``."""
         if self.hamming:
-            far = _differing_bits(values, start, other_start, length) > self.threshold
-            return _NO_MATCH if far else NOT_COMPARED
+            if _differing_bits(values, start, other_start, length) > self.threshold:
+                return _NO_MATCH
+            return NOT_COMPARED
         if self.exact:
             small, large = (length, other_length) if length < other_length else (other_length, length)
             if small < self.lower_bound * large:
