@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gristmill.classifiers.language import LanguageIdentifier
-from gristmill.classifiers.perplexity import part
+from gristmill.classifiers.perplexity import bucket
 from gristmill.errors import InputError
 from gristmill.extraction.extract_record import ExtractionTools, extract_html
 from gristmill.extraction.extract_section import ExtractSection
@@ -74,7 +74,7 @@ def score_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict
         score = float(model.scores([row["text"]], [lang])[0])
         result = {"lang": lang, "score": None if math.isnan(score) else round(score, 4)}
         if points and isinstance(scorer, Kenlm):
-            result["part"] = None if math.isnan(score) else part(score, points)
+            result["part"] = None if math.isnan(score) else bucket(score, points)
         yield _rest(row, "text") | result
 
 

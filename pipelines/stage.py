@@ -58,8 +58,6 @@ class Stage(ABC):
     input: ``tests/pipelines/test_golden.py`` fails until then."""
     libraries: ClassVar[tuple[str, ...]] = ()
     """Distributions whose versions affect the output."""
-    tables: ClassVar[Mapping[str, Any]] = {}
-    """Project tables (word lists, patterns, rules) that affect the output, by name: their content is in the key."""
     counted: ClassVar[str] = "documents"
     """What the record counts of this stage count."""
     counted_per_weight: ClassVar[float | None] = None
@@ -84,6 +82,10 @@ class Stage(ABC):
     @abstractmethod
     def key_config(self, recipe: Recipe) -> Any:
         """The part of the recipe that affects this stage's bytes, as plain JSON with files replaced by their hashes."""
+
+    def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        """Word lists, patterns and rules of the project that affect the output: their content is in the key."""
+        return {}
 
     @abstractmethod
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
@@ -116,7 +118,7 @@ class Stage(ABC):
             self.version,
             library_versions(self.libraries),
             self.key_config(context.recipe),
-            {name: content_key(table) for name, table in self.tables.items()},
+            {name: content_key(table) for name, table in self.tables(context.recipe).items()},
         )
         return StageDirectory(context.work, self.name, key)
 

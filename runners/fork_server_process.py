@@ -22,10 +22,15 @@ from contextlib import suppress
 from functools import partial
 from importlib import import_module
 
+from gristmill import transforms
 from gristmill.runners.fork_server import ACKNOWLEDGEMENT, MAX_REQUEST_BYTES, WorkerRequest
 from gristmill.runners.parent_watch import exit_with_parent
 
-PRELOADED_MODULES = ("apache_beam.runners.worker.sdk_worker", "gristmill.pipelines.stages")
+PRELOADED_MODULES = (
+    "apache_beam.runners.worker.sdk_worker",
+    "gristmill.pipelines.stages",
+    "gristmill.tokenization.tokenization_beam",
+)
 """Imported before the first fork; by name, since ``runners`` must not depend on ``pipelines``."""
 
 
@@ -36,6 +41,8 @@ def main() -> None:
     logging.basicConfig(level=logging.ERROR)  # before Beam is imported, which warns about packages it does not need
     for module in PRELOADED_MODULES:
         import_module(module)
+    for name in transforms.__all__:
+        getattr(transforms, name)  # imports its module
     gc.freeze()  # the collector no longer touches objects that all workers share, so their pages stay shared
     serve(socket.socket(fileno=int(sys.argv[1])))
 

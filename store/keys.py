@@ -14,6 +14,7 @@ from functools import lru_cache
 from glob import has_magic
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def asset_hash(url: str) -> str:
 def content_key(table: Any) -> str:
     """16 hex digits of the content of a table: word lists, patterns, rules, arrays, and files given as ``Path``.
 
-    Order counts except in sets. A function or class stands for its name alone, since code is covered by the stage's
+    Order counts except in sets. A function or class contributes only its name, since code is covered by the stage's
     version. Raises TypeError for a value of any other type.
     """
     return key_of(_plain(table))
@@ -87,6 +88,8 @@ def _plain(value: Any) -> Any:
             return value
         case bytes():
             return value.hex()
+        case IPv4Network() | IPv6Network():
+            return str(value)
         case Path():
             return {"sha256": storage.content_hash(str(value))}
         case BaseModel():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,20 +20,12 @@ from gristmill.tokenization.token_batch import TokenBatch
 from gristmill.tokenization.token_encoder import Encoder, open_encoder
 from gristmill.tokenization.token_file import TOKEN_INDEX_SCHEMA, bucket_rows, build_token_file
 from gristmill.tokenization.tokenizer_compression import measure_compression
-from gristmill.tokenization.tokenizer_sample import sampled
+from gristmill.tokenization.tokenizer_sample import SampleWork, sampled
 from gristmill.tokenization.tokenizer_section import TokenizerSection, TokenizeSection
 from gristmill.tokenization.train_bpe import train_bpe
 from gristmill.transforms.core.core_beam import MapItems, ReadUnits, WriteUnits
 
 SAMPLE_COLUMNS = ["id", "source", "lang", "text"]
-
-
-class SampleWork(NamedTuple):
-    """Document files, each with the sampling threshold of its source, and the number of rows by their receipts."""
-
-    files: tuple[tuple[str, int], ...]
-    seed: int
-    rows: int
 
 
 class ReadSample(ReadUnits):

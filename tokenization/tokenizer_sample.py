@@ -9,6 +9,7 @@ proportional shares the tokenizer would be trained on little but the largest sou
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,14 @@ from gristmill.tokenization.id_hashing import hash_ids, hash_key
 
 EVERYTHING = 1 << 64
 """The threshold above every hash."""
+
+
+class SampleWork(NamedTuple):
+    """Document files, each with the sampling threshold of its source, and the number of rows by their receipts."""
+
+    files: tuple[tuple[str, int], ...]
+    seed: int
+    rows: int
 
 
 def sample_thresholds(source_bytes: Mapping[str, int], budget: int) -> dict[str, int]:

@@ -88,13 +88,13 @@ def perplexity(texts: tuple[str, ...], references: tuple[str, ...], out: str, or
     With --reference, the card contains the percentiles that split documents into head, middle and tail.
     """
     from gristmill.classifiers.card import write_card
-    from gristmill.classifiers.perplexity import PerplexityScorer, calibrated, train
+    from gristmill.classifiers.perplexity import PerplexityScorer, calibrate, train
     from gristmill.store import storage
 
     model, card = train(_texts(texts), order)
     storage.replace(out, model)
     if references:
-        card["reference"] = calibrated(PerplexityScorer.load(out), _texts(references))
+        card["reference"] = calibrate(PerplexityScorer.load(out), _texts(references))
     write_card(out, card)
     STDOUT.print_json(data={"ngrams": card["ngrams"], "texts": card["data"]["texts"]})
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import apache_beam as beam
-
+from gristmill import transforms
 from gristmill.corpus.character_tables import UNICODE_VERSION
 from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
@@ -18,10 +17,12 @@ from gristmill.store.receipts import Manifest
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.side_files import stage_side_file
 from gristmill.transforms.core.tasks import Round, Task
-from gristmill.transforms.dedup.dedup_beam import Deduplicate
 from gristmill.transforms.dedup.dedup_section import DedupSection
 from gristmill.transforms.dedup.rounds import DEFAULT_LIMITS, RoundLimits, Rounds, sweep
 from gristmill.transforms.dedup.signature_reader import SignatureFiles, SignedUnit
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 _UNASKED = ("shingle", "urls", "scope", "simhash")
 """Settings that stay out of the key at their defaults, so that results from before they existed remain valid."""
@@ -84,7 +85,9 @@ class Dedup(BeamStage):
         rounds = self._rounds(pending, context, directory)
         batches = rounds.batch_files() if rounds.needed else None
         units = rounds.units
-        return tasks | Deduplicate(context.recipe.dedup, units, stage_side_file(directory, units), directory, batches)
+        return tasks | transforms.Deduplicate(
+            context.recipe.dedup, units, stage_side_file(directory, units), directory, batches
+        )
 
     def finalize(self, directory: StageDirectory, manifest: Manifest) -> None:
         sweep(directory)

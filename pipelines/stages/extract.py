@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import apache_beam as beam
-
+from gristmill import transforms
 from gristmill.classifiers.language import model_path
 from gristmill.corpus.recipe_section import key_config
+from gristmill.extraction.charset_decoding import CHARSET_SUPERSETS
+from gristmill.extraction.engines.markup_limits import MAY_FORMAT
 from gristmill.extraction.engines.open_engine import engine_definition, require_engine
+from gristmill.extraction.engines.trafilatura_xpaths import LISTS as XPATH_LISTS
+from gristmill.extraction.learned.html_tags import BLOCK_TAGS, COMMON_INLINE_TAGS, HIDDEN_TAGS, TAG_ROLES
 from gristmill.extraction.quarantine import CAUSES, load_quarantine, quarantine_lines
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
@@ -17,13 +21,14 @@ from gristmill.store.keys import asset_hash, key_of, library_versions
 from gristmill.store.receipts import Manifest
 from gristmill.store.stage_directory import StageDirectory, open_table
 from gristmill.transforms.core.tasks import Task
-from gristmill.transforms.extract.extract_beam import ExtractText, WriteDocuments
 from gristmill.transforms.read.format_table import FORMATS
-from gristmill.transforms.read.read_beam import ReadSources, SourceWork
 from gristmill.transforms.read.source_section import SourceSection
 from gristmill.transforms.read.source_unit import SourceUnit
 from gristmill.transforms.read.unit_planning import plan_units
-from gristmill.transforms.read.unit_reader import ReadLimits
+from gristmill.transforms.read.unit_reader import ReadLimits, SourceWork
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 
 class Extract(BeamStage):
@@ -56,6 +61,17 @@ class Extract(BeamStage):
         require_engine(context.recipe.extract)
         load_quarantine(context.recipe.extract.quarantine)
 
+    def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {
+            "charset_supersets": CHARSET_SUPERSETS,
+            "formatting_tags": MAY_FORMAT,
+            "block_tags": BLOCK_TAGS,
+            "inline_tags": COMMON_INLINE_TAGS,
+            "hidden_tags": HIDDEN_TAGS,
+            "tag_roles": TAG_ROLES,
+            "xpath_lists": XPATH_LISTS,
+        }
+
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         recipe = context.recipe
         limits = ReadLimits(max_bytes=recipe.extract.max_bytes)
@@ -68,7 +84,12 @@ class Extract(BeamStage):
     def build(
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
     ) -> Any:
-        return tasks | ReadSources() | ExtractText(context.recipe.extract) | WriteDocuments(directory)
+        return (
+            tasks
+            | transforms.ReadSources()
+            | transforms.ExtractText(context.recipe.extract)
+            | transforms.WriteDocuments(directory)
+        )
 
     def finalize(self, directory: StageDirectory, manifest: Manifest) -> None:
         """Write ``quarantine.jsonl`` if pages crashed their extraction engine."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import apache_beam as beam
-
+from gristmill import transforms
 from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.transforms.core.core_beam import ReadDocuments
 from gristmill.transforms.core.tasks import Task
-from gristmill.transforms.quality.quality_beam import JudgeDocuments, WriteVerdicts
+from gristmill.transforms.quality.presets import PRESETS
+from gristmill.transforms.quality.rule_table import RULES
 from gristmill.transforms.quality.score_rules import score_rules
 from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 
 class Judge(BeamStage):
@@ -33,6 +36,12 @@ class Judge(BeamStage):
         rules = score_rules(recipe.scores)
         return [key_config(recipe.judge), rules] if rules else key_config(recipe.judge)
 
+    def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {
+            "presets": PRESETS,
+            "rules": RULES,
+        }
+
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         inputs: dict[str, tuple[str, tuple[str, ...]]] = {
             "extract": ("documents", ("source", "lang", "lang_score")),
@@ -47,4 +56,9 @@ class Judge(BeamStage):
     ) -> Any:
         recipe = context.recipe
         rules = score_rules(recipe.scores)
-        return tasks | ReadDocuments() | JudgeDocuments(recipe.judge, rules) | WriteVerdicts(directory)
+        return (
+            tasks
+            | transforms.ReadDocuments()
+            | transforms.JudgeDocuments(recipe.judge, rules)
+            | transforms.WriteVerdicts(directory)
+        )

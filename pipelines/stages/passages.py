@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import apache_beam as beam
-
-from gristmill.corpus.character_tables import UNICODE_VERSION
+from gristmill import transforms
+from gristmill.corpus.character_tables import UNICODE_VERSION, UNSPACED_RANGES
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.transforms.core.core_beam import ReadDocuments
 from gristmill.transforms.core.tasks import Task
-from gristmill.transforms.line_dedup.line_dedup_beam import HashPassages, WritePassages
 from gristmill.transforms.line_dedup.repeats_section import RepeatsSection
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 TEXT_LEFT: dict[str, tuple[str, tuple[str, ...]]] = {
     "extract": ("documents", ("id", "source", "text")),
@@ -48,6 +49,11 @@ class Passages(BeamStage):
         fewest = {str(kind): rule.min_words for kind, rule in section.passage_rules.items()}
         return [fewest, section.partitions, sorted(section.exclude_sources), UNICODE_VERSION]
 
+    def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {
+            "unspaced_ranges": UNSPACED_RANGES,
+        }
+
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         return aligned_tasks(context, directory, TEXT_LEFT)
 
@@ -55,4 +61,9 @@ class Passages(BeamStage):
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
     ) -> Any:
         section = repeats_section(context.recipe)
-        return tasks | ReadDocuments() | HashPassages(section) | WritePassages(directory, section)
+        return (
+            tasks
+            | transforms.ReadDocuments()
+            | transforms.HashPassages(section)
+            | transforms.WritePassages(directory, section)
+        )

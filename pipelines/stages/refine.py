@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import apache_beam as beam
-
-from gristmill.corpus.character_tables import UNICODE_VERSION
+from gristmill import transforms
+from gristmill.corpus.character_tables import UNICODE_VERSION, UNSPACED_RANGES
 from gristmill.corpus.document import DOCUMENT_SCHEMA
 from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
@@ -16,11 +15,17 @@ from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store import storage
 from gristmill.store.receipts import Receipt
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.transforms.contamination.build_ngram_index import build_ngram_index
+from gristmill.transforms.contamination.benchmark_layouts import LAYOUTS
+from gristmill.transforms.contamination.build_ngram_index import QUESTION_WORDS, build_ngram_index
+from gristmill.transforms.contamination.inline_markup import BLOCK_TAG_NAMES, INLINE_TAG_NAMES
 from gristmill.transforms.contamination.ngram_index import NgramIndex
-from gristmill.transforms.core.core_beam import ReadDocuments
 from gristmill.transforms.core.tasks import Task
-from gristmill.transforms.refine.refine_beam import RefineDocuments, WriteRefined
+from gristmill.transforms.quality.stop_words import STOP_WORDS
+from gristmill.transforms.redaction.ip_addresses import NOT_PUBLIC_NETWORKS
+from gristmill.transforms.redaction.pii_entities import PII_ENTITIES
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 
 class Refine(BeamStage):
@@ -39,6 +44,18 @@ class Refine(BeamStage):
 
     def key_config(self, recipe: Recipe) -> Any:
         return [key_config(recipe.refine), UNICODE_VERSION]
+
+    def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {
+            "unspaced_ranges": UNSPACED_RANGES,
+            "benchmark_layouts": LAYOUTS,
+            "question_words": QUESTION_WORDS,
+            "block_tags": BLOCK_TAG_NAMES,
+            "inline_tags": INLINE_TAG_NAMES,
+            "not_public_networks": NOT_PUBLIC_NETWORKS,
+            "pii_entities": PII_ENTITIES,
+            "stop_words": STOP_WORDS,
+        }
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         inputs: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -60,7 +77,12 @@ class Refine(BeamStage):
             url = _index_url(directory)
             if not storage.exists(url):
                 storage.create(url, build_ngram_index(section.decontaminate).to_bytes())
-        return tasks | ReadDocuments() | RefineDocuments(section, url) | WriteRefined(directory, section)
+        return (
+            tasks
+            | transforms.ReadDocuments()
+            | transforms.RefineDocuments(section, url)
+            | transforms.WriteRefined(directory, section)
+        )
 
     def summary(self, context: RunContext, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
         """The number of items of each test set, and how many of them can be searched for."""

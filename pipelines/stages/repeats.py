@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import apache_beam as beam
-
-from gristmill.corpus.character_tables import UNICODE_VERSION
+from gristmill import transforms
+from gristmill.corpus.character_tables import UNICODE_VERSION, UNSPACED_RANGES
 from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
@@ -16,9 +16,11 @@ from gristmill.store.keys import key_of
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.side_files import stage_side_file
 from gristmill.transforms.core.tasks import Task
-from gristmill.transforms.line_dedup.line_dedup_beam import CutRepeats
-from gristmill.transforms.line_dedup.line_dedup_unit import RepeatsUnit
+from gristmill.transforms.line_dedup.line_dedup_unit import LineDedupUnit
 from gristmill.transforms.line_dedup.span_groups import unit_groups
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 
 class Repeats(BeamStage):
@@ -34,6 +36,11 @@ class Repeats(BeamStage):
 
     def key_config(self, recipe: Recipe) -> Any:
         return [key_config(repeats_section(recipe)), recipe.dedup.priority, UNICODE_VERSION]
+
+    def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {
+            "unspaced_ranges": UNSPACED_RANGES,
+        }
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         section = repeats_section(context.recipe)
@@ -53,11 +60,11 @@ class Repeats(BeamStage):
         for document, group in zip(documents, unit_groups(texts, together), strict=True):
             task, source = aligned[document], str(aligned[document].input["source"])
             unit = key_of(directory.key, document, hashes[document], world)
-            work = RepeatsUnit(unit, source, task.work, deduplicated[document].counts.kept, group)
+            work = LineDedupUnit(unit, source, task.work, deduplicated[document].counts.kept, group)
             if passages:
                 entries = [passages[document].file(kind) for kind in ("passages", "places")]
                 urls = [context.directories["passages"].file_url(entry) for entry in entries]
-                work = work._replace(passages=urls[0], places=urls[1], hashed=entries[0].rows)
+                work = work._replace(passages=urls[0], places=urls[1], passage_count=entries[0].rows)
             tasks.append(Task(unit, {**task.input, "sha256": hashes[document]}, task.weight, work))
         return tasks
 
@@ -67,4 +74,6 @@ class Repeats(BeamStage):
         ordered = sorted(pending, key=lambda task: (task.input["source"], task.input["documents"]))
         units = tuple(task.work for task in ordered)
         section, priority = repeats_section(context.recipe), context.recipe.dedup.priority
-        return tasks | CutRepeats(section, priority, units, stage_side_file(directory, units), directory)
+        return tasks | transforms.MarkRepeatedText(
+            section, priority, units, stage_side_file(directory, units), directory
+        )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import apache_beam as beam
-
+from gristmill import transforms
+from gristmill.corpus.character_tables import UNSPACED_RANGES
 from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
@@ -16,11 +17,15 @@ from gristmill.store.receipts import FileEntry, Manifest
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.row_blocks import FileColumns
 from gristmill.transforms.core.tasks import Task
-from gristmill.transforms.quality.quality_beam import ReadScoreWork, ScoreDocuments, WriteScores
+from gristmill.transforms.quality.presets import PRESETS
+from gristmill.transforms.quality.rule_table import RULES
 from gristmill.transforms.quality.score_rules import score_rules
 from gristmill.transforms.quality.scorers import ScorerSection, expensive_scorers, scorer_key, scorers_key_config
 from gristmill.transforms.quality.scores_sidecar import SCORER_KEYS, ScoreWork
 from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 Known = dict[str, list[tuple[FileColumns, str]]]
 """Columns of scores from earlier runs with their scorers' keys, by the sha256 of the document file."""
@@ -48,6 +53,13 @@ class Scores(BeamStage):
         for scorer in context.recipe.scores:
             scorer.check()
 
+    def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {
+            "unspaced_ranges": UNSPACED_RANGES,
+            "presets": PRESETS,
+            "rules": RULES,
+        }
+
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         inputs: dict[str, tuple[str, tuple[str, ...]]] = {
             "extract": ("documents", ("text", "source", "lang", "lang_score"))
@@ -65,8 +77,8 @@ class Scores(BeamStage):
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
     ) -> Any:
         recipe = context.recipe
-        scored = tasks | ReadScoreWork() | ScoreDocuments(recipe.scores, recipe.judge)
-        return scored | WriteScores(directory, recipe.scores)
+        scored = tasks | transforms.ReadScoreWork() | transforms.ScoreDocuments(recipe.scores, recipe.judge)
+        return scored | transforms.WriteScores(directory, recipe.scores)
 
 
 def _before_the_last(scorers: tuple[ScorerSection, ...]) -> list[ScorerSection]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import apache_beam as beam
-
-from gristmill.corpus.character_tables import UNICODE_VERSION
+from gristmill import transforms
+from gristmill.corpus.character_tables import UNICODE_VERSION, UNSPACED_RANGES
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store.keys import library_versions
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.transforms.core.core_beam import ReadDocuments
 from gristmill.transforms.core.tasks import Task
-from gristmill.transforms.quality.quality_beam import MeasureSignals, WriteSignals
+from gristmill.transforms.quality.measure_signals import signal_tables
 from gristmill.transforms.quality.signal_table import Variant
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 LIBRARIES: dict[Variant, tuple[str, ...]] = {"datatrove": ("spacy",), "dclm": ("regex",)}
 """Distributions that split text into words for a variant."""
@@ -37,10 +39,18 @@ class Signals(BeamStage):
         libraries = LIBRARIES.get(recipe.judge.variant, ())
         return sliced | {"libraries": library_versions(libraries)} if libraries else sliced
 
+    def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {"unspaced_ranges": UNSPACED_RANGES, **signal_tables(recipe.judge.variant)}
+
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         return aligned_tasks(context, directory, {"extract": ("documents", ("text", "lang", "source"))})
 
     def build(
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
     ) -> Any:
-        return tasks | ReadDocuments() | MeasureSignals(context.recipe.judge) | WriteSignals(directory)
+        return (
+            tasks
+            | transforms.ReadDocuments()
+            | transforms.MeasureSignals(context.recipe.judge)
+            | transforms.WriteSignals(directory)
+        )

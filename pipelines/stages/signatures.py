@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import apache_beam as beam
-
-from gristmill.corpus.character_tables import UNICODE_VERSION
+from gristmill import transforms
+from gristmill.corpus.character_tables import UNICODE_VERSION, UNSPACED_RANGES
 from gristmill.corpus.recipe_section import key_config
 from gristmill.errors import InputError
 from gristmill.pipelines.recipe import Recipe
@@ -14,10 +14,12 @@ from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store.keys import library_versions
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.transforms.core.core_beam import ReadDocuments
 from gristmill.transforms.core.tasks import Task
-from gristmill.transforms.dedup.dedup_beam import SignDocuments, WriteSignatures
+from gristmill.transforms.dedup.canonical_urls import TRACKING_NAMES
 from gristmill.transforms.quality.signal_table import SIGNALS
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 
 class Signatures(BeamStage):
@@ -47,6 +49,12 @@ class Signatures(BeamStage):
             known = ", ".join([*SIGNALS, *scores])
             raise InputError(f"dedup.quality names {quality!r}, which is not a signal; the signals are {known}")
 
+    def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {
+            "unspaced_ranges": UNSPACED_RANGES,
+            "tracking_parameters": TRACKING_NAMES,
+        }
+
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         inputs: dict[str, tuple[str, tuple[str, ...]]] = {
             "extract": ("documents", ("id", "source", "text", "date", *(["url"] if context.recipe.dedup.urls else []))),
@@ -62,4 +70,9 @@ class Signatures(BeamStage):
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
     ) -> Any:
         section = context.recipe.dedup
-        return tasks | ReadDocuments() | SignDocuments(section) | WriteSignatures(directory, section)
+        return (
+            tasks
+            | transforms.ReadDocuments()
+            | transforms.SignDocuments(section)
+            | transforms.WriteSignatures(directory, section)
+        )

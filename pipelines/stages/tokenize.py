@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import apache_beam as beam
-
+from gristmill import transforms
 from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.tokenization.tokenization_beam import EncodeDocuments, WriteTokens
-from gristmill.transforms.core.core_beam import ReadDocuments
 from gristmill.transforms.core.tasks import Task
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 
 class Tokenize(BeamStage):
@@ -34,11 +34,13 @@ class Tokenize(BeamStage):
     def build(
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
     ) -> Any:
+        from gristmill.tokenization.tokenization_beam import EncodeDocuments, WriteTokens  # imports Beam
+
         recipe, tokenizer = context.recipe, context.tokenizer
         url = context.directories["tokenizer"].file_url(tokenizer.file("tokenizer"))
         return (
             tasks
-            | ReadDocuments()
+            | transforms.ReadDocuments()
             | EncodeDocuments(recipe.tokenizer, url)
             | WriteTokens(directory, recipe.tokenize, tokenizer.summary["eos_id"])
         )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, ClassVar
-
-import apache_beam as beam
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.store.keys import key_of
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.tokenization.tokenization_beam import ReadSample, SampleWork, TrainTokenizer
-from gristmill.tokenization.tokenizer_sample import sample_thresholds
+from gristmill.tokenization.tokenizer_sample import SampleWork, sample_thresholds
 from gristmill.transforms.core.tasks import Task
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 
 class Tokenizer(BeamStage):
@@ -49,4 +49,6 @@ class Tokenizer(BeamStage):
     def build(
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
     ) -> Any:
+        from gristmill.tokenization.tokenization_beam import ReadSample, TrainTokenizer  # imports Beam
+
         return tasks | ReadSample() | TrainTokenizer(directory, context.recipe.tokenizer)

@@ -12,7 +12,7 @@ from gristmill.pipelines.stage import Stage
 from tests.conftest import REPOSITORY
 
 PACKAGES = ("corpus", "extraction", "classifiers", "transforms", "tokenization", "mixing")
-"""Packages whose code can affect output. What the others hold (storage, runners) moves bytes and does not shape them."""
+"""Packages whose code can affect output. Code of the others (storage, runners) moves bytes and does not shape them."""
 
 STUB = REPOSITORY / "transforms" / "__init__.pyi"
 

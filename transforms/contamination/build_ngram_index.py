@@ -47,13 +47,13 @@ _NUMBERS = (3, 6, 8)  # of one digit, of two, of more
 _MIN_WEIGHT = 27
 """Weights of words, about their information in bits, and the minimum weight of an n-gram."""
 
-_QUESTION_WORDS = (
+QUESTION_WORDS = (
     "a about all an and answer are as at be best both by can correct describes do does except false following for from "
     "has have how if in incorrect into is it its least most not of on or question statement statements than that the "
     "their these this to true was were what when where which who why will with would"
 )
 
-_FUNCTION_WORDS = frozenset(" ".join([_QUESTION_WORDS, *STOP_WORDS.values()]).split())
+_FUNCTION_WORDS = frozenset(" ".join([QUESTION_WORDS, *STOP_WORDS.values()]).split())
 """Words with little information: stop words of all languages, and words common to test questions."""
 
 

@@ -12,7 +12,7 @@ import html
 import re
 from functools import lru_cache
 
-_BLOCK_NAMES = (
+BLOCK_TAG_NAMES = (
     "address article aside blockquote body br button canvas caption center col colgroup dd details dialog div dl dt "
     "fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe img "
     "input legend li link main map menu meta nav noscript object ol optgroup option p param picture pre progress "
@@ -20,12 +20,12 @@ _BLOCK_NAMES = (
     "track ul video wbr"
 )
 
-_INLINE_NAMES = (
+INLINE_TAG_NAMES = (
     "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark q s samp small span strike "
     "strong sub sup tt u var"
 )
 
-_BLOCKS, _INLINE = frozenset(_BLOCK_NAMES.split()), frozenset(_INLINE_NAMES.split())
+_BLOCKS, _INLINE = frozenset(BLOCK_TAG_NAMES.split()), frozenset(INLINE_TAG_NAMES.split())
 
 JOINER = "\u2060"
 """Replaces markup inside a word; it counts as part of the word."""

@@ -36,7 +36,7 @@ from gristmill.transforms.quality.spacy_words import ALPHABETIC, WORDLIKE, Spacy
 from gristmill.transforms.quality.stop_words import GOPHER_STOP_WORDS
 from gristmill.transforms.quality.text_batch import Batch, count_in
 
-_TERMINAL_RANGES = """
+TERMINAL_RANGES = """
 21 2E 3F 589 61D-61F 6D4 700-702 7F9 837 839 83D-83E 964-965 104A-104B 1362 1367-1368 166E 1735-1736 17D4-17D6
 17D9-17DA 1803 1809 1944-1945 1AA8-1AAB 1B5A-1B5B 1B5E-1B5F 1B7D-1B7E 1C3B-1C3C 1C7E-1C7F 203C-203D 2047-2049 2E2E 2E3C
 2E53-2E54 3002 A4FF A60E-A60F A6F3 A6F7 A876-A877 A8CE-A8CF A92F A9C8-A9C9 AA5D-AA5F AAF0-AAF1 ABEB FE52 FE56-FE57 FF01
@@ -52,7 +52,7 @@ def _characters(ranges: str) -> frozenset[str]:
     return frozenset(chr(code) for a, _, b in spans for code in range(int(a, 16), int(b or a, 16) + 1))
 
 
-SENTENCE_TERMINALS = _characters(_TERMINAL_RANGES)
+SENTENCE_TERMINALS = _characters(TERMINAL_RANGES)
 """The sentence terminals of Unicode 15 and three Khmer signs."""
 
 PUNCTUATION = (

@@ -43,13 +43,13 @@ _COUNTER = re.compile(
     re.IGNORECASE,
 )
 
-_BOILERPLATE = re.compile(
+BOILERPLATE = re.compile(
     r"^\W*(?:sign[ -]?in|log[ -]?in|anmelden|einloggen|se connecter|connexion|iniciar sesión|войти)\b\s?"
     r"|\s?\b(?:read more|weiterlesen|mehr lesen|lire la suite|leer más|seguir leyendo|читать далее)\W*$"
     r"|\s?\b(?:\d+ )?items in cart\b",
     re.IGNORECASE,
 )
-_BOILERPLATE_CLUES = (
+BOILERPLATE_CLUES = (
     *("sign", "log", "more", "cart"),
     *("anmelden", "loggen", "lesen", "conne", "lire", "sesión", "leer", "leyendo", "войти", "читать"),
 )
@@ -60,8 +60,8 @@ TABLES = {
     "javascript": JAVASCRIPT_PHRASES,
     "citation": _CITATION.pattern,
     "counter": _COUNTER.pattern,
-    "boilerplate": _BOILERPLATE.pattern,
-    "boilerplate_clues": _BOILERPLATE_CLUES,
+    "boilerplate": BOILERPLATE.pattern,
+    "boilerplate_clues": BOILERPLATE_CLUES,
 }
 """What the key of the stage ``signals`` contains of this module."""
 
@@ -210,9 +210,9 @@ def _find_spans(batch: Batch, lines: Lines, pattern: re.Pattern[str], candidates
 
 
 def _find_boilerplate(batch: Batch, lines: Lines, line_words: Int64s) -> _Spans:
-    candidates = _lines_with(batch, lines, _BOILERPLATE_CLUES)
+    candidates = _lines_with(batch, lines, BOILERPLATE_CLUES)
     short = [line for line in candidates if line_words[line] <= MAX_BOILERPLATE_WORDS]
-    return _find_spans(batch, lines, _BOILERPLATE, short)
+    return _find_spans(batch, lines, BOILERPLATE, short)
 
 
 def _emptied_lines(lines: Lines, spans: _Spans) -> Bools:

@@ -22,7 +22,9 @@ from gristmill.transforms.quality.text_batch import batch_slices
 MeasureBatch: TypeAlias = Callable[[Sequence[str], Sequence[str | None], LineRules], tuple[Mapping[str, Float64s], Cut]]
 
 _MODULES: dict[Variant, str] = {
-    name: f"gristmill.transforms.quality.{name}_variant" for name in ("paper", "datatrove", "dclm")
+    "paper": "gristmill.transforms.quality.paper_variant",
+    "datatrove": "gristmill.transforms.quality.datatrove_variant",
+    "dclm": "gristmill.transforms.quality.dclm_variant",
 }
 
 

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from gristmill.transforms.core.core_beam import ReadUnits
-from gristmill.transforms.read.source_section import SourceSection
-from gristmill.transforms.read.source_unit import SourceUnit
-from gristmill.transforms.read.unit_reader import ReadLimits, read_unit
-
-
-class SourceWork(NamedTuple):
-    """The work of a task that reads a unit of a source."""
-
-    unit: SourceUnit
-    source: SourceSection
-    limits: ReadLimits
+from gristmill.transforms.read.unit_reader import SourceWork, read_unit
 
 
 class ReadSources(ReadUnits):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -19,6 +20,14 @@ class ReadLimits(Section):
     """Limits on what is read."""
 
     max_bytes: ByteSize = Field(16 * 2**20, ge=1, description="Maximum size of a record's decoded payload.")
+
+
+class SourceWork(NamedTuple):
+    """The work of a task that reads a unit of a source."""
+
+    unit: SourceUnit
+    source: SourceSection
+    limits: ReadLimits
 
 
 def read_unit(unit: SourceUnit, source: SourceSection, limits: ReadLimits) -> Iterator[Item | UnitSummary]:

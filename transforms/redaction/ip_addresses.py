@@ -30,7 +30,7 @@ _VERSION_BEFORE = re.compile(
     r"(?i:\b(?:versions?|ver|v|rel|release|build|section|sect|chapter|clause|oid)\b[ .:=]{0,3}\Z)|[A-Za-z]/\Z"
 )
 _SMALL, _LARGE = 32, 100
-_NOT_PUBLIC = [
+NOT_PUBLIC_NETWORKS = [
     ip_network(block)
     for block in (
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
@@ -116,4 +116,4 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address):
         mapped = address.ipv4_mapped
         return is_public(mapped) if mapped is not None else address in _GLOBAL_UNICAST
-    return not any(address in block for block in _NOT_PUBLIC)
+    return not any(address in block for block in NOT_PUBLIC_NETWORKS)
