@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-STALL_SECONDS = 0.6
+STALL_SECONDS = 1.5
 
 
 class WebServer:

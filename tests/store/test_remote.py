@@ -20,7 +20,7 @@ def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The delays before retries, which are recorded instead of waited for."""
     seconds: list[float] = []
     monkeypatch.setattr(remote, "sleep", seconds.append)
-    monkeypatch.setattr(remote, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(remote, "TIMEOUT_SECONDS", 1.0)
     return seconds
 
 
