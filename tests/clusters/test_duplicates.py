@@ -16,8 +16,8 @@ from gristmill.runners.stage_runner import StageRunner
 from gristmill.transforms.dedup.rounds import RoundLimits
 from gristmill.transforms.line_dedup.repeats_section import PassageRule, RepeatsSection, SpanRule
 from tests.clusters.conftest import Cluster, Manifests, deploy_local, manifests, require
-from tests.pipelines.rounds import ONE_PLACE, ROUNDS, TEXTS, chained, limited
-from tests.pipelines.small import prose
+from tests.pipelines.chained_corpus import ONE_PLACE, ROUNDS, TEXTS, chained, limited
+from tests.pipelines.small_recipes import prose
 
 pytestmark = pytest.mark.runners
 

@@ -118,7 +118,7 @@ def test_launch_creates_the_job_of_the_first_incomplete_stage(
     recipe = sample / "recipe.yaml"
     assert _launch(recipe, tmp_path).startswith("extract: created the job over ")
     done = run_recipe(load_recipe(str(recipe)), tmp_path, until="extract")
-    assert done.worked_on()["extract"]  # the launch itself processed nothing
+    assert done.units_processed()["extract"]  # the launch itself processed nothing
     assert _launch(recipe, tmp_path).startswith("signals: created the job over ")
     assert not cloud.jobs  # Dataflow starts a template's job itself, from the file
     job = json.loads(cloud.files[TEMPLATE])

@@ -1,4 +1,4 @@
-"""The bundled sample, packed once and milled once; tests of the whole mill look at what came of it."""
+"""The bundled sample, packed and processed once per session, for tests of the whole pipeline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gristmill.runners.embedded_stage_runner import EmbeddedStageRunner
 
 
 class CompletedRun(NamedTuple):
-    """A finished run: its recipe, its work directory, its ledger and what each stage did."""
+    """A completed run: its recipe, its work directory, its ledger and its completed stages by name."""
 
     recipe: Recipe
     work: str
@@ -26,26 +26,26 @@ class CompletedRun(NamedTuple):
     done: dict[str, CompletedStage]
 
     def manifests(self) -> dict[str, str]:
-        """sha256 of every manifest."""
+        """The SHA-256 of every manifest, by stage."""
         return {stage: sha256(Path(d.manifest_url).read_bytes()).hexdigest() for stage, d in current(self.work).items()}
 
-    def worked_on(self) -> dict[str, int]:
-        """Units that each stage worked on in this run."""
+    def units_processed(self) -> dict[str, int]:
+        """The number of units that each stage processed in this run."""
         return {stage: len(done.step.pending) for stage, done in self.done.items()}
 
 
 def run_recipe(recipe: Recipe, work: Path | str, workers: int = 1, until: str | None = "mix") -> CompletedRun:
-    """Run a recipe without drawing anything."""
+    """Run a recipe without progress bars."""
     done: dict[str, CompletedStage] = {}
 
-    def finished(one: CompletedStage) -> None:
-        done[one.step.stage.name] = one
+    def on_complete(completed: CompletedStage) -> None:
+        done[completed.step.stage.name] = completed
 
-    def unwatched(step: Step) -> Any:
+    def show_nothing(step: Step) -> Any:
         return nullcontext()
 
-    with EmbeddedStageRunner(workers) as engine:
-        ledger = run(recipe, str(work), engine, until, unwatched, finished)
+    with EmbeddedStageRunner(workers) as runner:
+        ledger = run(recipe, str(work), runner, until, show_nothing, on_complete)
     return CompletedRun(recipe, str(work), ledger, done)
 
 
@@ -59,11 +59,11 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def completed_run(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
-    """The sample milled up to the shards, in this process."""
+    """The sample, processed up to the shards in this process."""
     return run_recipe(load_recipe(str(sample / "recipe.yaml")), tmp_path_factory.mktemp("work"))
 
 
 @pytest.fixture(scope="session")
 def documents(completed_run: CompletedRun) -> list[dict[str, Any]]:
-    """Every record of the milled sample, with every decision about it."""
+    """Every record of the processed sample, with every decision about it."""
     return list(inspect_documents(completed_run.work, Selection(None, None, None), 10**6))

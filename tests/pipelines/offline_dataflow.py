@@ -1,4 +1,4 @@
-"""Dataflow without Dataflow: Beam's own translation and client, cut off where they would speak to Google Cloud."""
+"""Beam's Dataflow translation and client without Google Cloud: the functions that send requests are replaced."""
 
 from __future__ import annotations
 
@@ -10,32 +10,35 @@ import pytest
 _MISSING = "DATAFLOW NOT TESTED: apache-beam[gcp] and gcsfs are not installed; pip install -e '.[gcp]'"
 
 
-def require() -> None:
-    """Skip the test where Google Cloud's packages are not installed."""
+def require_gcp() -> None:
+    """Skip the test if Google Cloud's packages are not installed."""
     pytest.importorskip("apache_beam.runners.dataflow.internal.apiclient", reason=_MISSING)
     pytest.importorskip("gcsfs", reason=_MISSING)
 
 
 @dataclass
 class Cloud:
-    """What was sent: files by address and jobs; and what a job's state will be when it is asked for."""
+    """The requests sent: files by URL, jobs, and state changes (job id, state).
+
+    ``state`` is the state that jobs report, ``running`` the id of a job that is already active under the same name.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
     jobs: list[Any] = field(default_factory=list)
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    state_changes: list[tuple[str, str]] = field(default_factory=list)
     state: str = "JOB_STATE_DONE"
     running: str | None = None
 
     @property
     def job(self) -> Any:
-        """The one job that was submitted."""
+        """The only job that was submitted."""
         (job,) = self.jobs
         return job
 
 
-def cut_off(patch: pytest.MonkeyPatch) -> Cloud:
-    """Replace what speaks to Google Cloud, and nothing else; skips the test where its packages are missing."""
-    require()
+def patch_cloud(patch: pytest.MonkeyPatch) -> Cloud:
+    """Replace the functions that send requests to Google Cloud; skip the test if its packages are not installed."""
+    require_gcp()
     from apache_beam.options.pipeline_options import GoogleCloudOptions
     from apache_beam.runners.dataflow.internal import apiclient
     from google.auth import credentials
@@ -44,7 +47,7 @@ def cut_off(patch: pytest.MonkeyPatch) -> Cloud:
     cloud = Cloud()
     client = apiclient.DataflowApplicationClient
 
-    def stage_file(self: Any, folder: str, name: str, stream: Any, *rest: Any, **more: Any) -> None:
+    def stage_file(self: Any, folder: str, name: str, stream: Any, *args: Any, **options: Any) -> None:
         cloud.files[f"{folder}/{name}"] = stream.read()
 
     def submit(self: Any, job: Any) -> Any:
@@ -57,7 +60,7 @@ def cut_off(patch: pytest.MonkeyPatch) -> Cloud:
         return dataflow.Job(id=job, current_state=dataflow.JobState[cloud.state])
 
     def modify(self: Any, job: str, state: str) -> bool:
-        cloud.asked.append((job, state))
+        cloud.state_changes.append((job, state))
         return True
 
     patch.setattr(client, "stage_file", stage_file)
@@ -66,7 +69,7 @@ def cut_off(patch: pytest.MonkeyPatch) -> Cloud:
     patch.setattr(client, "job_id_for_name", lambda self, name: cloud.running)
     patch.setattr(client, "modify_job_state", modify)
     patch.setattr(apiclient, "get_service_credentials", lambda options: None)
-    patch.setattr(apiclient, "create_storage_client", lambda *given: None)
+    patch.setattr(apiclient, "create_storage_client", lambda *args: None)
     patch.setattr(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled", lambda self, name: None)
     patch.setattr("google.auth.default", lambda: (credentials.AnonymousCredentials(), "some-project"))
     return cloud

@@ -1,4 +1,4 @@
-"""Bad input gets a clear error, or a name in the books; and nothing that was done is lost."""
+"""Bad input is counted under a reason or reported as a clear error, and completed work is kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gristmill.pipelines.recipe import dump_recipe
 from gristmill.pipelines.reports.document_history import Selection, inspect_documents
 from gristmill.pipelines.work_directory import current, read_ledger
 from tests.pipelines.conftest import CompletedRun, run_recipe
-from tests.pipelines.small import fault, lines, prose, recipe, source
+from tests.pipelines.small_recipes import fault, lines, prose, recipe, source
 
 INFO = b"WARC/1.0\r\nWARC-Type: warcinfo\r\nWARC-Record-ID: <urn:uuid:1>\r\nContent-Length: 4\r\n\r\nab\r\n\r\n\r\n"
 
@@ -39,10 +39,10 @@ def counts(completed_run: CompletedRun, stage: str = "extract") -> tuple[int, in
     return row["in"], row["kept"], row["dropped"], row["failed"]
 
 
-# --- what is wrong with files is a name in the books ---
+# --- faults in files are counted under a reason ---
 
 
-def test_a_warc_that_was_cut_off(tmp_path: Path) -> None:
+def test_a_truncated_warc_file(tmp_path: Path) -> None:
     members = [gzip.compress(page(number, f"<p>{prose(number)}</p>".encode())) for number in range(3)]
     cut = b"".join(members)[:-50]
     completed_run = run_recipe(
@@ -51,10 +51,10 @@ def test_a_warc_that_was_cut_off(tmp_path: Path) -> None:
         until="extract",
     )
     assert counts(completed_run) == (4, 3, {}, {"truncated": 1})
-    (named,) = inspect_documents(completed_run.work, Selection(None, None, "truncated"), 9)
+    (failed,) = inspect_documents(completed_run.work, Selection(None, None, "truncated"), 9)
     start = len(members[0]) + len(members[1])
-    assert (named["record"]["file"], named["record"]["offset"]) == ("a.warc.gz", start)
-    assert named["record"]["length"] == len(cut) - start
+    assert (failed["record"]["file"], failed["record"]["offset"]) == ("a.warc.gz", start)
+    assert failed["record"]["length"] == len(cut) - start
 
 
 def test_archives_without_pages(tmp_path: Path) -> None:
@@ -63,10 +63,10 @@ def test_archives_without_pages(tmp_path: Path) -> None:
     )
     completed_run = run_recipe(recipe(given), tmp_path / "work", until="extract")
     assert counts(completed_run) == (1, 0, {"record_type:warcinfo": 1}, {})
-    assert completed_run.worked_on() == {"extract": 3}
+    assert completed_run.units_processed() == {"extract": 3}
 
 
-def test_files_that_are_not_what_their_source_says(tmp_path: Path) -> None:
+def test_files_in_another_format_than_their_source(tmp_path: Path) -> None:
     sources = [
         source(
             tmp_path, "texts", "text", {"a.txt": bytes(range(256)), "b.txt": "Grüße".encode("latin-1"), "c.txt": b""}
@@ -81,8 +81,8 @@ def test_files_that_are_not_what_their_source_says(tmp_path: Path) -> None:
         source(tmp_path, "web", "warc", {"a.warc.gz": b"\x1f\x8b no gzip", "b.warc": b"<html>a page</html>\n"}),
     ]
     completed_run = run_recipe(recipe(*sources), tmp_path / "work", until="extract")
-    found = [(one["source"], one["record"]["file"], one["fate"], one["reason"]) for one in rejected(completed_run)]
-    assert sorted(found) == [
+    rejects = rejected(completed_run)
+    assert sorted((row["source"], row["record"]["file"], row["fate"], row["reason"]) for row in rejects) == [
         ("lines", "a.jsonl.gz", "failed", "corrupt"),
         ("lines", "b.jsonl.gz", "failed", "truncated"),
         ("rows", "a.parquet", "failed", "unreadable"),
@@ -91,12 +91,13 @@ def test_files_that_are_not_what_their_source_says(tmp_path: Path) -> None:
         ("web", "a.warc.gz", "failed", "garbage"),
         ("web", "b.warc", "failed", "garbage"),
     ]
-    assert all(one["detail"] for one in rejected(completed_run) if one["fate"] == "failed")
+    assert all(row["detail"] for row in rejects if row["fate"] == "failed")
 
 
 def rejected(completed_run: CompletedRun) -> list[dict[str, Any]]:
-    everything = inspect_documents(completed_run.work, Selection(None, None, None), 10**6)
-    return [one for one in everything if "text" not in one]
+    """The records that are not documents: those rejected by extract."""
+    records = inspect_documents(completed_run.work, Selection(None, None, None), 10**6)
+    return [record for record in records if "text" not in record]
 
 
 def test_broken_lines(tmp_path: Path) -> None:
@@ -106,8 +107,8 @@ def test_broken_lines(tmp_path: Path) -> None:
         recipe(source(tmp_path, "lines", "jsonl", {"a.jsonl": text})), tmp_path / "work", until="extract"
     )
     assert counts(completed_run) == (8, 2, {"empty": 1}, {"bad_json": 3, "missing_text": 2})
-    for one in rejected(completed_run):
-        offset, length = one["record"]["offset"], one["record"]["length"]
+    for row in rejected(completed_run):
+        offset, length = row["record"]["offset"], row["record"]["length"]
         assert text[offset : offset + length] in text.splitlines(keepends=True)
 
 
@@ -122,28 +123,28 @@ def peak():
 recipe, work = sys.argv[1:]
 run_recipe(load_recipe(recipe, ["sources.0.paths=[small*]", "sources.1.paths=[small*]"]), work, until="extract")
 before = peak()
-milled = run_recipe(load_recipe(recipe), work, until="extract")
-print(json.dumps([peak() - before, milled.ledger["stages"][0]]))
+completed = run_recipe(load_recipe(recipe), work, until="extract")
+print(json.dumps([peak() - before, completed.ledger["stages"][0]]))
 """
 
 
-def test_a_document_of_100_mb_is_turned_away_unread(tmp_path: Path) -> None:
+def test_a_document_of_100_mb_is_dropped_without_being_read(tmp_path: Path) -> None:
     size = 100_000_000
     rows = {"small.jsonl": lines("small"), "vast.jsonl": lines("a" * size, "after it")}
     vast = gzip.compress(page(1, bytes(size)), compresslevel=1) + gzip.compress(page(2, b"<p>after it</p>"))
     pages = {"small.warc.gz": gzip.compress(page(0, b"<p>small</p>")), "vast.warc.gz": vast}
     given = source(tmp_path, "rows", "jsonl", rows), source(tmp_path, "web", "warc", pages)
     (tmp_path / "recipe.yaml").write_text(dump_recipe(recipe(*given)))
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", MEMORY, tmp_path / "recipe.yaml", tmp_path / "work"], capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
-    grown, row = json.loads(done.stdout.splitlines()[-1])
+    assert process.returncode == 0, process.stderr
+    growth, row = json.loads(process.stdout.splitlines()[-1])
     assert (row["in"], row["kept"], row["dropped"]) == (6, 4, {"too_large": 2})
-    assert grown < 64 * 2**20
+    assert growth < 64 * 2**20
 
 
-# --- what cannot be made good by a name in the books is a sentence ---
+# --- faults that prevent a run are one sentence ---
 
 
 def test_a_source_without_files(tmp_path: Path) -> None:
@@ -153,13 +154,13 @@ def test_a_source_without_files(tmp_path: Path) -> None:
         f"source 'web': no file below {given['root']} matches '*.warc.gz'; "
         "correct `root` or `paths`, or remove the source"
     )
-    gone = fault(InputError, recipe({**given, "root": "/no/such/folder"}), tmp_path / "work")
-    assert gone.startswith("source 'web': no file below /no/such/folder matches '*.warc.gz'")
+    said = fault(InputError, recipe({**given, "root": "/no/such/folder"}), tmp_path / "work")
+    assert said.startswith("source 'web': no file below /no/such/folder matches '*.warc.gz'")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_column_that_is_not_there(tmp_path: Path, workers: int) -> None:
-    """Found by a worker: the sentence is the same whether that is this process or another."""
+def test_a_missing_column(tmp_path: Path, workers: int) -> None:
+    """The error is raised in a worker; the message is the same whether that is this process or another."""
     given = source(tmp_path, "rows", "parquet", {})
     (tmp_path / "rows").mkdir()
     for name in ("a", "b"):
@@ -168,26 +169,26 @@ def test_a_column_that_is_not_there(tmp_path: Path, workers: int) -> None:
     assert said in {f"{name}.parquet has no column 'text'; set `fields` to columns among body, key" for name in "ab"}
 
 
-def test_a_language_model_that_is_none(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_language_model(tmp_path: Path) -> None:
     given = source(tmp_path, "lines", "jsonl", {"a.jsonl": lines("a")})
     section = {"language": {"model": f"{given['root']}/a.jsonl"}}
     said = fault(InputError, recipe(given, extract=section), tmp_path / "work")
     assert said.startswith(f"cannot load the model {given['root']}/a.jsonl")
 
 
-def test_a_test_set_that_is_broken(tmp_path: Path) -> None:
+def test_a_damaged_test_set(tmp_path: Path) -> None:
     given = source(
         tmp_path, "lines", "jsonl", {"a.jsonl": lines(prose(1)), "test.json": b'{"question": '}, paths=["*.jsonl"]
     )
     section = {"decontaminate": {"benchmarks": [{"name": "quiz", "paths": [f"{given['root']}/test.json"]}]}}
     said = fault(InputError, recipe(given, refine=section), tmp_path / "work", until="refine")
-    assert "test.json cannot be read as its name says" in said
+    assert "test.json cannot be read as the format of its name" in said
 
 
-# --- nothing left is not the end of the world ---
+# --- sources and stages without documents ---
 
 
-def test_a_source_of_which_nothing_is_left_goes_through(tmp_path: Path) -> None:
+def test_sources_without_kept_documents_are_processed(tmp_path: Path) -> None:
     sources = (
         source(tmp_path, "good", "jsonl", {"a.jsonl": lines(*map(prose, range(20)))}),
         source(tmp_path, "thin", "jsonl", {"a.jsonl": lines("too short", "as well")}),
@@ -203,11 +204,13 @@ def test_a_source_of_which_nothing_is_left_goes_through(tmp_path: Path) -> None:
     assert shares == {"copy": (False, 0), "empty": (False, 0), "good": (True, 1), "thin": (False, 0)}
 
 
-@pytest.mark.parametrize("data", [b"", lines("too short")], ids=["nothing came in", "nothing was kept"])
-def test_when_nothing_is_left_at_all(tmp_path: Path, data: bytes) -> None:
-    nothing = recipe(source(tmp_path, "thin", "jsonl", {"a.jsonl": data}))
-    said = fault(InputError, nothing, tmp_path / "work", until="mix")
-    assert said == "the tokenizer's sample holds no text: raise sample_bytes, or look why no documents were kept"
+@pytest.mark.parametrize("data", [b"", lines("too short")], ids=["no input", "nothing kept"])
+def test_a_corpus_without_kept_documents(tmp_path: Path, data: bytes) -> None:
+    empty = recipe(source(tmp_path, "thin", "jsonl", {"a.jsonl": data}))
+    said = fault(InputError, empty, tmp_path / "work", until="mix")
+    assert said == (
+        "the tokenizer has no text to train on: increase tokenizer.sample_bytes, or check why documents are dropped"
+    )
     ledger = read_ledger(str(tmp_path / "work"))
     assert ledger["balanced"]
     assert [row["stage"] for row in ledger["stages"]][-1] == "refine"
@@ -217,12 +220,12 @@ def test_a_mix_that_is_too_small(tmp_path: Path) -> None:
     given = source(tmp_path, "good", "jsonl", {"a.jsonl": lines(prose(1))})
     long = recipe(given, mix={"sequence_length": 2**20, "shard_tokens": 2**20})
     said = fault(InputError, long, tmp_path / "work", until="mix")
-    assert said == "the mix holds less than one sequence of 1048576 tokens: lower sequence_length"
+    assert said == "the mix has less than one sequence of 1048576 tokens: reduce mix.sequence_length"
     assert [row["stage"] for row in read_ledger(str(tmp_path / "work"))["stages"]][-1] == "tokenize"
-    assert run_recipe(recipe(given), tmp_path / "work").worked_on()["tokenize"] == 0
+    assert run_recipe(recipe(given), tmp_path / "work").units_processed()["tokenize"] == 0
 
 
-# --- what comes later is looked at before anything is done ---
+# --- inputs of later stages are checked before the first stage runs ---
 
 
 @pytest.mark.parametrize(
@@ -243,11 +246,11 @@ def test_a_missing_list_model_or_test_set(tmp_path: Path, key: str, section: dic
     assert not list((tmp_path / "work").glob("extract-*"))
 
 
-# --- the real thing ---
+# --- real archives ---
 
 
-def test_every_odd_archive_goes_through(shared_data: Path, tmp_path: Path) -> None:
-    """Archives from the test suites of WARC tools and genuine Common Crawl records, many of them broken on purpose."""
+def test_malformed_archives_are_processed(shared_data: Path, tmp_path: Path) -> None:
+    """Archives from the test suites of WARC tools and genuine Common Crawl records, many malformed on purpose."""
     root = shared_data / "warc"
     files = sorted(path for folder in ("odd", "common-crawl") for path in (root / folder).iterdir())
     given = {"name": "web", "format": "warc", "root": str(root), "paths": ["odd/*", "common-crawl/*"]}
@@ -257,11 +260,11 @@ def test_every_odd_archive_goes_through(shared_data: Path, tmp_path: Path) -> No
     for receipt in receipts:
         assert receipt.counts.balanced
         assert receipt.counts.records > 0
-    failed = [one for one in rejected(completed_run) if one["fate"] == "failed"]
+    failed = [row for row in rejected(completed_run) if row["fate"] == "failed"]
     print(f"\n{completed_run.ledger['stages'][0]}")
-    for one in failed:
-        at = one["record"]
-        print(f"{at['file'][-60:]:<60} {at['offset']:>9} +{at['length']:<9} {one['reason']:<12} {one['detail']}")
+    for row in failed:
+        at = row["record"]
+        print(f"{at['file'][-60:]:<60} {at['offset']:>9} +{at['length']:<9} {row['reason']:<12} {row['detail']}")
         assert at["length"] > 0
-        assert one["detail"]
+        assert row["detail"]
     assert len(failed) == sum(completed_run.ledger["stages"][0]["failed"].values()) > 0

@@ -1,4 +1,4 @@
-"""``gristmill classifier …``: what each command writes and prints, and its faults."""
+"""``gristmill classifier …``: what each command writes and prints, and its errors."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ def fault(result: Result) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("classifier")
+    folder = tmp_path_factory.mktemp("classifier")
     for name, positive in (("good", True), ("bad", False)):
-        rows = [{"text": one.text, "source": one.source} for one in labelled() if one.positive is positive]
-        (made / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (made / "reference.jsonl").write_text(
+        examples = [example for example in labelled() if example.positive is positive]
+        rows = [{"text": example.text, "source": example.source} for example in examples]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "reference.jsonl").write_text(
         "".join(json.dumps({"text": text(n < 30, 900 + n)}) + "\n" for n in range(99))
     )
-    trained = gristmill("train", *_sides(made), "--reference", made / "reference.jsonl", "--out", made / "m.bin")
+    trained = gristmill("train", *_sides(folder), "--reference", folder / "reference.jsonl", "--out", folder / "m.bin")
     assert trained.exit_code == 0, trained.output
     assert json.loads(trained.stdout)["f1"] > 0.9
     assert "average precision" in trained.stderr
-    return made
+    return folder
 
 
 def _sides(folder: Path) -> tuple[Any, ...]:
@@ -50,14 +51,14 @@ def rows(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_training_leaves_a_model_and_its_card(folder: Path) -> None:
+def test_training_writes_a_model_and_its_card(folder: Path) -> None:
     card = json.loads((folder / "m.bin.json").read_text())
     assert card["reference"]["texts"] == 99
     assert len(card["reference"]["percentiles"]) == 101
     assert str(folder) not in (folder / "m.bin.json").read_text()
 
 
-def test_training_again_gives_the_same_bytes_and_quantising_fewer(folder: Path, tmp_path: Path) -> None:
+def test_training_again_gives_the_same_bytes_and_quantizing_fewer(folder: Path, tmp_path: Path) -> None:
     for out in ("again.bin", "small.ftz"):
         quantise = ("--quantise", 300) if out.endswith("ftz") else ()
         gristmill("train", *_sides(folder), "--out", tmp_path / out, *quantise)
@@ -66,11 +67,11 @@ def test_training_again_gives_the_same_bytes_and_quantising_fewer(folder: Path, 
 
 
 def test_evaluate(folder: Path) -> None:
-    found = json.loads(gristmill("evaluate", folder / "m.bin", *_sides(folder)).stdout)
-    assert found["texts"] == 400
-    assert found["f1"] > 0.9
-    assert found["keep_share"].keys() == {"s0", "s1"}
-    assert found["curve"][0]["recall"] == 1.0
+    result = json.loads(gristmill("evaluate", folder / "m.bin", *_sides(folder)).stdout)
+    assert result["texts"] == 400
+    assert result["f1"] > 0.9
+    assert result["keep_share"].keys() == {"s0", "s1"}
+    assert result["curve"][0]["recall"] == 1.0
     all_kept = json.loads(gristmill("evaluate", folder / "m.bin", *_sides(folder), "--threshold", 0).stdout)
     assert (all_kept["recall"], all_kept["precision"]) == (1.0, 0.5)
 
@@ -83,16 +84,16 @@ def test_score(folder: Path) -> None:
     assert good["score"] > 0.5 > bad["score"]
 
 
-def test_score_without_a_model_uses_the_one_that_ships(tmp_path: Path) -> None:
+def test_score_without_a_model_uses_the_bundled_one(tmp_path: Path) -> None:
     (tmp_path / "page.txt").write_text("Add to cart. Login. Checkout. Sort by price. Newsletter. Next page.")
-    (found,) = rows(gristmill("score", tmp_path / "page.txt"))
-    assert found["file"] == str(tmp_path / "page.txt")
-    assert found["score"] < 0.5
+    (row,) = rows(gristmill("score", tmp_path / "page.txt"))
+    assert row["file"] == str(tmp_path / "page.txt")
+    assert row["score"] < 0.5
 
 
 def test_score_by_a_word_list(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("damn\n")
-    stdin = "".join(json.dumps({"text": "damn the mill", "lang": lang}) + "\n" for lang in ("en", "de"))
+    stdin = "".join(json.dumps({"text": "damn the thing", "lang": lang}) + "\n" for lang in ("en", "de"))
     sets = ("--set", "kind=words", "--set", f"lists.en={tmp_path / 'words.txt'}")
     assert [row["score"] for row in rows(gristmill("score", "-", *sets, stdin=stdin))] == [333.3333, None]
 
@@ -100,12 +101,12 @@ def test_score_by_a_word_list(tmp_path: Path) -> None:
 def test_perplexity(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("kenlm")
     out = tmp_path / "lm.arpa"
-    made = gristmill(
+    result = gristmill(
         "perplexity", folder / "good.jsonl", "--reference", folder / "reference.jsonl", "--order", 2, "--out", out
     )
-    assert json.loads(made.stdout)["texts"] == 200
+    assert json.loads(result.stdout)["texts"] == 200
     sets = ("--set", "kind=kenlm", "--set", f"model={out}")
-    stdin = "".join(json.dumps({"text": one}) + "\n" for one in (text(True, 1), text(False, 1), "…"))
+    stdin = "".join(json.dumps({"text": line}) + "\n" for line in (text(True, 1), text(False, 1), "…"))
     good, bad, empty = rows(gristmill("score", "-", *sets, stdin=stdin))
     assert good["score"] < bad["score"]
     assert good["part"] == "head" != bad["part"]
@@ -116,16 +117,16 @@ def test_perplexity(folder: Path, tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (("score", "-", "--set", "model=nothing.ftz"), "cannot load the model nothing.ftz"),
-        (("score", "-", "--set", "kind=fastext"), "scorer.kind: no such choice, 'fastext'; did you mean 'fasttext'?"),
+        (("score", "-", "--set", "kind=fastext"), "scorer.kind: unknown value 'fastext'; did you mean 'fasttext'?"),
         (("evaluate", "m.bin", "--positive", "a.jsonl", "--negative", "b.jsonl"), "cannot load the model m.bin"),
         (("train", "--positive", "a.jsonl", "--negative", "b.jsonl", "--out", "m"), "no file a.jsonl"),
         (("perplexity", "a.jsonl", "--out", "m"), "no file a.jsonl"),
     ],
 )
-def test_faults_are_one_sentence(
+def test_errors_are_one_sentence(
     arguments: tuple[str, ...], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found = fault(gristmill(*arguments, stdin=""))
-    assert sentence in found
-    assert len(found.splitlines()) == 1
+    message = fault(gristmill(*arguments, stdin=""))
+    assert sentence in message
+    assert len(message.splitlines()) == 1

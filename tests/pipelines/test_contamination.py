@@ -1,4 +1,4 @@
-"""Test items in a corpus, from recipe to report: what becomes of documents, and what is said of items."""
+"""Test items in a corpus, from recipe to report: the outcome of documents, and the report on items."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gristmill.errors import InputError
 from gristmill.pipelines.cli.contamination import FoundItem, contamination, found_items
 from gristmill.pipelines.recipe import Recipe
 from tests.pipelines.conftest import CompletedRun, run_recipe
-from tests.pipelines.small import lines, prose, recipe, source
+from tests.pipelines.small_recipes import lines, prose, recipe, source
 from tests.pipelines.test_run import final_texts
 
 QUESTION = (
@@ -42,7 +42,9 @@ def quiz(folder: Path, **more: Any) -> Recipe:
 
 
 def items(completed_run: CompletedRun) -> list[tuple[str, int, int, int, float]]:
-    return [(one.benchmark, one.item, one.documents, one.kept, one.share) for one in found_items(completed_run.work)]
+    return [
+        (item.benchmark, item.item, item.documents, item.kept, item.share) for item in found_items(completed_run.work)
+    ]
 
 
 CUT = [
@@ -53,26 +55,27 @@ CUT = [
 ]
 
 
-@pytest.mark.parametrize(("action", "left"), [("drop", CUT[:1]), ("cut", CUT), ("label", None)])
-def test_items_are_dropped_cut_or_labelled_and_reported(tmp_path: Path, action: str, left: list[str] | None) -> None:
-    made = quiz(tmp_path, action=action)
-    completed_run = run_recipe(made, tmp_path / "work", until="refine")
+@pytest.mark.parametrize(("action", "remaining"), [("drop", CUT[:1]), ("cut", CUT), ("label", None)])
+def test_items_are_dropped_cut_or_labelled_and_reported(
+    tmp_path: Path, action: str, remaining: list[str] | None
+) -> None:
+    completed_run = run_recipe(quiz(tmp_path, action=action), tmp_path / "work", until="refine")
     texts = set(final_texts(completed_run).values())
-    if left is None:
+    if remaining is None:
         rows = (tmp_path / "texts" / "a.jsonl").read_text().splitlines()
-        left = [json.loads(row)["text"] for row in rows]
-    assert texts == set(left)
-    assert items(completed_run) == [("quiz", 1, 3, len(left) - 1, 1.0)]
+        remaining = [json.loads(row)["text"] for row in rows]
+    assert texts == set(remaining)
+    assert items(completed_run) == [("quiz", 1, 3, len(remaining) - 1, 1.0)]
 
 
-def test_a_question_alone_counts_by_its_own_share(tmp_path: Path) -> None:
+def test_a_question_without_its_answer_counts_by_its_own_share(tmp_path: Path) -> None:
     completed_run = run_recipe(quiz(tmp_path, min_share=0.6), tmp_path / "work", until="refine")
     assert items(completed_run) == [("quiz", 1, 2, 0, 1.0)]
 
 
-def test_the_bytes_do_not_hang_on_workers(tmp_path: Path) -> None:
-    made = quiz(tmp_path, action="cut")
-    one, two = (run_recipe(made, tmp_path / f"work{n}", n, "refine") for n in (1, 2))
+def test_the_number_of_workers_does_not_affect_the_output(tmp_path: Path) -> None:
+    cutting = quiz(tmp_path, action="cut")
+    one, two = (run_recipe(cutting, tmp_path / f"work{n}", n, "refine") for n in (1, 2))
     assert one.manifests()["refine"] == two.manifests()["refine"]
 
 
@@ -87,8 +90,8 @@ def test_the_command_prints_tables_and_rows(tmp_path: Path) -> None:
     assert FoundItem(**row) == found_items(completed_run.work)[0]
 
 
-def test_a_corpus_that_was_not_searched_says_so(tmp_path: Path) -> None:
+def test_a_corpus_that_was_not_searched_is_an_error(tmp_path: Path) -> None:
     plain = recipe(source(tmp_path, "texts", "jsonl", {"a.jsonl": lines(prose(1))}))
     completed_run = run_recipe(plain, tmp_path / "work", until="refine")
-    with pytest.raises(InputError, match=r"was not searched for test items: name some under refine\.decontaminate"):
+    with pytest.raises(InputError, match=r"was not searched for test items: add test sets under refine\.decontaminate"):
         found_items(completed_run.work)

@@ -1,4 +1,4 @@
-"""A machine that lets us down, and somebody who has been at the work directory: a sentence, and nothing lost."""
+"""Failures of the machine and damaged work directories: the error is one sentence, and completed work is kept."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from gristmill.pipelines.reports.document_history import Selection, inspect_docu
 from gristmill.pipelines.work_directory import current
 from gristmill.runners.job_errors import root_cause
 from tests.pipelines.conftest import CompletedRun, run_recipe
-from tests.pipelines.small import fault, lines, prose, recipe, source
+from tests.pipelines.small_recipes import fault, lines, prose, recipe, source
 
-# --- the machine lets us down ---
+# --- failures of the machine ---
 
 LIMITED = """
 import resource, sys
@@ -30,7 +30,7 @@ main(sys.argv[2:])
 
 
 def gristmill_run(recipe: Path, work: Path, *options: str, limit: int = -1) -> subprocess.CompletedProcess[str]:
-    """``gristmill run`` in a process that can write no file of more than ``limit`` bytes."""
+    """``gristmill run`` in a process that cannot write files larger than ``limit`` bytes."""
     command = [sys.executable, "-c", LIMITED, str(limit), "run", recipe, "--work", work, *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
@@ -50,8 +50,8 @@ def bulky(tmp_path: Path) -> Path:
     return path
 
 
-def told(failed: subprocess.CompletedProcess[str], cause: str) -> None:
-    """Checks that a run ended with one sentence that names ``cause``."""
+def assert_fails_with(failed: subprocess.CompletedProcess[str], cause: str) -> None:
+    """Assert that a run ended with a one-sentence error that names ``cause``."""
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
     said = failed.stderr.splitlines()[-1]
@@ -59,8 +59,8 @@ def told(failed: subprocess.CompletedProcess[str], cause: str) -> None:
     assert f"{cause}; fix this, then run the same command again to resume" in said
 
 
-def goes_on(recipe: Path, work: Path, other: Path) -> None:
-    """Checks that the run now ends as one that nothing has disturbed."""
+def assert_resumes(recipe: Path, work: Path, other: Path) -> None:
+    """Assert that the run resumed in ``work`` gives the same manifests as an undisturbed run in ``other``."""
     again, undisturbed = (run_recipe(load_recipe(str(recipe)), place, until="judge") for place in (work, other))
     assert again.manifests() == undisturbed.manifests()
     assert not list(work.rglob(".part-*"))
@@ -69,17 +69,17 @@ def goes_on(recipe: Path, work: Path, other: Path) -> None:
 TWO_SLOW = [pytest.param("1"), pytest.param("2", marks=pytest.mark.slow)]
 
 
-# The log of two workers does not fit in the limit either: what they cannot print must not keep them from telling us.
+# The log of two workers exceeds the limit too: failing to write it must not keep them from reporting the error.
 @pytest.mark.parametrize("workers", TWO_SLOW)
-def test_a_file_that_cannot_grow(bulky: Path, tmp_path: Path, workers: str) -> None:
+def test_a_file_size_limit(bulky: Path, tmp_path: Path, workers: str) -> None:
     failed = gristmill_run(bulky, tmp_path / "work", "--workers", workers, "--until", "judge", limit=10_000)
-    told(failed, "File too large")
-    goes_on(bulky, tmp_path / "work", tmp_path / "other")
+    assert_fails_with(failed, "File too large")
+    assert_resumes(bulky, tmp_path / "work", tmp_path / "other")
 
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """A file system of 60 kB, and what makes it large."""
+    """A file system of 60 kB, and a function that enlarges it."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=60k", "none", str(folder)]
@@ -88,22 +88,22 @@ def tiny_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
     except OSError:
         mounted = False
     if not mounted:
-        pytest.skip("NO RIGHT TO MOUNT: a full disk is tried only where a tmpfs can be mounted")
+        pytest.skip("NO PERMISSION TO MOUNT: the test of a full disk needs a tmpfs")
 
-    def make_room() -> None:
+    def enlarge() -> None:
         subprocess.run(["mount", "-o", "remount,size=100m", str(folder)], check=True)
 
-    yield folder, make_room
+    yield folder, enlarge
     subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.slow
 def test_a_full_disk(bulky: Path, tmp_path: Path, tiny_disk: tuple[Path, Callable[[], None]]) -> None:
-    folder, make_room = tiny_disk
+    folder, enlarge = tiny_disk
     failed = gristmill_run(bulky, folder / "work", "--workers", "1", "--until", "judge")
-    told(failed, "No space left on device")
-    make_room()
-    goes_on(bulky, folder / "work", tmp_path / "other")
+    assert_fails_with(failed, "No space left on device")
+    enlarge()
+    assert_resumes(bulky, folder / "work", tmp_path / "other")
 
 
 @pytest.mark.parametrize("workers", TWO_SLOW)
@@ -115,9 +115,9 @@ def test_an_interrupt(bulky: Path, tmp_path: Path, workers: str) -> None:
         running.send_signal(signal.SIGINT)
         *_, last = said = running.stderr.readlines()
     assert running.returncode == 1
-    assert last == "error: interrupted; the same command goes on from here\n"
+    assert last == "error: interrupted; run the same command again to resume\n"
     assert "Traceback" not in "".join(said)
-    goes_on(bulky, tmp_path / "work", tmp_path / "other")
+    assert_resumes(bulky, tmp_path / "work", tmp_path / "other")
 
 
 WORKER = """instruction failed
@@ -149,11 +149,11 @@ Traceback (most recent call last):
         (MemoryError(), "MemoryError", ""),
     ],
 )
-def test_the_cause_of_what_beam_raises(raised: Exception, kind: str, message: str) -> None:
+def test_the_root_cause_of_beam_errors(raised: Exception, kind: str, message: str) -> None:
     assert root_cause(raised) == (kind, message)
 
 
-# --- somebody has been at the work directory ---
+# --- damaged work directories ---
 
 
 @pytest.fixture
@@ -165,49 +165,51 @@ def judged(tmp_path: Path) -> CompletedRun:
     )
 
 
-def test_a_manifest_that_was_cut_off_is_written_anew(judged: CompletedRun) -> None:
+def test_a_truncated_manifest_is_rewritten(judged: CompletedRun) -> None:
     before = judged.manifests()
     for directory in current(judged.work).values():
         manifest = Path(directory.manifest_url)
         manifest.write_bytes(manifest.read_bytes()[:40])
     again = run_recipe(judged.recipe, judged.work, until="judge")
-    assert set(again.worked_on().values()) == {0}
+    assert set(again.units_processed().values()) == {0}
     assert again.manifests() == before
 
 
-def test_a_manifest_that_was_cut_off_is_named(judged: CompletedRun) -> None:
+def test_a_truncated_manifest_is_named(judged: CompletedRun) -> None:
     manifest = Path(current(judged.work)["judge"].manifest_url)
     manifest.write_bytes(manifest.read_bytes()[:40])
     with pytest.raises(RunError, match=f"^{manifest} is damaged: run the recipe again to rewrite it$"):
         list(inspect_documents(judged.work, Selection(None, None, None), 1))
 
 
-@pytest.mark.parametrize("left", [0, 40])
-def test_a_receipt_that_was_cut_off_is_named(judged: CompletedRun, left: int) -> None:
+@pytest.mark.parametrize("length", [0, 40])
+def test_a_truncated_receipt_is_named(judged: CompletedRun, length: int) -> None:
     before = judged.manifests()
     (receipt,) = Path(current(judged.work)["signals"].url, "receipts").iterdir()
-    receipt.write_bytes(receipt.read_bytes()[:left])
+    receipt.write_bytes(receipt.read_bytes()[:length])
     said = fault(RunError, judged.recipe, Path(judged.work), until="judge")
     assert said == f"{receipt} is damaged: delete it, then run the same command again to redo its unit"
     receipt.unlink()
     again = run_recipe(judged.recipe, judged.work, until="judge")
-    assert again.worked_on() == {"extract": 0, "signals": 1, "judge": 0}
+    assert again.units_processed() == {"extract": 0, "signals": 1, "judge": 0}
     assert again.manifests() == before
 
 
-@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:40])])
-def test_a_data_file_that_is_gone_or_cut_off_is_named(judged: CompletedRun, harm: Callable[[Path], Any]) -> None:
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:40])])
+def test_a_missing_or_truncated_data_file_is_named(judged: CompletedRun, damage: Callable[[Path], Any]) -> None:
     (file,) = Path(current(judged.work)["extract"].url, "documents").iterdir()
     (receipt,) = Path(current(judged.work)["extract"].url, "receipts").iterdir()
-    harm(file)
+    damage(file)
     said = fault(RunError, judged.recipe, Path(judged.work), until="signatures")
-    assert said == f"{file} is missing or damaged: delete it and {receipt}, then run the same command again to write both"
+    assert (
+        said == f"{file} is missing or damaged: delete it and {receipt}, then run the same command again to write both"
+    )
     file.unlink(missing_ok=True)
     receipt.unlink()
     assert run_recipe(judged.recipe, judged.work, until="signatures").ledger["balanced"]
 
 
-def test_a_work_directory_of_a_kind_that_nobody_knows(tmp_path: Path) -> None:
+def test_a_work_directory_with_an_unknown_protocol(tmp_path: Path) -> None:
     small = recipe(source(tmp_path, "lines", "jsonl", {"a.jsonl": lines(prose(1))}))
     with pytest.raises(
         InputError, match=r"^nosuch://bucket/work/recipe.yaml cannot be opened: Protocol not known: nosuch$"

@@ -1,4 +1,4 @@
-"""Dataflow's jobs, translated by Beam's own translation and looked at before they would be sent. None was ever run."""
+"""Dataflow jobs, translated by Beam and inspected instead of sent. None has been run on Google Cloud."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gristmill.runners.profile_table import load_profile
 from gristmill.runners.profiles.dataflow_profile import DataflowProfile
 from gristmill.runners.stage_runner import WorkersLostError
 from tests.pipelines.conftest import CompletedRun
-from tests.pipelines.offline_dataflow import Cloud, cut_off, require
+from tests.pipelines.offline_dataflow import Cloud, patch_cloud, require_gcp
 
 pytestmark = pytest.mark.runners
 
@@ -37,7 +37,7 @@ PROFILE = DataflowProfile(
     service_account="worker@some-project.iam.gserviceaccount.com",
     subnetwork="regions/us-central1/subnetworks/quiet",
 )
-SMALL = 2**18  # bytes; with the units themselves in it, a graph is several times that
+SMALL = 2**18  # bytes; a graph that contains the units is several times as large
 GROUP = "beam:transform:group_by_key:v1"
 PAGE = "https://console.cloud.google.com/dataflow/jobs/us-central1/2026-11-21_job?project=some-project"
 
@@ -45,11 +45,11 @@ PAGE = "https://console.cloud.google.com/dataflow/jobs/us-central1/2026-11-21_jo
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
     with pytest.MonkeyPatch.context() as patch:
-        yield cut_off(patch)
+        yield patch_cloud(patch)
 
 
 class Translated(NamedTuple):
-    """The job of a stage: what Dataflow is asked for, and the graph that is staged beside it."""
+    """The job of a stage: the request to Dataflow, and the pipeline graph that is staged with it."""
 
     job: Any
     graph: Any
@@ -65,36 +65,37 @@ BEAM_STAGES = [stage for stage in STAGES if isinstance(stage, BeamStage)]
 
 @pytest.fixture(scope="module", params=BEAM_STAGES, ids=lambda stage: stage.name)
 def translated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Translated:
-    """Each stage's job over a hundred thousand units, those of the sample again and again under other names."""
-    require()
+    """Each stage's job over 100,000 units: those of the sample, repeated under other names."""
+    require_gcp()
     from apache_beam.portability.api import beam_runner_api_pb2
 
-    completed_run: CompletedRun = request.getfixturevalue("milled")
+    completed_run: CompletedRun = request.getfixturevalue("completed_run")
     stage: BeamStage = request.param
     context = RunContext(completed_run.recipe, completed_run.work, manifests(completed_run.work), {})
-    for before in BEAM_STAGES:
-        prepare(before, context)  # names the directories of all stages
+    for other in BEAM_STAGES:
+        prepare(other, context)  # sets the directories of all stages in the context
     step = prepare(stage, context)
     many = [task._replace(unit=f"{task.unit}-{number}") for number, task in enumerate(islice(cycle(step.tasks), UNITS))]
-    directory = step.directory._replace(work=str(tmp_path_factory.mktemp("parcels")))
+    directory = step.directory._replace(work=str(tmp_path_factory.mktemp("side_files")))
     with pytest.MonkeyPatch.context() as patch:
-        cloud = cut_off(patch)
-        engine = PROFILE.open_runner(WORK, 64)
-        engine.run(stage.name, partial(pipeline_of, stage, Step(stage, directory, many, many), context), UNITS)
+        cloud = patch_cloud(patch)
+        PROFILE.open_runner(WORK, 64).run(
+            stage.name, partial(pipeline_of, stage, Step(stage, directory, many, many), context), UNITS
+        )
     (pipeline,) = (data for address, data in cloud.files.items() if address.endswith("/pipeline.pb"))
     return Translated(cloud.job, beam_runner_api_pb2.Pipeline.FromString(pipeline))
 
 
-def test_the_graph_stays_small_however_many_units_there_are(translated: Translated) -> None:
+def test_the_size_of_the_graph_does_not_depend_on_the_number_of_units(translated: Translated) -> None:
     from google.protobuf import json_format
 
     request, as_json = len(translated.job.json()), len(json_format.MessageToJson(translated.graph))
     print(f"{translated.job.proto.name}: request {request:,} bytes, graph {as_json:,} bytes as JSON")
-    assert request < SMALL  # Dataflow takes 20 MB
-    assert as_json < SMALL  # Dataflow takes 10 MB
+    assert request < SMALL  # Dataflow accepts 20 MB
+    assert as_json < SMALL  # Dataflow accepts 10 MB
 
 
-def test_the_job_is_what_the_profile_says(translated: Translated) -> None:
+def test_the_job_follows_the_profile(translated: Translated) -> None:
     proto, pool = translated.job.proto, translated.pool
     images = {image.container_image for image in pool.sdk_harness_container_images}
     assert images == {pool.worker_harness_container_image} == {"registry/gristmill:1"}
@@ -114,22 +115,22 @@ def test_the_job_is_batch_on_runner_v2_with_a_process_for_each_vcpu(translated: 
     assert proto.type_.name == "JOB_TYPE_BATCH"
     assert proto.environment.version["job_type"] == "FNAPI_BATCH"
     assert {"use_runner_v2", "use_multiple_sdk_containers"} <= set(proto.environment.experiments)
-    assert not any("streaming" in one or "windmill" in one for one in proto.environment.experiments)
+    assert not any("streaming" in name or "windmill" in name for name in proto.environment.experiments)
     bounded = beam_runner_api_pb2.IsBounded.BOUNDED
     assert {collection.is_bounded for collection in translated.graph.components.pcollections.values()} == {bounded}
 
 
-def test_nothing_is_staged_beside_the_graph(translated: Translated) -> None:
+def test_only_the_graph_is_staged(translated: Translated) -> None:
     assert not translated.pool.packages
-    assert not any(one.dependencies for one in translated.graph.components.environments.values())
+    assert not any(environment.dependencies for environment in translated.graph.components.environments.values())
 
 
-def test_keys_of_groups_are_encoded_the_same_everywhere(translated: Translated) -> None:
+def test_group_keys_have_deterministic_coders(translated: Translated) -> None:
     from apache_beam.runners.pipeline_context import PipelineContext
 
     components = translated.graph.components
     coders = PipelineContext(components).coders
-    groups = [one for one in components.transforms.values() if one.spec.urn == GROUP]
+    groups = [transform for transform in components.transforms.values() if transform.spec.urn == GROUP]
     assert groups
     for group in groups:
         (source,) = group.inputs.values()
@@ -138,28 +139,28 @@ def test_keys_of_groups_are_encoded_the_same_everywhere(translated: Translated) 
         assert coder.key_coder().is_deterministic(), group.unique_name
 
 
-def test_units_are_spread_before_they_are_worked_on(translated: Translated) -> None:
-    """Dataflow fuses what no grouping divides; what stays in one piece with its source runs on one worker."""
+def test_units_are_distributed_before_they_are_processed(translated: Translated) -> None:
+    """Dataflow fuses steps without a grouping between them, and steps fused with their source run on one worker."""
     components = translated.graph.components
-    leaves = [one for one in components.transforms.values() if not one.subtransforms]
-    maker = {made: leaf for leaf in leaves for made in leaf.outputs.values()}
-    read = {source for leaf in leaves for source in leaf.inputs.values()}
-    ends = [leaf for leaf in leaves if leaf.outputs and not set(leaf.outputs.values()) & read]
+    leaves = [transform for transform in components.transforms.values() if not transform.subtransforms]
+    producer = {output: leaf for leaf in leaves for output in leaf.outputs.values()}
+    consumed = {source for leaf in leaves for source in leaf.inputs.values()}
+    ends = [leaf for leaf in leaves if leaf.outputs and not set(leaf.outputs.values()) & consumed]
     assert ends
 
-    def divided(leaf: Any) -> bool:
-        sources = [maker[one] for one in leaf.inputs.values()]
-        return leaf.spec.urn == GROUP or (bool(sources) and all(map(divided, sources)))
+    def follows_a_grouping(leaf: Any) -> bool:
+        sources = [producer[source] for source in leaf.inputs.values()]
+        return leaf.spec.urn == GROUP or (bool(sources) and all(map(follows_a_grouping, sources)))
 
-    assert all(divided(leaf) for leaf in ends)
+    assert all(follows_a_grouping(leaf) for leaf in ends)
 
 
-def test_no_two_steps_have_one_name(translated: Translated) -> None:
-    names = [one.unique_name for one in translated.graph.components.transforms.values()]
+def test_step_names_are_unique(translated: Translated) -> None:
+    names = [transform.unique_name for transform in translated.graph.components.transforms.values()]
     assert len(set(names)) == len(names)
 
 
-def _engine(**more: Any) -> Any:
+def _runner(**more: Any) -> Any:
     return PROFILE.model_copy(update=more).open_runner(WORK, None)
 
 
@@ -167,14 +168,14 @@ def _build(pipeline: beam.Pipeline) -> Any:
     return pipeline | beam.Create([1])
 
 
-def test_job_names_tell_the_work_directory_and_the_stage(cloud: Cloud) -> None:
-    engine = _engine()
-    engine.run("extract", _build, 1)
+def test_job_names_depend_on_the_work_directory_and_the_stage(cloud: Cloud) -> None:
+    runner = _runner()
+    runner.run("extract", _build, 1)
     name = cloud.job.proto.name
     assert name.startswith("gristmill-")
     assert name.endswith("-extract")
     other = PROFILE.open_runner("gs://bucket/other", None)
-    assert len({engine.job_name("judge"), other.job_name("judge"), name}) == 3
+    assert len({runner.job_name("judge"), other.job_name("judge"), name}) == 3
 
 
 @pytest.mark.parametrize(
@@ -188,26 +189,26 @@ def test_job_names_tell_the_work_directory_and_the_stage(cloud: Cloud) -> None:
         ("n2-standard-8", None, 10**6, 1000),
     ],
 )
-def test_workers_are_processes_one_on_each_vcpu(
+def test_workers_are_processes_with_one_vcpu_each(
     cloud: Cloud, machine: str, workers: int | None, units: int, machines: int
 ) -> None:
     PROFILE.model_copy(update={"machine_type": machine}).open_runner(WORK, workers).run("extract", _build, units)
     assert cloud.job.proto.environment.worker_pools[0].autoscaling_settings.max_num_workers == machines
 
 
-def test_further_options_of_beam_win(cloud: Cloud) -> None:
-    _engine(beam=["--machine_type=n2-highmem-16", "--flexrs_goal=COST_OPTIMIZED"]).run("extract", _build, 1)
+def test_beam_options_override_the_profile(cloud: Cloud) -> None:
+    _runner(beam=["--machine_type=n2-highmem-16", "--flexrs_goal=COST_OPTIMIZED"]).run("extract", _build, 1)
     environment = cloud.job.proto.environment
     assert environment.worker_pools[0].machine_type == "n2-highmem-16"
     assert environment.flex_resource_scheduling_goal.name == "FLEXRS_COST_OPTIMIZED"
 
 
-def test_a_job_that_an_earlier_launcher_left_is_awaited_and_the_rest_done_after_it(cloud: Cloud) -> None:
+def test_the_job_of_an_earlier_launcher_is_awaited_and_then_the_rest_processed(cloud: Cloud) -> None:
     cloud.running = "2026-11-20_earlier"
     with pytest.raises(WorkersLostError, match="earlier launcher"):
-        _engine().run("extract", _build, 1)
+        _runner().run("extract", _build, 1)
     cloud.running = None
-    _engine().run("extract", _build, 1)
+    _runner().run("extract", _build, 1)
     assert cloud.job.proto.name.endswith("-extract")
 
 
@@ -218,47 +219,47 @@ def test_an_interrupt_cancels_the_job(cloud: Cloud, monkeypatch: pytest.MonkeyPa
     cloud.state = "JOB_STATE_RUNNING"
     monkeypatch.setattr("apache_beam.runners.dataflow.dataflow_runner.time.sleep", interrupt)
     monkeypatch.setattr(
-        "apache_beam.runners.dataflow.dataflow_runner.DataflowRunner.poll_for_job_completion", lambda *given: _linger()
+        "apache_beam.runners.dataflow.dataflow_runner.DataflowRunner.poll_for_job_completion", lambda *args: _wait()
     )
     with pytest.raises(KeyboardInterrupt):
-        _engine().run("extract", _build, 1)
-    assert cloud.asked == [("2026-11-21_job", "JOB_STATE_CANCELLED")]
+        _runner().run("extract", _build, 1)
+    assert cloud.state_changes == [("2026-11-21_job", "JOB_STATE_CANCELLED")]
 
 
-def _linger() -> None:
+def _wait() -> None:
     threading.Event().wait(5)
 
 
 @pytest.mark.parametrize(
-    ("state", "said", "kind", "sentence"),
+    ("state", "message", "kind", "sentence"),
     [
         ("FAILED", 'Traceback (most recent call last):\n  File "x.py", line 1\nValueError: no such page\n', RunError,
-         f"ValueError: no such page (the job's page: {PAGE})"),
+         f"ValueError: no such page (job page: {PAGE})"),
         ("FAILED", "Traceback (most recent call last):\ngristmill.errors.InputError: no list at gs://b/l\n",
          InputError, "no list at gs://b/l"),
         ("FAILED", "Traceback (most recent call last):\nModuleNotFoundError: No module named 'gristmill'\n", InputError,
-         "the worker image has no Gristmill: build it from deploy/image, set `image` "
-         f"(the job's page: {PAGE})"),
+         "the worker image does not contain Gristmill: build it from deploy/image and set `image` "
+         f"(job page: {PAGE})"),
         ("FAILED", "Workflow failed. Causes: the worker lost contact with the service.", WorkersLostError,
          "Dataflow lost workers: Workflow failed. Causes: the worker lost contact with the service. "
-         f"(the job's page: {PAGE})"),
+         f"(job page: {PAGE})"),
         ("FAILED", "Workflow failed. Causes: Quota exceeded.", RunError,
-         f"Dataflow gave the job up: Workflow failed. Causes: Quota exceeded. (the job's page: {PAGE})"),
+         f"the Dataflow job failed: Workflow failed. Causes: Quota exceeded. (job page: {PAGE})"),
         ("CANCELLED", "None", RunError,
-         f"the job was cancelled; the same command goes on from here (the job's page: {PAGE})"),
+         f"the job was cancelled; run the same command again to resume (job page: {PAGE})"),
     ],
 )  # fmt: skip
-def test_what_a_failed_job_says_becomes_one_sentence(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, state: str, said: str, kind: type[Exception], sentence: str
+def test_the_message_of_a_failed_job_becomes_one_sentence(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, state: str, message: str, kind: type[Exception], sentence: str
 ) -> None:
     from apache_beam.runners.dataflow.dataflow_runner import DataflowPipelineResult, DataflowRuntimeException
 
     def fail(self: Any) -> None:
-        raise DataflowRuntimeException(f"Dataflow pipeline failed. State: {state}, Error:\n{said}", self)
+        raise DataflowRuntimeException(f"Dataflow pipeline failed. State: {state}, Error:\n{message}", self)
 
     monkeypatch.setattr(DataflowPipelineResult, "wait_until_finish", fail)
     with pytest.raises(kind) as caught:
-        _engine().run("extract", _build, 1)
+        _runner().run("extract", _build, 1)
     assert type(caught.value) is kind
     assert str(caught.value) == sentence
 
@@ -275,63 +276,63 @@ def _expired() -> Exception:
     return RefreshError("token expired")
 
 
-def _away() -> Exception:
+def _unavailable() -> Exception:
     from google.api_core.exceptions import ServiceUnavailable
 
     return ServiceUnavailable("try later")
 
 
 @pytest.mark.parametrize(
-    ("refusal", "kind", "sentence"),
+    ("make_error", "kind", "sentence"),
     [
-        (_forbidden, InputError, "Dataflow does not take the job: dataflow.jobs.create is missing; see that"),
-        (_expired, InputError, "Google Cloud does not take the credentials (token expired): run `gcloud auth"),
-        (_away, RunError, "Dataflow does not answer: try later; once that is mended, the same command goes on"),
+        (_forbidden, InputError, "Dataflow rejected the job: dataflow.jobs.create is missing; check that"),
+        (_expired, InputError, "Google Cloud rejected the credentials (token expired): run `gcloud auth"),
+        (_unavailable, RunError, "Dataflow does not answer: try later; run the same command again"),
         (lambda: OSError("Could not upload"), InputError, "cannot write to gs://bucket/temp: Could not upload"),
     ],
 )
-def test_a_job_that_is_not_taken_becomes_one_sentence(
+def test_a_rejected_job_becomes_one_sentence(
     cloud: Cloud,
     monkeypatch: pytest.MonkeyPatch,
-    refusal: Callable[[], Exception],
+    make_error: Callable[[], Exception],
     kind: type[Exception],
     sentence: str,
 ) -> None:
     from apache_beam.runners.dataflow.internal.apiclient import DataflowApplicationClient
 
-    def refuse(self: Any, job: Any) -> None:
-        raise refusal()
+    def reject(self: Any, job: Any) -> None:
+        raise make_error()
 
-    monkeypatch.setattr(DataflowApplicationClient, "submit_job_description", refuse)
+    monkeypatch.setattr(DataflowApplicationClient, "submit_job_description", reject)
     with pytest.raises(kind) as caught:
-        _engine().run("extract", _build, 1)
+        _runner().run("extract", _build, 1)
     assert str(caught.value).startswith(sentence)
 
 
-def test_a_job_out_of_sight_goes_on(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_keeps_running_if_the_connection_is_lost(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     from apache_beam.runners.dataflow.dataflow_runner import DataflowPipelineResult
 
     def fail(self: Any) -> None:
         raise ConnectionError("no route")
 
     monkeypatch.setattr(DataflowPipelineResult, "wait_until_finish", fail)
-    with pytest.raises(RunError, match=r"lost sight of the job, which goes on: https://.* \(no route\)"):
-        _engine().run("extract", _build, 1)
-    assert not cloud.asked
+    with pytest.raises(RunError, match=r"lost contact with the job, which is still running: https://.* \(no route\)"):
+        _runner().run("extract", _build, 1)
+    assert not cloud.state_changes
 
 
-def test_options_that_beam_refuses_become_one_sentence(cloud: Cloud) -> None:
-    with pytest.raises(InputError, match=r"Dataflow's profile: .*Project") as caught:
-        _engine(project="12345").run("extract", _build, 1)
+def test_options_that_beam_rejects_become_one_sentence(cloud: Cloud) -> None:
+    with pytest.raises(InputError, match=r"invalid Dataflow profile: .*Project") as caught:
+        _runner(project="12345").run("extract", _build, 1)
     assert "\n" not in str(caught.value)
 
 
 def test_a_local_work_directory_is_refused(cloud: Cloud, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="give --work as gs://BUCKET/FOLDER"):
+    with pytest.raises(InputError, match="set --work to gs://BUCKET/FOLDER"):
         PROFILE.open_runner(str(tmp_path), None)
 
 
-def test_missing_credentials_are_told_at_once(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported_immediately(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     from google.auth.exceptions import DefaultCredentialsError
 
     def missing() -> None:
@@ -342,7 +343,7 @@ def test_missing_credentials_are_told_at_once(cloud: Cloud, monkeypatch: pytest.
         PROFILE.open_runner(WORK, None)
 
 
-def test_missing_packages_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_reported_immediately(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(InputError, match=r"pip install 'gristmill\[gcp\]'"):
         PROFILE.open_runner(WORK, None)
@@ -355,5 +356,5 @@ def test_a_profile_must_name_project_and_region() -> None:
 
 
 def test_the_request_is_plain_json(cloud: Cloud) -> None:
-    _engine().run("extract", _build, 1)
+    _runner().run("extract", _build, 1)
     assert json.loads(cloud.job.json())["name"] == cloud.job.proto.name

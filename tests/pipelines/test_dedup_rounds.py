@@ -1,4 +1,4 @@
-"""Deduplication in rounds, forced on a small corpus: the bytes of one place, on any parts, whatever is interrupted."""
+"""Deduplication in rounds, forced on a small corpus: the same bytes as in one task, also after interruptions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from gristmill.runners.embedded_stage_runner import EmbeddedStageRunner
 from gristmill.runners.stage_runner import Build, StageRunner, WorkersLostError
 from gristmill.transforms.dedup.buckets import BucketMembers
 from gristmill.transforms.dedup.rounds import RoundLimits
+from tests.pipelines.chained_corpus import ONE_PLACE, ROUNDS, STARS, TEXTS, WORDS, chained, limited
 from tests.pipelines.conftest import CompletedRun, run_recipe
-from tests.pipelines.rounds import ONE_PLACE, ROUNDS, STARS, TEXTS, WORDS, chained, limited
 
 ONE_PART = RoundLimits(one_place=0, join=0)
 
 
-def _mill(folder: Path, limits: RoundLimits, texts: list[str] = TEXTS, workers: int = 1, **more: Any) -> CompletedRun:
+def _run(folder: Path, limits: RoundLimits, texts: list[str] = TEXTS, workers: int = 1, **more: Any) -> CompletedRun:
     with limited(limits):
         return run_recipe(chained(folder, texts, **more), folder / "work", workers, "dedup")
 
 
-class Counting(StageRunner):
-    """The embedded runner: names the jobs that it ran, and does as it is told after each."""
+class RecordingRunner(StageRunner):
+    """The embedded runner, which records the names of its jobs and calls ``after`` with them after each."""
 
     tries = 2
 
@@ -43,11 +43,11 @@ class Counting(StageRunner):
         self.after(self.jobs)
 
 
-def _run_on(engine: StageRunner, folder: Path, limits: RoundLimits, **more: Any) -> str:
-    """The work directory of a run until dedup."""
+def _run_with(runner: StageRunner, folder: Path, limits: RoundLimits, **more: Any) -> str:
+    """Run until dedup, and return the work directory."""
     with limited(limits):
-        wanted = chained(folder, TEXTS, **more)
-        run.run(wanted, str(folder / "work"), engine, "dedup", lambda step: nullcontext(), lambda done: None)
+        recipe = chained(folder, TEXTS, **more)
+        run.run(recipe, str(folder / "work"), runner, "dedup", lambda step: nullcontext(), lambda done: None)
     return str(folder / "work")
 
 
@@ -57,7 +57,7 @@ def _manifest(work: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def one_place(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
-    return _mill(tmp_path_factory.mktemp("one"), ONE_PLACE)
+    return _run(tmp_path_factory.mktemp("one"), ONE_PLACE)
 
 
 @pytest.mark.parametrize(
@@ -65,93 +65,91 @@ def one_place(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
     [(ROUNDS, 1), (STARS, 1), (STARS, 2), (ONE_PART, 1)],
     ids=["join", "stars", "stars, two workers", "one part"],
 )
-def test_rounds_leave_the_bytes_of_one_place(
+def test_rounds_give_the_same_bytes_as_one_task(
     limits: RoundLimits, workers: int, one_place: CompletedRun, tmp_path: Path
 ) -> None:
-    found = _mill(tmp_path, limits, workers=workers)
+    found = _run(tmp_path, limits, workers=workers)
     assert found.manifests() == one_place.manifests()
     assert found.ledger == one_place.ledger
     assert found.ledger["stages"][-1]["dropped"]["near_duplicate"] > 100
 
 
-def test_an_index_is_met_in_rounds_too(tmp_path: Path) -> None:
-    before = _mill(tmp_path / "old", ONE_PLACE, TEXTS[::2])
+def test_rounds_with_an_index(tmp_path: Path) -> None:
+    before = _run(tmp_path / "old", ONE_PLACE, TEXTS[::2])
     one, rounds = (
-        _mill(tmp_path / name, limits, TEXTS[1::2], index=[before.work])
+        _run(tmp_path / name, limits, TEXTS[1::2], index=[before.work])
         for name, limits in {"one": ONE_PLACE, "rounds": STARS}.items()
     )
     assert _manifest(rounds.work) == _manifest(one.work)
 
 
 @pytest.mark.parametrize("texts", [[], ["…", "!"], WORDS], ids=["nothing", "no words", "nothing alike"])
-def test_rounds_end_where_nothing_is_shared(texts: list[str], tmp_path: Path) -> None:
-    one, rounds = (
-        _mill(tmp_path / name, limits, texts) for name, limits in {"one": ONE_PLACE, "rounds": STARS}.items()
-    )
+def test_rounds_without_duplicates(texts: list[str], tmp_path: Path) -> None:
+    one, rounds = (_run(tmp_path / name, limits, texts) for name, limits in {"one": ONE_PLACE, "rounds": STARS}.items())
     assert _manifest(rounds.work) == _manifest(one.work)
 
 
-def test_rounds_come_only_where_there_is_more_than_one_place_takes(tmp_path: Path) -> None:
+def test_rounds_are_used_only_above_the_limit_of_one_task(tmp_path: Path) -> None:
     rows = 14 * len(TEXTS)
     jobs = {}
     for limit in (rows, rows - 1):
-        engine = Counting()
-        _run_on(engine, tmp_path / str(limit), ROUNDS._replace(one_place=limit))
-        jobs[limit] = [job for job in engine.jobs if job.startswith("dedup")]
+        runner = RecordingRunner()
+        _run_with(runner, tmp_path / str(limit), ROUNDS._replace(one_place=limit))
+        jobs[limit] = [job for job in runner.jobs if job.startswith("dedup")]
     assert jobs == {rows: ["dedup"], rows - 1: ["dedup-buckets", "dedup-join", "dedup-batches", "dedup"]}
 
 
-def test_a_run_that_was_killed_goes_on_from_its_round(one_place: CompletedRun, tmp_path: Path) -> None:
-    """A run is ended after each of its jobs in turn; no round is done twice."""
+def test_a_killed_run_resumes_from_its_round(one_place: CompletedRun, tmp_path: Path) -> None:
+    """A run is killed after each of its jobs in turn; no round runs twice."""
 
-    def end(jobs: list[str]) -> None:
+    def fail(jobs: list[str]) -> None:
         if jobs[-1].startswith("dedup"):
             raise RunError("the power failed")
 
     done: list[str] = []
     for _ in range(40):
-        engine = Counting(end)
+        runner = RecordingRunner(fail)
         try:
-            work = _run_on(engine, tmp_path, STARS)
+            work = _run_with(runner, tmp_path, STARS)
             break
         except RunError:
-            done += engine.jobs
+            done += runner.jobs
     rounds = [job for job in done if job.startswith("dedup")]
     assert rounds == ["dedup-buckets", *["dedup-stars"] * rounds.count("dedup-stars"), "dedup-batches", "dedup"]
     assert rounds.count("dedup-stars") > 3
     assert _manifest(work) == _manifest(one_place.work)
 
 
-def test_a_lost_worker_costs_a_round_nothing_that_was_done(one_place: CompletedRun, tmp_path: Path) -> None:
+def test_a_lost_worker_does_not_repeat_a_completed_round(one_place: CompletedRun, tmp_path: Path) -> None:
     def lose(jobs: list[str]) -> None:
         if jobs[-1] == "dedup-join":
             raise WorkersLostError("the cluster lost a worker")
 
-    engine = Counting(lose)
-    assert _manifest(_run_on(engine, tmp_path, ROUNDS)) == _manifest(one_place.work)
-    assert engine.jobs.count("dedup-join") == 1
+    runner = RecordingRunner(lose)
+    assert _manifest(_run_with(runner, tmp_path, ROUNDS)) == _manifest(one_place.work)
+    assert runner.jobs.count("dedup-join") == 1
 
 
-def test_what_rounds_left_is_swept(tmp_path: Path) -> None:
-    found = _mill(tmp_path, STARS)
+def test_files_of_rounds_are_deleted(tmp_path: Path) -> None:
+    found = _run(tmp_path, STARS)
     stage = Path(current(found.work)["dedup"].url)
     assert not [path for path in (stage / "rounds").rglob("*") if path.is_file()]
     receipt = next((stage / "receipts").iterdir())
     receipt.unlink()
     before = _manifest(found.work)
-    assert _manifest(_mill(tmp_path, STARS).work) == before
+    assert _manifest(_run(tmp_path, STARS).work) == before
     assert receipt.exists()
 
 
-def test_no_task_joins_as_much_as_one_place_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    most = []
+def test_tasks_of_rounds_join_fewer_nodes_than_one_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    largest = []
     for limits in (ONE_PLACE, STARS):
         seen: list[int] = []
         with monkeypatch.context() as patch:
             _watch_members(patch, seen)
-            _mill(tmp_path / str(len(most)), limits)
-        most.append(max(seen))
-    assert most[1] < most[0]
+            _run(tmp_path / str(len(largest)), limits)
+        largest.append(max(seen))
+    assert largest[1] < largest[0]
 
 
 def _watch_members(patch: pytest.MonkeyPatch, seen: list[int]) -> None:

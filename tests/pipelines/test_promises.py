@@ -1,4 +1,4 @@
-"""The promises that take several whole runs: other workers, kills, other storage."""
+"""Guarantees that take several whole runs to check: other numbers of workers, kills, other storage."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.pipelines.conftest import CompletedRun, run_recipe
 @pytest.mark.slow
 def test_one_worker_two_workers_and_killed_in_every_stage_give_the_same_bytes(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "promises", "--work", str(tmp_path), "--until", "mix"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    figures = json.loads(done.stdout.splitlines()[-1])
-    assert (figures["equal"], figures["balanced"]) == (1, 1), done.stdout
-    assert figures["stages_killed_in"] >= figures["stages"] - 1, done.stdout  # a stage of milliseconds may be missed
+    process = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    figures = json.loads(process.stdout.splitlines()[-1])
+    assert (figures["equal"], figures["balanced"]) == (1, 1), process.stdout
+    assert figures["stages_killed_in"] >= figures["stages"] - 1, process.stdout  # a stage of milliseconds may be missed
 
 
 @pytest.mark.slow
-def test_workers_end_with_a_killed_launcher(sample: Path, tmp_path: Path) -> None:
+def test_workers_exit_when_the_launcher_is_killed(sample: Path, tmp_path: Path) -> None:
     command = ["run", str(sample / "recipe.yaml"), "--work", str(tmp_path), "--workers", "2", "--until", "extract"]
     launcher = subprocess.Popen([sys.executable, "-m", "gristmill.pipelines.cli.main", *command])
     while not (workers := _children(launcher.pid)):
@@ -42,7 +42,7 @@ def test_workers_end_with_a_killed_launcher(sample: Path, tmp_path: Path) -> Non
 def test_a_work_directory_on_an_object_store_gives_the_same_bytes(
     completed_run: CompletedRun, s3_server: S3Server
 ) -> None:
-    """Also with two processes that share nothing but the store."""
+    """Also with two worker processes that share only the store."""
     work = f"{s3_server.new_bucket()}/work"
     remote = run_recipe(completed_run.recipe, work, workers=2)
     assert remote.ledger == completed_run.ledger
@@ -64,6 +64,6 @@ def test_sources_on_an_object_store_give_the_same_bytes(
 
 
 def _children(parent: int) -> list[int]:
-    """Processes that any thread of ``parent`` started."""
+    """The ids of the child processes of ``parent``, started by any of its threads."""
     listed = [path.read_text().split() for path in Path(f"/proc/{parent}/task").glob("*/children")]
     return [int(pid) for pids in listed for pid in pids]

@@ -18,7 +18,7 @@ from gristmill.pipelines.work_directory import current, delete_orphans
 from gristmill.store.receipts import FileEntry
 from tests.extraction import misbehaving_engines
 from tests.pipelines.conftest import CompletedRun, run_recipe
-from tests.pipelines.small import fault, prose, recipe, source
+from tests.pipelines.small_recipes import fault, prose, recipe, source
 from tests.pipelines.test_bad_input import counts, page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -50,30 +50,30 @@ def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.M
     given = source(tmp_path, "web", "warc", {"a.warc.gz": archive})
 
     monkeypatch.setenv("GRISTMILL_TEST_CRASH", "1")
-    struck = run_recipe(recipe(given, extract=FRAGILE), tmp_path / "work", until="extract")
-    assert counts(struck) == (5, 4, {}, {"crash": 1})
-    left = Path(current(struck.work)["extract"].url, "quarantine.jsonl")
-    (line,) = map(json.loads, left.read_text().splitlines())
+    crashed = run_recipe(recipe(given, extract=FRAGILE), tmp_path / "work", until="extract")
+    assert counts(crashed) == (5, 4, {}, {"crash": 1})
+    written = Path(current(crashed.work)["extract"].url, "quarantine.jsonl")
+    (line,) = map(json.loads, written.read_text().splitlines())
     assert (line["cause"], line["url"], line["file"]) == ("crash", "https://a.example/2", "a.warc.gz")
-    assert delete_orphans(struck.work, [], delete=True) == (0, 0)
+    assert delete_orphans(crashed.work, [], [], delete=True) == (0, 0)
 
     kept = tmp_path / "quarantine.jsonl"
-    kept.write_bytes(left.read_bytes())
+    kept.write_bytes(written.read_bytes())
     monkeypatch.delenv("GRISTMILL_TEST_CRASH")  # another machine, where the page does no harm
-    sound = run_recipe(recipe(given, extract=FRAGILE), tmp_path / "sound", until="extract")
-    assert counts(sound) == (5, 5, {}, {})
-    assert not Path(current(sound.work)["extract"].url, "quarantine.jsonl").exists()
+    harmless = run_recipe(recipe(given, extract=FRAGILE), tmp_path / "harmless", until="extract")
+    assert counts(harmless) == (5, 5, {}, {})
+    assert not Path(current(harmless.work)["extract"].url, "quarantine.jsonl").exists()
     listed = run_recipe(
         recipe(given, extract={**FRAGILE, "quarantine": str(kept)}), tmp_path / "listed", until="extract"
     )
-    assert contents(listed) == contents(struck) != contents(sound)
+    assert contents(listed) == contents(crashed) != contents(harmless)
     assert Path(current(listed.work)["extract"].url, "quarantine.jsonl").read_bytes() == kept.read_bytes()
-    assert current(listed.work)["extract"].key != current(struck.work)["extract"].key
+    assert current(listed.work)["extract"].key != current(crashed.work)["extract"].key
 
     deadline = time.monotonic() + 20
     while children() and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not children(), f"an extraction process of {os.getpid()} goes on"
+    assert not children(), f"an extraction process of {os.getpid()} is still running"
 
 
 @pytest.mark.parametrize(
@@ -91,28 +91,29 @@ def test_an_invalid_quarantine_list(tmp_path: Path, text: str) -> None:
     given = recipe(source(tmp_path, "t", "text", {"a.txt": b"x"}), extract={"quarantine": str(tmp_path / "list")})
     said = fault(InputError, given, tmp_path / "work")
     assert said == (
-        f"extract.quarantine: {tmp_path}/list is not a quarantine list; use the quarantine.jsonl of an extract directory"
+        f"extract.quarantine: {tmp_path}/list is not a quarantine list; "
+        "use the quarantine.jsonl of an extract directory"
     )
 
 
 def test_a_missing_engine_is_reported_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENGINES, "rs-trafilatura", MISSING)
     given = source(tmp_path, "t", "text", {"a.txt": b"x"})
-    asked = recipe(given, extract={"extractor": {"name": "rs-trafilatura"}})
-    said = fault(InputError, asked, tmp_path / "work")
+    missing_engine = recipe(given, extract={"extractor": {"name": "rs-trafilatura"}})
+    said = fault(InputError, missing_engine, tmp_path / "work")
     assert said == (
         "extract.extractor: the engine rs-trafilatura is not installed; run pip install 'gristmill[no-such-package]'"
     )
 
 
-def test_another_engine_s_release_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_releases_of_other_engines_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = source(tmp_path, "t", "text", {"a.txt": b"A text of some words."})
-    ours = recipe(given, extract={"extractor": {"name": "resiliparse"}})
-    first = run_recipe(ours, tmp_path / "work", until="extract")
+    resiliparse = recipe(given, extract={"extractor": {"name": "resiliparse"}})
+    first = run_recipe(resiliparse, tmp_path / "work", until="extract")
     monkeypatch.setitem(ENGINES, "trafilatura", MISSING)
-    assert run_recipe(ours, tmp_path / "work", until="extract").worked_on() == {"extract": 0}
+    assert run_recipe(resiliparse, tmp_path / "work", until="extract").units_processed() == {"extract": 0}
     changed = replace(ENGINES["resiliparse"], libraries=("resiliparse", "no-such-package"))
     monkeypatch.setitem(ENGINES, "resiliparse", changed)
-    again = run_recipe(ours, tmp_path / "work", until="extract")
-    assert again.worked_on() == {"extract": 1}
+    again = run_recipe(resiliparse, tmp_path / "work", until="extract")
+    assert again.units_processed() == {"extract": 1}
     assert contents(again) == contents(first)

@@ -1,4 +1,4 @@
-"""Recipes: a fault is one sentence that names file, key and remedy; paths, variables and overrides do as they say."""
+"""Recipes: errors are one sentence with file, key and remedy; paths, variables and overrides are resolved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gristmill.errors import InputError
 from gristmill.mixing.mix_section import MixSection
 from gristmill.pipelines.recipe import Recipe, dump_recipe, load_recipe, parse_recipe, parse_section
 
-WHOLE = """
+MINIMAL = """
 name: small
 sources:
   - name: web
@@ -27,7 +27,7 @@ def write(folder: Path, text: str) -> str:
 
 
 def fault(url: str, *overrides: str) -> str:
-    """The sentence of the error, which must be one line and name the recipe where that is at fault."""
+    """The message of the error, which must be one line."""
     with pytest.raises(InputError) as caught:
         load_recipe(url, overrides)
     assert "\n" not in str(caught.value)
@@ -35,36 +35,36 @@ def fault(url: str, *overrides: str) -> str:
 
 
 FAULTS = {
-    "jugde: {}": "jugde: no such key; did you mean 'judge'?",
-    "judge: {threshold: {}}": "judge.threshold: no such key; did you mean 'thresholds'?",
-    "judge: {thresholds: {word_min: 3}}": "judge.thresholds.word_min: no such key; did you mean 'words_min'?",
-    "judge: {rules: [words_mim]}": "judge.rules.0: no such choice, 'words_mim'; did you mean 'words_min'?",
-    "judge: {rules: [hashes, hashes]}": "judge.rules: a rule is named twice; its first place decides, so name it once",
-    "judge: {overlays: [{source: web, ruls: []}]}": "judge.overlays.0.ruls: no such key; did you mean 'rules'?",
+    "jugde: {}": "jugde: unknown key; did you mean 'judge'?",
+    "judge: {threshold: {}}": "judge.threshold: unknown key; did you mean 'thresholds'?",
+    "judge: {thresholds: {word_min: 3}}": "judge.thresholds.word_min: unknown key; did you mean 'words_min'?",
+    "judge: {rules: [words_mim]}": "judge.rules.0: unknown value 'words_mim'; did you mean 'words_min'?",
+    "judge: {rules: [hashes, hashes]}": "judge.rules: a rule is listed twice; list it once, where it should be applied",
+    "judge: {overlays: [{source: web, ruls: []}]}": "judge.overlays.0.ruls: unknown key; did you mean 'rules'?",
     "judge: {overlays: [{lang: de, thresholds: {word_min: 3}}]}": (
-        "judge.overlays.0.thresholds.word_min: no such key; did you mean 'words_min'?"
+        "judge.overlays.0.thresholds.word_min: unknown key; did you mean 'words_min'?"
     ),
     "judge: {languages: [no]}": (
         "judge.languages.0: must be a valid string, not False; "
-        "YAML takes no, yes, on and off for booleans: write it in quotes"
+        "YAML reads no, yes, on and off as booleans: put the value in quotes"
     ),
     "extract: {extractor: {name: trafilatur}}": (
-        "extract.extractor.name: no such choice, 'trafilatur'; did you mean 'trafilatura'?"
+        "extract.extractor.name: unknown value 'trafilatur'; did you mean 'trafilatura'?"
     ),
     "extract: {extractor: {fast: true}}": "extract.extractor.name is missing",
     "extract: {extractor: {name: resiliparse, tables: true}}": (
-        "extract.extractor.tables: no such key; there are name, main_content, comments"
+        "extract.extractor.tables: unknown key; choose from name, main_content, comments"
     ),
     "extract: {max_bytes: lots}": ("extract.max_bytes: not a size in bytes: 'lots' (write 256MiB, 1GB or a number)"),
-    "extract:": "extract: must be a mapping of keys, not empty; leave the key out for its default",
-    "extract: 3": "extract: must be a mapping of keys, not 3",
+    "extract:": "extract: must be a mapping, not empty; omit the key to use its default",
+    "extract: 3": "extract: must be a mapping, not 3",
     "train: {steps: many}": "train.steps: must be a valid integer, not 'many'",
     "unit_size: 10": "unit_size: must be greater than or equal to 65536, not 10",
     "mix: {shard_tokens: 1000, sequence_length: 3}": (
         "mix: shard_tokens (1000) must be a multiple of sequence_length (3)"
     ),
     "refine: {redact: {entities: [EMAIL]}}": (
-        "refine.redact.entities.0: no such choice, 'EMAIL'; there are EMAIL_ADDRESS, IP_ADDRESS, PHONE_NUMBER"
+        "refine.redact.entities.0: unknown value 'EMAIL'; choose from EMAIL_ADDRESS, IP_ADDRESS, PHONE_NUMBER"
     ),
     "mix: {weights: {wbe: 2}}": "mix.weights names source 'wbe', but the sources are web",
     "dedup: {priority: [web, wbe]}": "dedup.priority names source 'wbe', but the sources are web",
@@ -73,14 +73,14 @@ FAULTS = {
         "refine.redact.exclude_sources names source 'wbe', but the sources are web"
     ),
     "dedup: {bands: 3, row: 5}\nmix: {alpha: 2}": (
-        "dedup.row: no such key; did you mean 'rows'?; mix.alpha: must be less than or equal to 1, not 2"
+        "dedup.row: unknown key; did you mean 'rows'?; mix.alpha: must be less than or equal to 1, not 2"
     ),
 }
 
 
 @pytest.mark.parametrize("faulty", FAULTS)
 def test_a_fault_in_a_section(tmp_path: Path, faulty: str) -> None:
-    url = write(tmp_path, WHOLE + faulty)
+    url = write(tmp_path, MINIMAL + faulty)
     assert fault(url) == f"{url}: {FAULTS[faulty]}"
 
 
@@ -90,10 +90,10 @@ SOURCE_FAULTS = {
     "name: small\nsources: {web: crawl}": "sources: must be a list, not {'web': 'crawl'}",
     "name: small\nsources: [{name: web, format: warc}]": "sources.0: root is missing",
     "name: small\nsources: [{name: web, format: wrac, root: x}]": (
-        "sources.0.format: no such choice, 'wrac'; did you mean 'warc'?"
+        "sources.0.format: unknown value 'wrac'; did you mean 'warc'?"
     ),
     "name: small\nsources: [{name: web, format: warc, root: x, path: y}]": (
-        "sources.0.path: no such key; did you mean 'paths'?"
+        "sources.0.path: unknown key; did you mean 'paths'?"
     ),
     "name: small\nsources: [{name: web, format: warc, root: x, paths: '*.gz'}]": (
         "sources.0.paths: must be a list, not '*.gz'"
@@ -115,12 +115,12 @@ def test_a_fault_in_name_or_sources(tmp_path: Path, faulty: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b", "just text", "3"])
-def test_yaml_that_is_no_mapping(tmp_path: Path, text: str) -> None:
+def test_yaml_that_is_not_a_mapping(tmp_path: Path, text: str) -> None:
     url = write(tmp_path, text)
     assert fault(url) == f"{url} is not a recipe: it must be a mapping with at least `name` and `sources`"
 
 
-def test_what_is_no_yaml(tmp_path: Path) -> None:
+def test_a_file_that_is_not_yaml(tmp_path: Path) -> None:
     url = write(tmp_path, "name: [")
     assert fault(url).startswith(f"{url} is not valid YAML: ")
     (tmp_path / "recipe.yaml").write_bytes(b"\xff\xfe\x00")
@@ -130,17 +130,17 @@ def test_what_is_no_yaml(tmp_path: Path) -> None:
     assert fault(f"{url}/recipe.yaml").startswith(f"cannot read the recipe {url}/recipe.yaml: Not a directory")
 
 
-def test_a_key_that_stands_twice_is_not_forgotten(tmp_path: Path) -> None:
-    url = write(tmp_path, f"{WHOLE}\nmix: {{alpha: 0.5}}\nmix: {{max_epochs: 2}}\n")
-    assert "key 'mix' stands twice" in fault(url)
+def test_a_duplicate_key_is_an_error(tmp_path: Path) -> None:
+    url = write(tmp_path, f"{MINIMAL}\nmix: {{alpha: 0.5}}\nmix: {{max_epochs: 2}}\n")
+    assert "key 'mix' appears twice" in fault(url)
     assert "line 9" in fault(url)
-    nested = write(tmp_path, f"{WHOLE}\nmix:\n  alpha: 0.5\n  alpha: 0.7\n")
-    assert "key 'alpha' stands twice" in fault(nested)
+    nested = write(tmp_path, f"{MINIMAL}\nmix:\n  alpha: 0.5\n  alpha: 0.7\n")
+    assert "key 'alpha' appears twice" in fault(nested)
 
 
 def test_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def root(written: str) -> str:
-        url = write(tmp_path, WHOLE.replace("root: crawl", f"root: {written}"))
+    def root(text: str) -> str:
+        url = write(tmp_path, MINIMAL.replace("root: crawl", f"root: {text}"))
         return load_recipe(url).sources[0].root.removeprefix(f"{tmp_path}/")
 
     monkeypatch.setenv("CRAWL", "s3://bucket/crawl")
@@ -149,10 +149,10 @@ def test_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert root("${CRAWL}/2026") == "s3://bucket/crawl/2026"
     assert root("a/${ABSENT:-crawl}/b") == "a/crawl/b"
     assert root("a/${ABSENT:-}b") == "a/b"
-    assert root("${EMPTY:-crawl}") == "crawl"  # as the shell has it
+    assert root("${EMPTY:-crawl}") == "crawl"  # as in the shell
     assert root("a${EMPTY}b") == "ab"
     assert root("$CRAWL") == "$CRAWL"
-    url = write(tmp_path, WHOLE.replace("root: crawl", "root: ${ABSENT}"))
+    url = write(tmp_path, MINIMAL.replace("root: crawl", "root: ${ABSENT}"))
     assert fault(url) == f"{url} uses ${{ABSENT}}, which is not set: export it, or write ${{ABSENT:-default}}"
     assert load_recipe(url, ["sources.0.root=${CRAWL}"]).sources[0].root == "s3://bucket/crawl"
 
@@ -160,7 +160,7 @@ def test_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_paths_are_relative_to_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(
         tmp_path,
-        f"""{WHOLE}
+        f"""{MINIMAL}
   - {{name: bucket, format: wet, root: "s3://bucket/wet"}}
   - {{name: absolute, format: text, root: /data/books}}
 extract:
@@ -172,11 +172,11 @@ tokenizer: {{path: tokenizer.json}}
 """,
     )
     monkeypatch.chdir(tmp_path.parent)
-    monkeypatch.setenv("HOME", "/home/miller")
+    monkeypatch.setenv("HOME", "/home/user")
     recipe = load_recipe(f"{tmp_path.name}/recipe.yaml")
     assert [source.root for source in recipe.sources] == [f"{tmp_path}/crawl", "s3://bucket/wet", "/data/books"]
     assert recipe.extract.url.domains == (f"{tmp_path}/lists/a.txt", "/lists/b.txt", "gs://lists/c.txt")
-    assert recipe.extract.url.words == ("/home/miller/words.txt",)
+    assert recipe.extract.url.words == ("/home/user/words.txt",)
     assert recipe.extract.language.model == f"{tmp_path}/lid.bin"
     assert recipe.refine.decontaminate is not None
     assert recipe.refine.decontaminate.benchmarks[0].paths == [f"{tmp_path}/tests/*.jsonl"]
@@ -184,7 +184,7 @@ tokenizer: {{path: tokenizer.json}}
 
 
 def test_overrides(tmp_path: Path) -> None:
-    url = write(tmp_path, f"{WHOLE}\ndedup: {{priority: [web]}}")
+    url = write(tmp_path, f"{MINIMAL}\ndedup: {{priority: [web]}}")
     recipe = load_recipe(
         url,
         [
@@ -208,37 +208,37 @@ def test_overrides(tmp_path: Path) -> None:
 
 
 OVERRIDE_FAULTS = {
-    "words_min": "write it as key=value, the key with dots between its parts",
-    "=3": "write it as key=value, the key with dots between its parts",
-    "sources.1.root=x": "there is no such place",
-    "sources.web.root=x": "there is no such place",
-    "name.short=x": "there is no such place",
+    "words_min": "write it as key=value, with dots between the parts of the key",
+    "=3": "write it as key=value, with dots between the parts of the key",
+    "sources.1.root=x": "no such key",
+    "sources.web.root=x": "no such key",
+    "name.short=x": "no such key",
     "mix=[": "the value is not valid YAML",
 }
 
 
 @pytest.mark.parametrize("assignment", OVERRIDE_FAULTS)
 def test_a_fault_in_an_override(tmp_path: Path, assignment: str) -> None:
-    assert fault(write(tmp_path, WHOLE), assignment) == f"--set {assignment}: {OVERRIDE_FAULTS[assignment]}"
+    assert fault(write(tmp_path, MINIMAL), assignment) == f"--set {assignment}: {OVERRIDE_FAULTS[assignment]}"
 
 
-def test_an_override_that_the_schema_refuses(tmp_path: Path) -> None:
-    url = write(tmp_path, WHOLE)
+def test_an_override_that_violates_the_schema(tmp_path: Path) -> None:
+    url = write(tmp_path, MINIMAL)
     assert fault(url, "judge.thresholds.words_mim=3") == (
-        f"{url}: judge.thresholds.words_mim: no such key; did you mean 'words_min'?"
+        f"{url}: judge.thresholds.words_mim: unknown key; did you mean 'words_min'?"
     )
 
 
-def test_a_section_alone() -> None:
+def test_a_single_section() -> None:
     assert parse_section(MixSection, ["alpha=0.3"]) == MixSection(alpha=0.3)
-    with pytest.raises(InputError, match=r"^--set: alhpa: no such key; did you mean 'alpha'\?$"):
+    with pytest.raises(InputError, match=r"^--set: alhpa: unknown key; did you mean 'alpha'\?$"):
         parse_section(MixSection, ["alhpa=0.3"])
 
 
-def test_what_is_written_down_reads_back_as_the_same(tmp_path: Path) -> None:
+def test_a_dumped_recipe_loads_as_the_same(tmp_path: Path) -> None:
     url = write(
         tmp_path,
-        f"""{WHOLE}
+        f"""{MINIMAL}
     fields: {{id: key}}
 extract: {{extractor: {{name: resiliparse, comments: true}}, languages: [en, "no"], url: {{domains: [a.txt]}}}}
 judge: {{overlays: [{{source: web, rules: []}}, {{lang: zh, thresholds: {{words_min: 7}}}}]}}
@@ -255,7 +255,7 @@ mix: {{weights: {{web: 2}}}}
         assert dump_recipe(load_recipe(str(again))) == dump_recipe(recipe)
 
 
-def test_the_bundled_recipe_reads_back_as_the_same(sample: Path, tmp_path: Path) -> None:
+def test_the_dumped_sample_recipe_loads_as_the_same(sample: Path, tmp_path: Path) -> None:
     recipe = load_recipe(str(sample / "recipe.yaml"))
     assert load_recipe(write(tmp_path, dump_recipe(recipe))) == recipe
 

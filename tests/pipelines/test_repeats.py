@@ -1,4 +1,4 @@
-"""Repeats through the whole mill: no trace unasked, in any order the same, and what goes is what is written down."""
+"""Repeated lines, paragraphs and spans in whole runs: optional, independent of order, and recorded as edits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gristmill.pipelines.recipe import load_recipe
 from gristmill.pipelines.reports.document_history import Selection, inspect_documents
 from gristmill.pipelines.work_directory import current
 from tests.pipelines.conftest import CompletedRun, run_recipe
-from tests.pipelines.small import prose, recipe, source
+from tests.pipelines.small_recipes import prose, recipe, source
 
 Rows = list[dict[str, str]]
 
@@ -29,7 +29,7 @@ FOOTER = "Subscribe to our weekly letter and never miss a word of what we write.
 
 
 def _texts(count: int) -> list[str]:
-    """Texts of lines and paragraphs of their own and of others, a quotation in each, below some a footer."""
+    """Texts of unique and shared lines and paragraphs, each with a quotation, some with a footer."""
     texts = []
     for number in range(count):
         own = [prose(number * 10 + part, 40) for part in range(4)]
@@ -48,7 +48,7 @@ ALL = {"lines": {}, "paragraphs": {}, "spans": {"min_bytes": 60}}
 JUDGE = {"rules": [], "languages": None, "lines": {"rules": ["javascript"]}}
 
 
-def _mill(
+def _run(
     folder: Path,
     sources: dict[str, Rows],
     repeats: Any,
@@ -57,37 +57,37 @@ def _mill(
     until: str = "refine",
     **more: Any,
 ) -> CompletedRun:
-    made = []
+    recipe_sources = []
     for name, rows in sources.items():
-        dealt = {
+        parts = {
             f"{part}.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in rows[part::files])
             for part in range(files)
         }
-        made.append(source(folder, name, "jsonl", dealt, fields={"id": "id"}))
+        recipe_sources.append(source(folder, name, "jsonl", parts, fields={"id": "id"}))
     given = {"judge": JUDGE, "refine": {"redact": None}, **more}
     if repeats is not None:
         given["repeats"] = {"partitions": 4, **repeats}
-    return run_recipe(recipe(*made, **given), folder / "work", workers, until)
+    return run_recipe(recipe(*recipe_sources, **given), folder / "work", workers, until)
 
 
-def _said(completed_run: CompletedRun, stage: str, kind: str, *columns: str) -> dict[bytes, Any]:
-    """What a sidecar of ``stage`` says of each document, by id."""
+def _sidecar(completed_run: CompletedRun, stage: str, kind: str, *columns: str) -> dict[bytes, Any]:
+    """The rows of a sidecar of ``stage``, by document id."""
     stages = current(completed_run.work)
     found = {}
-    said = {str(r.input.get("documents", r.unit)): r for r in stages[stage].read_manifest().receipts}
+    receipts = {str(r.input.get("documents", r.unit)): r for r in stages[stage].read_manifest().receipts}
     for receipt in stages["extract"].read_manifest().receipts:
         ids = pq.read_table(stages["extract"].file_url(receipt.file("documents")), columns=["id"])["id"].to_pylist()
-        table = pq.read_table(stages[stage].file_url(said[receipt.unit].file(kind)), columns=list(columns))
+        table = pq.read_table(stages[stage].file_url(receipts[receipt.unit].file(kind)), columns=list(columns))
         found.update(zip(ids, table.to_pylist(), strict=True))
     return found
 
 
 def _repeated(completed_run: CompletedRun) -> dict[bytes, list[dict[str, Any]]]:
-    return {one: row["repeated"] for one, row in _said(completed_run, "repeats", "repeats", "repeated").items()}
+    return {id: row["repeated"] for id, row in _sidecar(completed_run, "repeats", "repeats", "repeated").items()}
 
 
 def _final(completed_run: CompletedRun, stage: str = "refine") -> dict[bytes, str]:
-    """Texts by id."""
+    """The texts of a stage by document id."""
     directory = current(completed_run.work)[stage]
     files = [directory.file_url(entry) for entry in directory.read_manifest().files("documents")]
     table = pa.concat_tables([pq.read_table(url, columns=["id", "text"]) for url in files])
@@ -95,18 +95,18 @@ def _final(completed_run: CompletedRun, stage: str = "refine") -> dict[bytes, st
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
-    """All rows in one file, as they come."""
-    return _mill(tmp_path_factory.mktemp("straight"), {"web": ROWS}, ALL)
+def one_file(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
+    """All rows in one file, in order."""
+    return _run(tmp_path_factory.mktemp("one_file"), {"web": ROWS}, ALL)
 
 
-def test_a_recipe_that_asks_for_none_has_no_trace_of_them(completed_run: CompletedRun) -> None:
+def test_a_recipe_without_repeats_has_no_such_stages(completed_run: CompletedRun) -> None:
     assert not [*Path(completed_run.work).glob("passages-*"), *Path(completed_run.work).glob("repeats-*")]
     assert not {"passages", "repeats"} & {row["stage"] for row in completed_run.ledger["stages"]}
 
 
-def test_the_stages_stand_before_refine_and_let_all_pass(straight: CompletedRun) -> None:
-    rows = {row["stage"]: row for row in straight.ledger["stages"]}
+def test_the_stages_come_before_refine_and_keep_every_document(one_file: CompletedRun) -> None:
+    rows = {row["stage"]: row for row in one_file.ledger["stages"]}
     assert list(rows)[-4:] == ["dedup", "passages", "repeats", "refine"]
     assert (
         rows["passages"]["kept"]
@@ -115,103 +115,105 @@ def test_the_stages_stand_before_refine_and_let_all_pass(straight: CompletedRun)
         == rows["dedup"]["kept"]
         == len(ROWS)
     )
-    (receipt,) = current(straight.work)["repeats"].read_manifest().receipts
+    (receipt,) = current(one_file.work)["repeats"].read_manifest().receipts
     assert receipt.summary["cut"]["repeated_line"] > 100
     assert receipt.summary["cut"]["repeated_paragraph"] > 30
     characters = receipt.summary["characters"]
     assert min(characters.values()) > 100
-    cuts = [cut for cuts in _repeated(straight).values() for cut in cuts]
+    cuts = [cut for cuts in _repeated(one_file).values() for cut in cuts]
     assert sum(characters.values()) == sum(cut["end"] - cut["start"] for cut in cuts)
 
 
-def test_what_is_left_is_the_text_without_its_edits(straight: CompletedRun) -> None:
-    extracted, final = _final(straight, "extract"), _final(straight)
-    edits = _said(straight, "refine", "edits", "kept", "edits")
-    assert set(final) == {one for one, row in edits.items() if row["kept"]}
+def test_the_final_text_is_the_extracted_text_without_its_edits(one_file: CompletedRun) -> None:
+    extracted, final = _final(one_file, "extract"), _final(one_file)
+    edits = _sidecar(one_file, "refine", "edits", "kept", "edits")
+    assert set(final) == {id for id, row in edits.items() if row["kept"]}
     entities = set()
-    for one, text in final.items():
-        left, done = [], 0
-        for edit in edits[one]["edits"]:
-            assert done <= edit["start"] < edit["end"] <= len(extracted[one])
-            left.append(extracted[one][done : edit["start"]])
-            done = edit["end"]
+    for id, text in final.items():
+        pieces, position = [], 0
+        for edit in edits[id]["edits"]:
+            assert position <= edit["start"] < edit["end"] <= len(extracted[id])
+            pieces.append(extracted[id][position : edit["start"]])
+            position = edit["end"]
             entities.add(edit["entity"])
-        assert text == "".join([*left, extracted[one][done:]])
+        assert text == "".join([*pieces, extracted[id][position:]])
         assert text.strip()
     assert entities == {"repeated_line", "repeated_paragraph", "repeated_span", "javascript"}
 
 
-def test_one_copy_stays_of_everything(straight: CompletedRun) -> None:
-    everything = "\n".join(_final(straight).values())
+def test_one_copy_of_everything_is_kept(one_file: CompletedRun) -> None:
+    everything = "\n".join(_final(one_file).values())
     for line in [*LINES, *QUOTED, FOOTER.strip()]:
         assert everything.count(line) == any(line in row["text"] for row in ROWS)
-    assert everything.count("Nein.") == len(ROWS)  # short lines stay
+    assert everything.count("Nein.") == len(ROWS)  # short lines are kept
     before = {word for row in ROWS for word in words(row["text"])}
     assert set(words(everything)) >= before - {"Enable", "JavaScript", "now"}
 
 
 @pytest.mark.parametrize(("files", "unit_size", "workers"), [(1, 2**28, 1), (7, 2**16, 1), (5, 2**28, 2)])
-def test_order_of_input_size_of_units_and_number_of_workers_do_not_matter(
-    files: int, unit_size: int, workers: int, straight: CompletedRun, tmp_path: Path
+def test_output_does_not_depend_on_input_order_unit_size_or_workers(
+    files: int, unit_size: int, workers: int, one_file: CompletedRun, tmp_path: Path
 ) -> None:
     rows = random.Random(files).sample(ROWS, len(ROWS))
-    found = _mill(tmp_path, {"web": rows}, ALL, files, workers, unit_size=unit_size)
-    assert _repeated(found) == _repeated(straight)
-    assert _final(found) == _final(straight)
+    found = _run(tmp_path, {"web": rows}, ALL, files, workers, unit_size=unit_size)
+    assert _repeated(found) == _repeated(one_file)
+    assert _final(found) == _final(one_file)
 
 
-def test_two_workers_write_the_files_that_one_does(tmp_path: Path) -> None:
-    one, two = (_mill(tmp_path / str(n), {"web": ROWS}, ALL, files=3, workers=n) for n in (1, 2))
+def test_two_workers_write_the_same_files_as_one(tmp_path: Path) -> None:
+    one, two = (_run(tmp_path / str(n), {"web": ROWS}, ALL, files=3, workers=n) for n in (1, 2))
     assert one.manifests() == two.manifests()
 
 
-def test_frequent_lines_go_altogether(tmp_path: Path) -> None:
+def test_frequent_lines_are_removed_entirely(tmp_path: Path) -> None:
     rule = {"lines": {"min_count": 10, "keep": "none"}}
-    everything = "\n".join(_final(_mill(tmp_path, {"web": ROWS}, rule)).values())
+    everything = "\n".join(_final(_run(tmp_path, {"web": ROWS}, rule)).values())
     assert FOOTER.strip() not in everything
     for line in LINES:
         count = sum(row["text"].count(line) for row in ROWS)
         assert everything.count(line) == (count if count < 10 else 0)
 
 
-def test_the_better_source_keeps_its_copies(tmp_path: Path) -> None:
+def test_the_source_of_higher_priority_keeps_its_copies(tmp_path: Path) -> None:
     old, new = ROWS[:30], ROWS[30:]
     for first, second in (("old", "new"), ("new", "old")):
-        found = _mill(tmp_path / first, {"old": old, "new": new}, {"lines": {}}, dedup={"priority": [first]})
+        found = _run(tmp_path / first, {"old": old, "new": new}, {"lines": {}}, dedup={"priority": [first]})
         ids = {name: set(_of_source(found, name)) for name in ("old", "new")}
         final = _final(found)
-        footed = {one for one, text in final.items() if FOOTER.strip() in text}
-        assert len(footed) == 1
-        assert footed < ids[first] - ids[second]
+        with_footer = {id for id, text in final.items() if FOOTER.strip() in text}
+        assert len(with_footer) == 1
+        assert with_footer < ids[first] - ids[second]
 
 
-def test_a_source_can_be_left_as_it_is(tmp_path: Path) -> None:
+def test_a_source_can_be_excluded(tmp_path: Path) -> None:
     both = {"old": ROWS[:30], "new": ROWS[30:]}
-    left = _mill(tmp_path / "left", both, {**ALL, "exclude_sources": ["new"]})
-    alone = _mill(tmp_path / "alone", {"old": ROWS[:30]}, ALL)
-    found = _repeated(left)
-    assert not any(found[one] for one in _of_source(left, "new"))
-    assert {one: found[one] for one in _of_source(left, "old")} == _repeated(alone)
+    excluded = _run(tmp_path / "excluded", both, {**ALL, "exclude_sources": ["new"]})
+    alone = _run(tmp_path / "alone", {"old": ROWS[:30]}, ALL)
+    found = _repeated(excluded)
+    assert not any(found[id] for id in _of_source(excluded, "new"))
+    assert {id: found[id] for id in _of_source(excluded, "old")} == _repeated(alone)
 
 
 def _of_source(completed_run: CompletedRun, name: str) -> list[bytes]:
-    return [one for one, row in _said(completed_run, "extract", "documents", "source").items() if row["source"] == name]
+    return [
+        id for id, row in _sidecar(completed_run, "extract", "documents", "source").items() if row["source"] == name
+    ]
 
 
-def test_where_only_spans_are_asked_no_passages_are_written(tmp_path: Path) -> None:
-    spans = _mill(tmp_path, {"web": ROWS}, {"spans": {"min_bytes": 70}}, files=2)
+def test_no_passages_are_written_for_spans_alone(tmp_path: Path) -> None:
+    spans = _run(tmp_path, {"web": ROWS}, {"spans": {"min_bytes": 70}}, files=2)
     assert "passages" not in current(spans.work)
     assert {cut["entity"] for cuts in _repeated(spans).values() for cut in cuts} == {"repeated_span"}
     assert "\n".join(_final(spans).values()).count(FOOTER.strip()[1:]) == 1
 
 
-def test_spans_are_looked_for_in_groups(tmp_path: Path) -> None:
-    """Two units of more text than a group: what only both together have stays."""
+def test_spans_are_searched_within_groups(tmp_path: Path) -> None:
+    """Two units that do not fit into one group: a span that occurs once in each is kept."""
     wide = [
         {"id": f"urn:{n}", "text": FOOTER + "\n".join(prose(n * 1000 + m, 200) for m in range(550))} for n in range(4)
     ]
     given = {"spans": {"min_bytes": 60, "group_bytes": 2**20}}
-    found = _mill(tmp_path, {"web": wide[::2] + wide[1::2]}, given, files=2, until="repeats")
+    found = _run(tmp_path, {"web": wide[::2] + wide[1::2]}, given, files=2, until="repeats")
     texts = current(found.work)["extract"].read_manifest().receipts
     assert len(texts) == 2
     assert all(2 * receipt.summary["text_bytes"] > 2**20 for receipt in texts)
@@ -219,72 +221,72 @@ def test_spans_are_looked_for_in_groups(tmp_path: Path) -> None:
     assert sum(cut) == 2
 
 
-def test_a_document_of_which_nothing_is_left_goes(tmp_path: Path) -> None:
+def test_a_document_without_remaining_text_is_dropped(tmp_path: Path) -> None:
     rows = [*ROWS[:5], {"id": "urn:x", "text": FOOTER}, {"id": "urn:y", "text": FOOTER + "\n" + prose(1)}]
-    found = _mill(tmp_path, {"web": rows}, {"lines": {"min_count": 2, "keep": "none"}})
+    found = _run(tmp_path, {"web": rows}, {"lines": {"min_count": 2, "keep": "none"}})
     assert found.ledger["stages"][-1]["dropped"] == {"nothing_left": 1}
-    (told,) = inspect_documents(found.work, Selection(None, None, "nothing_left"), 9)
-    assert told["text"] == FOOTER.strip()
+    (document,) = inspect_documents(found.work, Selection(None, None, "nothing_left"), 9)
+    assert document["text"] == FOOTER.strip()
 
 
-def test_inspect_tells_the_edits(straight: CompletedRun) -> None:
-    told = [
+def test_inspect_shows_the_edits(one_file: CompletedRun) -> None:
+    edits = [
         edit
-        for row in inspect_documents(straight.work, Selection(None, None, None), 99)
+        for row in inspect_documents(one_file.work, Selection(None, None, None), 99)
         for edit in row.get("edits", ())
     ]
-    assert {edit.split()[0] for edit in told} == {"repeated_line", "repeated_paragraph", "repeated_span", "javascript"}
+    assert {edit.split()[0] for edit in edits} == {"repeated_line", "repeated_paragraph", "repeated_span", "javascript"}
 
 
-def test_a_changed_count_hashes_nothing_again(tmp_path: Path) -> None:
-    _mill(tmp_path, {"web": ROWS}, ALL, files=2)
+def test_a_changed_count_does_not_hash_again(tmp_path: Path) -> None:
+    _run(tmp_path, {"web": ROWS}, ALL, files=2)
     changed = {**ALL, "lines": {"min_count": 3, "keep": "none"}}
-    again = _mill(tmp_path, {"web": ROWS}, changed, files=2)
-    assert again.worked_on()["passages"] == 0
-    assert again.worked_on()["repeats"] == 2
+    again = _run(tmp_path, {"web": ROWS}, changed, files=2)
+    assert again.units_processed()["passages"] == 0
+    assert again.units_processed()["repeats"] == 2
 
 
-def test_one_file_more_hashes_only_that(tmp_path: Path) -> None:
-    _mill(tmp_path, {"web": ROWS[:40]}, ALL)
+def test_an_added_file_is_the_only_one_hashed(tmp_path: Path) -> None:
+    _run(tmp_path, {"web": ROWS[:40]}, ALL)
     more = source(
         tmp_path, "web", "jsonl", {"more.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in ROWS[40:])}
     )
     given = {"judge": JUDGE, "refine": {"redact": None}, "repeats": {"partitions": 4, **ALL}}
     again = run_recipe(recipe({**more, "fields": {"id": "id"}}, **given), tmp_path / "work", until="refine")
-    assert (again.worked_on()["passages"], again.worked_on()["repeats"]) == (1, 2)
+    assert (again.units_processed()["passages"], again.units_processed()["repeats"]) == (1, 2)
     fresh = run_recipe(recipe({**more, "fields": {"id": "id"}}, **given), tmp_path / "fresh", until="refine")
     assert again.manifests() == fresh.manifests()
 
 
-def test_plan_and_clean_know_the_stages(straight: CompletedRun) -> None:
-    rows = {row["stage"]: row for row in plan_run(straight.recipe, straight.work)["stages"]}
+def test_plan_and_clean_include_the_stages(one_file: CompletedRun) -> None:
+    rows = {row["stage"]: row for row in plan_run(one_file.recipe, one_file.work)["stages"]}
     for stage in ("passages", "repeats"):
         assert (rows[stage]["units"], rows[stage]["standing"]) == (1, 1)
-        assert current(straight.work)[stage].name in wanted_directories(straight.work)
+        assert current(one_file.work)[stage].name in wanted_directories(one_file.work)
 
 
-def test_an_empty_corpus_repeats_nothing(tmp_path: Path) -> None:
+def test_a_corpus_without_words_has_no_repeats(tmp_path: Path) -> None:
     for name, rows in {"nothing": [], "wordless": [{"id": "urn:a", "text": "…"}, {"id": "urn:b", "text": "!"}]}.items():
-        completed_run = _mill(tmp_path / name, {"web": rows}, ALL)
+        completed_run = _run(tmp_path / name, {"web": rows}, ALL)
         assert completed_run.ledger["balanced"]
         assert not any(_repeated(completed_run).values())
 
 
-def test_the_sample_has_repeats_and_keeps_its_documents(
+def test_the_sample_has_repeats_and_loses_no_documents(
     sample: Path, completed_run: CompletedRun, tmp_path: Path
 ) -> None:
-    asked = load_recipe(str(sample / "recipe.yaml"), ["repeats.paragraphs.min_words=5", "repeats.spans.min_bytes=100"])
-    found = run_recipe(asked, tmp_path, until="refine")
-    before, after = ({row["stage"]: row for row in one.ledger["stages"]} for one in (completed_run, found))
+    recipe = load_recipe(str(sample / "recipe.yaml"), ["repeats.paragraphs.min_words=5", "repeats.spans.min_bytes=100"])
+    found = run_recipe(recipe, tmp_path, until="refine")
+    before, after = ({row["stage"]: row for row in run.ledger["stages"]} for run in (completed_run, found))
     assert found.ledger["balanced"]
     assert after["dedup"] == before["dedup"]
     edited = [receipt.summary["edited"] for receipt in current(found.work)["refine"].read_manifest().receipts]
-    assert sum(one.get("repeated_span", 0) + one.get("repeated_paragraph", 0) for one in edited) > 0
+    assert sum(counts.get("repeated_span", 0) + counts.get("repeated_paragraph", 0) for counts in edited) > 0
     assert completed_run.manifests()["dedup"] == found.manifests()["dedup"]
 
 
 @pytest.mark.parametrize(
-    ("given", "complaint"),
+    ("override", "message"),
     [
         ("repeats={}", "has no rule"),
         ("repeats.lines.keep=last", "keep"),
@@ -292,6 +294,6 @@ def test_the_sample_has_repeats_and_keeps_its_documents(
         ("repeats.exclude_sources=[nobody]", "nobody"),
     ],
 )
-def test_a_wrong_recipe_is_told(sample: Path, given: str, complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint):
-        load_recipe(str(sample / "recipe.yaml"), [given, *(["repeats.lines={}"] if "exclude" in given else [])])
+def test_an_invalid_section_is_an_error(sample: Path, override: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_recipe(str(sample / "recipe.yaml"), [override, *(["repeats.lines={}"] if "exclude" in override else [])])

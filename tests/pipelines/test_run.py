@@ -1,4 +1,4 @@
-"""The whole mill on the bundled sample: what becomes of every page that was planted, and the promises."""
+"""The whole pipeline on the bundled sample: the outcome of every planted page, and the guarantees of a run."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ def stage(completed_run: CompletedRun, name: str) -> tuple[StageDirectory, Manif
 
 
 @pytest.mark.parametrize("url", sorted(EXPECTED))
-def test_every_planted_page_meets_its_fate(url: str, documents: list[dict[str, Any]]) -> None:
+def test_every_planted_page_has_its_outcome(url: str, documents: list[dict[str, Any]]) -> None:
     expected = EXPECTED[url]
-    fate, _, kind = expected["fate"].partition(": ")
-    # Requests and metadata of the same URL are dropped for their type; the page is what is left.
+    outcome, _, kind = expected["fate"].partition(": ")
+    # Requests and metadata of the same URL are dropped by their record type.
     found = [row for row in documents if row["url"] == url and not str(row["reason"]).startswith("record_type:")]
-    assert [row["fate"] for row in found] == [fate]
-    if fate == "dropped":
+    assert [row["fate"] for row in found] == [outcome]
+    if outcome == "dropped":
         reason = {"too_short": "words_min", "spam": expected.get("rule")}.get(kind, kind)
         assert found[0]["reason"] == reason
         assert set(expected.get("also", ())) <= {
-            one["rule"] if isinstance(one, dict) else one for one in found[0]["also"]
+            other["rule"] if isinstance(other, dict) else other for other in found[0]["also"]
         }
-    if "language" in expected and fate == "kept":
+    if "language" in expected and outcome == "kept":
         assert found[0]["lang"] == expected["language"]
 
 
-def test_personal_data_is_gone_and_look_alikes_stay(
+def test_personal_data_is_redacted_and_look_alikes_are_kept(
     completed_run: CompletedRun, documents: list[dict[str, Any]]
 ) -> None:
     texts = final_texts(completed_run)
@@ -76,10 +76,10 @@ def test_personal_data_is_gone_and_look_alikes_stay(
             assert string in by_url[url]
 
 
-def test_the_leak_names_the_question(documents: list[dict[str, Any]]) -> None:
-    leaks = [row for row in documents if row["reason"] == "contaminated"]
-    assert {row["url"] for row in leaks} == {url for url, page in EXPECTED.items() if "benchmark" in page}
-    assert all(row["test_item"].startswith("schoolbook:") for row in leaks)
+def test_contaminated_documents_name_the_question(documents: list[dict[str, Any]]) -> None:
+    contaminated = [row for row in documents if row["reason"] == "contaminated"]
+    assert {row["url"] for row in contaminated} == {url for url, page in EXPECTED.items() if "benchmark" in page}
+    assert all(row["test_item"].startswith("schoolbook:") for row in contaminated)
 
 
 def test_a_near_duplicate_names_a_kept_document(documents: list[dict[str, Any]]) -> None:
@@ -89,19 +89,19 @@ def test_a_near_duplicate_names_a_kept_document(documents: list[dict[str, Any]])
     for row in removed:
         assert by_id[row["match"]]["fate"] == "kept"
         assert row["jaccard"] >= 0.72
-    stands_for = Counter(row["match"] for row in removed)
+    removed_per_match = Counter(row["match"] for row in removed)
     assert {row["id"]: row["cluster"] for row in documents if row.get("cluster", 0) > 1} == {
-        kept: count + 1 for kept, count in stands_for.items()
+        kept: count + 1 for kept, count in removed_per_match.items()
     }
 
 
-def test_the_broken_record_is_named(documents: list[dict[str, Any]]) -> None:
-    (broken,) = [row for row in documents if row["fate"] == "failed"]
-    assert broken["record"]["length"] > 0
-    assert broken["detail"]
+def test_the_corrupt_record_is_named(documents: list[dict[str, Any]]) -> None:
+    (corrupt,) = [row for row in documents if row["fate"] == "failed"]
+    assert corrupt["record"]["length"] > 0
+    assert corrupt["detail"]
 
 
-def test_the_books_balance_from_stage_to_stage(completed_run: CompletedRun) -> None:
+def test_record_counts_balance_from_stage_to_stage(completed_run: CompletedRun) -> None:
     assert completed_run.ledger["balanced"]
     kept = {row["stage"]: row["kept"] for row in completed_run.ledger["stages"]}
     for row in completed_run.ledger["stages"]:
@@ -119,23 +119,23 @@ def test_sidecars_are_row_aligned(completed_run: CompletedRun) -> None:
         assert {r.input["documents"]: r.file(kind).rows for r in manifest.receipts} == rows
 
 
-def test_manifests_hold_no_trace_of_the_machine(completed_run: CompletedRun, sample: Path) -> None:
+def test_manifests_contain_no_local_paths(completed_run: CompletedRun, sample: Path) -> None:
     for directory in current(completed_run.work).values():
         text = Path(directory.manifest_url).read_text()
         assert completed_run.work not in text
         assert str(sample) not in text
 
 
-def test_every_file_is_what_the_manifest_says(completed_run: CompletedRun) -> None:
+def test_every_file_has_the_hash_in_its_manifest(completed_run: CompletedRun) -> None:
     for directory in current(completed_run.work).values():
         for receipt in directory.read_manifest().receipts:
             for entry in receipt.files:
                 assert storage.content_hash(directory.file_url(entry)) == entry.sha256
 
 
-def test_tokens_add_up_and_the_mixture_is_as_asked(completed_run: CompletedRun) -> None:
+def test_token_counts_balance_and_the_mixture_meets_its_target(completed_run: CompletedRun) -> None:
     _, mix = stage(completed_run, "mix")
-    assert all(book["balanced"] for book in mix.summary["token_books"])
+    assert all(counts["balanced"] for counts in mix.summary["token_books"])
     total = sum(row["mixed_tokens"] for row in mix.summary["mixture"])
     assert total == sum(entry.rows for entry in mix.files("shards"))
     for row in mix.summary["mixture"]:
@@ -143,61 +143,61 @@ def test_tokens_add_up_and_the_mixture_is_as_asked(completed_run: CompletedRun) 
             assert row["got"] == pytest.approx(row["asked"], abs=mix.summary["sequence_length"] / total + 1e-6)
 
 
-def test_sequences_decode_to_the_documents_that_they_name(completed_run: CompletedRun) -> None:
+def test_sequences_are_the_tokens_of_their_documents(completed_run: CompletedRun) -> None:
     texts = final_texts(completed_run)
     directory, tokenizer = stage(completed_run, "tokenizer")
     encoder = Encoder(storage.read_bytes(directory.file_url(tokenizer.receipts[0].file("tokenizer"))).decode())
     shards = MixedShards.open(current(completed_run.work)["mix"].url, verify=True)
-    whole = 0
+    complete_documents = 0
     for position in range(0, len(shards), 97):
         tokens = shards.tokens(position, 1)[0]
         covered = 0
         for piece in shards.documents(position).to_pylist():
-            own = tokens[piece["start"] : piece["end"]]
-            covered += len(own)
+            part = tokens[piece["start"] : piece["end"]]
+            covered += len(part)
             text = encoder.encode(texts[piece["id"]])
-            ends_here = piece["offset"] + len(own) == len(text) + 1
-            expected = np.append(text, encoder.eos_id)[piece["offset"] : piece["offset"] + len(own)]
-            assert own.tolist() == expected.tolist()
-            whole += ends_here
+            ends_here = piece["offset"] + len(part) == len(text) + 1
+            expected = np.append(text, encoder.eos_id)[piece["offset"] : piece["offset"] + len(part)]
+            assert part.tolist() == expected.tolist()
+            complete_documents += ends_here
         assert covered == shards.sequence_length
-    assert whole
+    assert complete_documents
 
 
 def test_running_again_does_nothing(completed_run: CompletedRun) -> None:
     before = completed_run.manifests()
     again = run_recipe(completed_run.recipe, completed_run.work)
-    assert set(again.worked_on().values()) == {0}
+    assert set(again.units_processed().values()) == {0}
     assert again.manifests() == before
 
 
 @pytest.fixture
 def copied(completed_run: CompletedRun, tmp_path: Path) -> Path:
-    """A work directory in which the sample has been milled, to go on in."""
+    """A copy of the work directory of the processed sample, for further runs."""
     return Path(shutil.copytree(completed_run.work, tmp_path / "work"))
 
 
-def test_a_changed_threshold_judges_again_and_measures_nothing(
+def test_a_changed_threshold_runs_judge_again_but_not_signals(
     completed_run: CompletedRun, sample: Path, copied: Path
 ) -> None:
     recipe = load_recipe(str(sample / "recipe.yaml"), ["judge.thresholds.words_min=100"])
     stricter = run_recipe(recipe, copied, until="judge")
-    assert stricter.worked_on() == {"extract": 0, "signals": 0, "judge": 7}
+    assert stricter.units_processed() == {"extract": 0, "signals": 0, "judge": 7}
     dropped = {row["stage"]: row["dropped"] for row in stricter.ledger["stages"]}["judge"]
     assert dropped["words_min"] > completed_run.ledger["stages"][2]["dropped"]["words_min"]
-    assert run_recipe(completed_run.recipe, copied, until="judge").worked_on()["judge"] == 0
+    assert run_recipe(completed_run.recipe, copied, until="judge").units_processed()["judge"] == 0
 
 
 @pytest.mark.parametrize("changed", ["judge.thresholds.words_min=100", "judge.thresholds.words_min=5"])
-def test_a_changed_threshold_gives_what_a_fresh_run_gives(
+def test_a_changed_threshold_gives_the_output_of_a_fresh_run(
     sample: Path, copied: Path, tmp_path: Path, changed: str
 ) -> None:
-    """Tightened or loosened, byte for byte, up to the final documents."""
+    """For a stricter and a looser threshold, the same bytes up to the final documents."""
     recipe = load_recipe(str(sample / "recipe.yaml"), [changed])
     again, fresh = run_recipe(recipe, copied, until="refine"), run_recipe(recipe, tmp_path / "fresh", until="refine")
-    assert again.worked_on()["signals"] == 0
-    made = fresh.manifests()
-    assert {stage: again.manifests()[stage] for stage in made} == made
+    assert again.units_processed()["signals"] == 0
+    expected = fresh.manifests()
+    assert {stage: again.manifests()[stage] for stage in expected} == expected
 
 
 def test_lines_are_cut_and_measured_again_but_not_extracted_again(
@@ -206,7 +206,7 @@ def test_lines_are_cut_and_measured_again_but_not_extracted_again(
     choice = ["judge.overlays=[{source: code, rules: []}]", "judge.lines.rules=[few_words]", "refine.redact=null"]
     recipe = load_recipe(str(sample / "recipe.yaml"), choice)
     cut = run_recipe(recipe, copied, until="refine")
-    assert (cut.worked_on()["extract"], cut.worked_on()["signals"]) == (0, 7)
+    assert (cut.units_processed()["extract"], cut.units_processed()["signals"]) == (0, 7)
     assert cut.ledger["balanced"]
     extracted = {
         row["id"]: row["text"]
@@ -222,16 +222,16 @@ def test_lines_are_cut_and_measured_again_but_not_extracted_again(
     assert shorter
 
 
-def test_one_more_warc_is_the_only_one_that_is_extracted(
+def test_an_added_warc_file_is_the_only_one_extracted(
     completed_run: CompletedRun, sample: Path, tmp_path: Path, copied: Path
 ) -> None:
     more = Path(shutil.copytree(sample, tmp_path / "more"))
     shutil.copyfile(more / "web" / "crawl-0.warc.gz", more / "web" / "crawl-2.warc.gz")
     grown = run_recipe(load_recipe(str(more / "recipe.yaml")), copied)
-    done = grown.worked_on()
+    done = grown.units_processed()
     assert (done["extract"], done["signals"], done["judge"], done["signatures"]) == (1, 1, 1, 1)
     assert grown.ledger["balanced"]
-    # All of its pages are there already: they go as exact copies, and final documents of other files stand.
+    # Its pages are all duplicates: they are dropped as exact copies, and final documents of other files are reused.
     before, after = (row["dropped"] for row in (completed_run.ledger["stages"][4], grown.ledger["stages"][4]))
     assert after["exact_duplicate"] > before["exact_duplicate"]
     assert done["refine"] <= 3

@@ -1,4 +1,4 @@
-"""The bundled sample: what it promises to plant is there, and nothing else is."""
+"""The bundled sample contains every planted case that it declares, and no others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MEMBER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
 
 
 class Response(NamedTuple):
-    """What a WARC reader gives of a response."""
+    """An HTTP response, as a WARC reader returns it."""
 
     status: str
     content_type: str
@@ -73,7 +73,7 @@ def read_responses(file: Any) -> Iterator[tuple[str, Response]]:
 
 
 def whole_members(path: Path) -> Iterator[bytes]:
-    """The gzip members of a file that can be decompressed; a damaged one is passed over."""
+    """Yield the gzip members of a file, except damaged ones, decompressed."""
     data, position = path.read_bytes(), 0
     while 0 <= position < len(data):
         member = zlib.decompressobj(31)
@@ -98,7 +98,7 @@ def jaccard(left: str, right: str) -> float:
     return len(a & b) / len(a | b)
 
 
-def test_is_built_the_same_each_time(built: Path, tmp_path: Path) -> None:
+def test_builds_are_identical(built: Path, tmp_path: Path) -> None:
     build(tmp_path)
     first, second = (
         {path.relative_to(root): sha256(path.read_bytes()).hexdigest() for path in root.rglob("*") if path.is_file()}
@@ -107,7 +107,7 @@ def test_is_built_the_same_each_time(built: Path, tmp_path: Path) -> None:
     assert first == second
 
 
-def test_holds_what_the_recipe_reads(built: Path) -> None:
+def test_contains_the_files_that_the_recipe_reads(built: Path) -> None:
     recipe = yaml.safe_load((built / "recipe.yaml").read_text())
     for source in recipe["sources"]:
         assert list((built / source["root"]).glob(source["paths"][0]))
@@ -118,13 +118,13 @@ def test_is_small() -> None:
     assert sum(path.stat().st_size for path in HERE.rglob("*") if path.suffix not in (".py", ".pyc")) < 400_000
 
 
-def test_expected_names_every_url_and_no_other(responses: dict[str, Response]) -> None:
+def test_expected_lists_exactly_the_urls(responses: dict[str, Response]) -> None:
     assert {*responses, *DAMAGED} == set(EXPECTED)
     assert {page["fate"].removeprefix("dropped: ") for page in EXPECTED.values()} == {"kept", "failed", *KINDS}
     assert len(KEPT) >= 60
 
 
-def test_pages_reach_every_language_and_template() -> None:
+def test_pages_cover_every_language_and_template() -> None:
     found = pages.read_pages()
     assert {page.site.language for page in found} >= {"en", "de", "fr", "es", "ru", "zh", "ja"}
     assert {page.template for page in found} == {"article", "blog", "recipe", "docs", "forum", "shop", "script"}
@@ -168,11 +168,13 @@ def test_one_member_of_the_second_crawl_is_damaged(built: Path) -> None:
     data = (built / "web/crawl-1.warc.gz").read_bytes()
     starts = {match.start() for match in re.finditer(re.escape(MEMBER), data)}
     assert len(list(whole_members(built / "web/crawl-1.warc.gz"))) == len(starts) - 1
-    broken = [start for start in starts if not decompresses(data[start:])]
-    assert len(broken) == len(DAMAGED) == 1
-    head = zlib.decompressobj(31).decompress(data[broken[0] :], 1000)
-    assert f"WARC-Target-URI: {DAMAGED[0]}".encode() in head, "readers can name what they lost"
-    assert max(starts) > broken[0]
+    damaged = [start for start in starts if not decompresses(data[start:])]
+    assert len(damaged) == len(DAMAGED) == 1
+    head = zlib.decompressobj(31).decompress(data[damaged[0] :], 1000)
+    assert f"WARC-Target-URI: {DAMAGED[0]}".encode() in head, (
+        "the header must be readable, so that the lost record can be named"
+    )
+    assert max(starts) > damaged[0]
 
 
 def decompresses(data: bytes) -> bool:
@@ -192,7 +194,7 @@ def test_kept_pages_have_their_text(url: str, texts: dict[str, str]) -> None:
     assert not re.search("cookie|214|mattress|Matratze|matelas|Colchón|матрас|マットレス|床垫", text)
 
 
-def test_pages_say_what_they_are(responses: dict[str, Response]) -> None:
+def test_status_and_media_type_follow_the_expected_outcome(responses: dict[str, Response]) -> None:
     for url, page in EXPECTED.items():
         if page["fate"] == "dropped: http_status":
             assert responses[url].status != "200"
@@ -203,7 +205,7 @@ def test_pages_say_what_they_are(responses: dict[str, Response]) -> None:
             assert responses[url].content_type.startswith("text/html")
 
 
-def test_url_fates_follow_from_the_lists(built: Path) -> None:
+def test_url_outcomes_follow_from_the_lists(built: Path) -> None:
     domains, banned = (
         [line for line in (built / "lists" / name).read_text().splitlines() if not line.startswith("#")]
         for name in ("blocked-domains.txt", "banned-url-words.txt")
@@ -216,7 +218,7 @@ def test_url_fates_follow_from_the_lists(built: Path) -> None:
         assert worded == (page["fate"] == "dropped: url_word" or "url_word" in page.get("also", []))
 
 
-def test_duplicates_are_alike_and_nothing_else_is(texts: dict[str, str]) -> None:
+def test_only_planted_duplicates_are_similar(texts: dict[str, str]) -> None:
     urls = sorted(texts)
     for place, left in enumerate(urls):
         for right in urls[:place]:
@@ -228,7 +230,7 @@ def test_duplicates_are_alike_and_nothing_else_is(texts: dict[str, str]) -> None
                 assert similarity < 0.2, (left, right)
 
 
-def test_of_each_cluster_the_first_and_longest_is_kept(texts: dict[str, str]) -> None:
+def test_the_longest_page_of_each_cluster_is_kept(texts: dict[str, str]) -> None:
     dates = {page.url: page.date for page in pages.read_pages()}
     clusters = {page["cluster"] for page in EXPECTED.values() if "cluster" in page}
     assert len(clusters) == 4
@@ -241,7 +243,7 @@ def test_of_each_cluster_the_first_and_longest_is_kept(texts: dict[str, str]) ->
             assert exact == (texts[url] == texts[ranked[0]])
 
 
-def test_leaks_share_a_13_gram_with_their_question_and_no_other_page_does(built: Path, texts: dict[str, str]) -> None:
+def test_only_contaminated_pages_share_a_13_gram_with_a_question(built: Path, texts: dict[str, str]) -> None:
     questions = [json.loads(line) for line in (built / "benchmark.jsonl").read_text().splitlines()]
     assert 15 <= len(questions) <= 30
     leaked = {page["benchmark"]: url for url, page in EXPECTED.items() if "benchmark" in page}
@@ -255,7 +257,7 @@ def test_leaks_share_a_13_gram_with_their_question_and_no_other_page_does(built:
     assert verbatim == {"tank": True, "lift": False}
 
 
-def test_personal_data_stands_in_the_text(texts: dict[str, str]) -> None:
+def test_planted_personal_data_is_in_the_text(texts: dict[str, str]) -> None:
     planted = [
         (kind, value, texts[url])
         for url, page in EXPECTED.items()
@@ -270,7 +272,7 @@ def test_personal_data_stands_in_the_text(texts: dict[str, str]) -> None:
             assert phonenumbers.is_valid_number(phonenumbers.parse(value, region))
 
 
-def test_personal_data_stands_nowhere_unnamed(texts: dict[str, str]) -> None:
+def test_all_personal_data_is_declared(texts: dict[str, str]) -> None:
     for url, text in texts.items():
         emails = set(re.findall(r"[\w.-]+@[\w.-]+\w", text))
         assert emails == set(EXPECTED[url].get("pii", {}).get("EMAIL_ADDRESS", []))
@@ -290,13 +292,13 @@ def test_code_and_prose_come_from_this_python(built: Path) -> None:
     assert all(len(text.split()) >= library.LEAST_WORDS for text in documents.values())
 
 
-def test_a_python_without_its_source_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_without_its_source_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library.sysconfig, "get_paths", lambda: {"stdlib": str(tmp_path)})
     with pytest.raises(InputError, match=re.escape(str(tmp_path))):
         library.copy_code(tmp_path / "code")
 
 
-def test_docstrings_come_in_source_order_and_once() -> None:
+def test_docstrings_are_in_source_order_without_duplicates() -> None:
     source = b'"""Top."""\ndef f():\n    """One."""\nclass C:\n    """Two."""\n    def m(self):\n        """One."""\n'
     assert docstrings(source) == "Top.\n\nOne.\n\nTwo."
     assert docstrings(b"x = 1") == ""

@@ -1,4 +1,4 @@
-"""Scores in the mill: no trace without scorers, verdicts by scores, and thresholds changed on a finished run."""
+"""Scores in whole runs: no stage without scorers, verdicts by scores, and changed thresholds on a completed run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gristmill.pipelines.work_directory import current
 from gristmill.transforms.quality import scorers
 from tests.classifiers.tiny_models import text, transformer
 from tests.pipelines.conftest import CompletedRun, run_recipe
-from tests.pipelines.small import lines, recipe, source
+from tests.pipelines.small_recipes import lines, recipe, source
 
 LENGTHS = range(30, 90, 2)
 
@@ -27,22 +27,26 @@ LENGTHS = range(30, 90, 2)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Documents of 30 to 88 words, a word list and a tiny transformer."""
     pytest.importorskip("transformers")
-    made = tmp_path_factory.mktemp("scores")
-    transformer(made / "tiny")
-    (made / "words.txt").write_text("sale1\n")
+    folder = tmp_path_factory.mktemp("scores")
+    transformer(folder / "tiny")
+    (folder / "words.txt").write_text("sale1\n")
     texts = [text(True, n, n - n % 3) + " sale1" * (n % 3) for n in LENGTHS]
-    source(made, "web", "jsonl", {"a.jsonl": lines(*texts[:20]), "b.jsonl": lines(*texts[20:])})
-    return made
+    source(folder, "web", "jsonl", {"a.jsonl": lines(*texts[:20]), "b.jsonl": lines(*texts[20:])})
+    return folder
 
 
-Tuned = Callable[..., Recipe]
+MakeRecipe = Callable[..., Recipe]
 
 
 @pytest.fixture(scope="module")
-def tuned(folder: Path) -> Tuned:
-    """Makes the recipe: fewest words, most bad words for each thousand, least score of the transformer."""
+def make_recipe(folder: Path) -> MakeRecipe:
+    """Returns a function that makes a recipe from three thresholds.
 
-    def tuned(words_min: float, bad: float = 20, edu: float = 0.0) -> Recipe:
+    They are the minimum number of words, the maximum number of bad words per thousand, and the minimum score of the
+    transformer.
+    """
+
+    def make(words_min: float, bad: float = 20, edu: float = 0.0) -> Recipe:
         web = {"name": "web", "format": "jsonl", "root": str(folder / "web")}
         scores = [
             {"name": "edu", "kind": "transformer", "model": str(folder / "tiny"), "label": "high", "min": edu},
@@ -52,7 +56,7 @@ def tuned(folder: Path) -> Tuned:
         judge = {"rules": ["words_min"], "thresholds": {"words_min": words_min}}
         return recipe(web, scores=scores, judge=judge, unit_size="64KiB", extract={"languages": None})
 
-    return tuned
+    return make
 
 
 def column(completed_run: CompletedRun, stage: str, kind: str, name: str) -> list[Any]:
@@ -63,97 +67,99 @@ def column(completed_run: CompletedRun, stage: str, kind: str, name: str) -> lis
     return [value for table in tables for value in table[name].to_pylist()]
 
 
-def test_a_recipe_without_scorers_has_no_trace_of_them(completed_run: CompletedRun) -> None:
+def test_a_recipe_without_scorers_has_no_such_stage(completed_run: CompletedRun) -> None:
     assert not list(Path(completed_run.work).glob("scores-*"))
     assert "scores" not in [row["stage"] for row in completed_run.ledger["stages"]]
 
 
-def test_documents_go_by_their_scores(tuned: Tuned, tmp_path: Path) -> None:
-    completed_run = run_recipe(tuned(50), tmp_path, until="judge")
+def test_documents_are_dropped_by_their_scores(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    completed_run = run_recipe(make_recipe(50), tmp_path, until="judge")
     assert [row["stage"] for row in completed_run.ledger["stages"]] == ["extract", "signals", "scores", "judge"]
     dropped = completed_run.ledger["stages"][-1]["dropped"]
     assert dropped["words_min"] == 10
     assert dropped["score:bad"] > 0
     reasons = column(completed_run, "judge", "verdicts", "reason")
     edu = column(completed_run, "scores", "scores", "score:edu")
-    assert [one is None for one in edu] == [reason is not None for reason in reasons]  # dear: what others let through
+    assert [score is None for score in edu] == [
+        reason is not None for reason in reasons
+    ]  # expensive: only for documents that pass the other rules
     assert None not in column(completed_run, "scores", "scores", "score:quality")
-    told = next(inspect_documents(str(tmp_path), Selection(None, None, "score:bad"), 1))
-    assert told["scores"]["bad"] == told["value"] > told["threshold"] == 20
+    document = next(inspect_documents(str(tmp_path), Selection(None, None, "score:bad"), 1))
+    assert document["scores"]["bad"] == document["value"] > document["threshold"] == 20
 
 
 @pytest.mark.parametrize(
     "changed",
     [(40, 20, 0.0), (60, 20, 0.0), (50, 30, 0.0), (50, 20, 0.7), (40, 30, 0.5), (60, 10, 0.5)],
-    ids=["loosened", "tightened", "bad_loosened", "edu_tightened", "all_loosened", "all_tightened"],
+    ids=["looser", "stricter", "bad_looser", "edu_stricter", "all_looser", "all_stricter"],
 )
-def test_changed_thresholds_give_what_a_fresh_run_gives(
-    tuned: Tuned, tmp_path: Path, changed: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch
+def test_changed_thresholds_give_the_output_of_a_fresh_run(
+    make_recipe: MakeRecipe, tmp_path: Path, changed: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = run_recipe(tuned(50), tmp_path / "work", until="judge")
-    seen = sum(score is not None for score in column(first, "scores", "scores", "score:edu"))
-    asked: list[str] = []
-    score = transformers.TransformerScorer.scores
+    first = run_recipe(make_recipe(50), tmp_path / "work", until="judge")
+    scored_before = sum(score is not None for score in column(first, "scores", "scores", "score:edu"))
+    scored_texts: list[str] = []
+    real_scores = transformers.TransformerScorer.scores
 
-    def spied(self: Any, texts: Any, langs: Any = ()) -> Any:
-        asked.extend(texts)
-        return score(self, texts, langs)
+    def recording_scores(self: Any, texts: Any, langs: Any = ()) -> Any:
+        scored_texts.extend(texts)
+        return real_scores(self, texts, langs)
 
-    monkeypatch.setattr(transformers.TransformerScorer, "scores", spied)
-    again = run_recipe(tuned(*changed), tmp_path / "work", until="judge")
-    computed = len(asked)
-    fresh = run_recipe(tuned(*changed), tmp_path / "fresh", until="judge")
+    monkeypatch.setattr(transformers.TransformerScorer, "scores", recording_scores)
+    again = run_recipe(make_recipe(*changed), tmp_path / "work", until="judge")
+    computed = len(scored_texts)
+    fresh = run_recipe(make_recipe(*changed), tmp_path / "fresh", until="judge")
     assert again.manifests() == fresh.manifests()
-    assert (again.worked_on()["extract"], again.worked_on()["signals"]) == (0, 0)
-    now = sum(value is not None for value in column(again, "scores", "scores", "score:edu"))
-    assert computed == max(now - seen, 0)  # each of these changes only lets more through, or only fewer
+    assert (again.units_processed()["extract"], again.units_processed()["signals"]) == (0, 0)
+    scored_now = sum(value is not None for value in column(again, "scores", "scores", "score:edu"))
+    assert computed == max(scored_now - scored_before, 0)  # each change lets either more documents pass, or fewer
     if changed[:2] == (50, 20):
-        assert again.worked_on()["scores"] == 0  # the last dear score shapes nobody's scores
+        assert again.units_processed()["scores"] == 0  # the last expensive score does not affect other scores
 
 
-def test_a_scorer_of_another_kind_or_name_reads_what_is_known(tuned: Tuned, tmp_path: Path) -> None:
-    one = tuned(50)
-    run_recipe(one, tmp_path / "work", until="judge")
-    renamed = one.scores[0].model_copy(update={"name": "value"})
-    other = one.model_copy(update={"scores": (*one.scores[1:], renamed)})
+def test_renamed_and_reordered_scorers_give_the_output_of_a_fresh_run(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    recipe = make_recipe(50)
+    run_recipe(recipe, tmp_path / "work", until="judge")
+    renamed = recipe.scores[0].model_copy(update={"name": "value"})
+    other = recipe.model_copy(update={"scores": (*recipe.scores[1:], renamed)})
     again, fresh = (run_recipe(other, tmp_path / work, until="judge") for work in ("work", "fresh"))
     assert again.manifests() == fresh.manifests()
 
 
-def test_two_workers_write_the_same(tuned: Tuned, tmp_path: Path) -> None:
-    one, two = (run_recipe(tuned(50), tmp_path / str(n), workers=n, until="judge") for n in (1, 2))
+def test_two_workers_write_the_same(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    one, two = (run_recipe(make_recipe(50), tmp_path / str(n), workers=n, until="judge") for n in (1, 2))
     assert one.manifests() == two.manifests()
 
 
-def test_plan_and_clean_know_the_stage(tuned: Tuned, tmp_path: Path) -> None:
-    completed_run = run_recipe(tuned(50), tmp_path, until="judge")
-    rows = {row["stage"]: row for row in plan_run(tuned(50), str(tmp_path))["stages"]}
+def test_plan_and_clean_include_the_stage(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    completed_run = run_recipe(make_recipe(50), tmp_path, until="judge")
+    rows = {row["stage"]: row for row in plan_run(make_recipe(50), str(tmp_path))["stages"]}
     assert (rows["scores"]["units"], rows["scores"]["standing"]) == (2, 2)
     assert current(completed_run.work)["scores"].name in wanted_directories(str(tmp_path))
 
 
-def test_a_missing_package_is_told_before_work_begins(
-    tuned: Tuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_missing_package_is_reported_before_any_work(
+    make_recipe: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scorers, "find_spec", lambda name: None)
     with pytest.raises(
         InputError, match=r"edu needs the package transformers.*pip install 'gristmill\[transformers\]'"
     ):
-        run_recipe(tuned(50), tmp_path, until="judge")
+        run_recipe(make_recipe(50), tmp_path, until="judge")
     assert not list(tmp_path.glob("extract-*"))
 
 
-def test_a_missing_model_is_told_before_work_begins(tuned: Tuned, tmp_path: Path) -> None:
-    one = tuned(50)
-    lost = one.scores[0].model_copy(update={"model": str(tmp_path / "nowhere")})
+def test_a_missing_model_is_reported_before_any_work(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    recipe = make_recipe(50)
+    missing = recipe.scores[0].model_copy(update={"model": str(tmp_path / "nowhere")})
     with pytest.raises(InputError, match="nowhere"):
-        run_recipe(one.model_copy(update={"scores": (lost,)}), tmp_path / "work", until="judge")
+        run_recipe(recipe.model_copy(update={"scores": (missing,)}), tmp_path / "work", until="judge")
 
 
-def test_a_wrong_label_is_told_before_work_begins(tuned: Tuned, tmp_path: Path) -> None:
-    edu, _, quality = tuned(50).scores
-    for wrong, labels in ((edu, "low, high"), (quality, "negative, positive")):
-        other = tuned(50).model_copy(update={"scores": (wrong.model_copy(update={"label": "best"}),)})
+def test_an_unknown_label_is_reported_before_any_work(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    edu, _, quality = make_recipe(50).scores
+    for scorer, labels in ((edu, "low, high"), (quality, "negative, positive")):
+        other = make_recipe(50).model_copy(update={"scores": (scorer.model_copy(update={"label": "best"}),)})
         with pytest.raises(InputError, match=labels):
             run_recipe(other, tmp_path, until="judge")
     assert not list(tmp_path.glob("extract-*"))

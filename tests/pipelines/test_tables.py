@@ -1,4 +1,4 @@
-"""Tables for people: what is counted by kind is shown by kind."""
+"""Tables on the console: reasons with a kind are grouped."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def test_reasons_of_a_stage(dropped: dict[str, int], shown: list[str]) -> None:
         console.print(table)
     lines = captured.get().splitlines()
     row = next(at for at, line in enumerate(lines) if "extract" in line)
-    for at, words in enumerate(shown):
-        assert words in lines[row + at]
+    for offset, words in enumerate(shown):
+        assert words in lines[row + offset]
     assert "balanced" in lines[0]

@@ -1,4 +1,4 @@
-"""A corpus whose near-duplicates are chained together over all parts, and runs that deduplicate it in rounds."""
+"""A corpus whose near-duplicates form chains across all partitions, and runs that deduplicate it in rounds."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stages import stages_of
 from gristmill.pipelines.stages.dedup import Dedup
 from gristmill.transforms.dedup.rounds import RoundLimits
-from tests.pipelines.small import recipe, source
+from tests.pipelines import small_recipes
+from tests.pipelines.small_recipes import source
 
 CHANCE = random.Random(3)
 WORDS = [f"word{number}" for number in range(300)]
 ONE_PLACE = RoundLimits()
-"""All comes together in one place."""
+"""One task joins all pairs."""
 
 ROUNDS = RoundLimits(one_place=0, rows=1500, documents=60)
-"""Rounds, and the edges that are left are joined in one place."""
+"""Rounds; one task joins the edges that remain."""
 
 STARS = ROUNDS._replace(join=0)
-"""Stars until nothing is left."""
+"""Rounds of stars until no edge remains."""
 
 
 def _texts() -> Iterator[str]:
-    """A chain in which each page has a few words other than the one before, pages of a template, and loose ones."""
+    """A chain of pages that differ from the previous one in a few words, pages of a template, and unrelated ones."""
     chain = CHANCE.choices(WORDS, k=80)
     template = CHANCE.choices(WORDS, k=80)
     for number in range(150):
@@ -44,20 +45,20 @@ def _texts() -> Iterator[str]:
 TEXTS = list(_texts())
 
 
-def chained(folder: Path, texts: list[str] = TEXTS, files: int = 3, **more: Any) -> Recipe:
-    """A recipe for texts in some files; ``more`` keys of its dedup."""
+def chained(folder: Path, texts: list[str] = TEXTS, files: int = 3, **dedup: Any) -> Recipe:
+    """A recipe for ``texts``, distributed over ``files``; ``dedup`` are more keys of its dedup section."""
     rows = [json.dumps({"id": f"urn:{number}", "text": text}).encode() + b"\n" for number, text in enumerate(texts)]
-    dealt = {f"{part}.jsonl": b"".join(rows[part::files]) for part in range(files)}
-    web = source(folder, "web", "jsonl", dealt, fields={"id": "id"})
-    return recipe(web, judge={"rules": [], "languages": None}, dedup={"partitions": 8, **more})
+    parts = {f"{part}.jsonl": b"".join(rows[part::files]) for part in range(files)}
+    web = source(folder, "web", "jsonl", parts, fields={"id": "id"})
+    return small_recipes.recipe(web, judge={"rules": [], "languages": None}, dedup={"partitions": 8, **dedup})
 
 
 @contextmanager
 def limited(limits: RoundLimits) -> Iterator[None]:
-    """Runs in which ``dedup`` has these limits."""
+    """Use these limits for ``dedup`` in runs within this context."""
 
-    def stages(of: Recipe) -> tuple[Any, ...]:
-        return tuple(Dedup(limits) if stage.name == Dedup.name else stage for stage in stages_of(of))
+    def stages(recipe: Recipe) -> tuple[Any, ...]:
+        return tuple(Dedup(limits) if stage.name == Dedup.name else stage for stage in stages_of(recipe))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "stages_of", stages)

@@ -1,4 +1,4 @@
-"""Small sources and recipes for tests of the whole mill, made where they are needed."""
+"""Small sources and recipes for tests of the whole pipeline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORDS = ("the", "of", "and", "to", "in", "that", "with", "have", "from", "when"
 
 
 def source(folder: Path, name: str, format: str, files: dict[str, bytes], **more: Any) -> dict[str, Any]:
-    """Writes ``files`` below ``folder/name``; the source that they make."""
+    """Write ``files`` (path → bytes) below ``folder/name``, and return the source in a recipe that reads them."""
     for path, data in files.items():
         (folder / name / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / name / path).write_bytes(data)
@@ -24,7 +24,7 @@ def source(folder: Path, name: str, format: str, files: dict[str, bytes], **more
 
 
 def recipe(*sources: dict[str, Any], **more: Any) -> Recipe:
-    """A recipe for a corpus of a few documents."""
+    """A recipe for a corpus of a few documents; ``more`` are its other sections."""
     small = {
         "tokenizer": {"vocab_size": 512},
         "tokenize": {"buckets": 4},
@@ -35,17 +35,17 @@ def recipe(*sources: dict[str, Any], **more: Any) -> Recipe:
 
 
 def prose(seed: int, words: int = 120) -> str:
-    """Text that every rule keeps, another for each ``seed``."""
+    """Text that passes every rule and differs by ``seed``."""
     return f"{' '.join(random.Random(seed).choices(_WORDS, k=words)).capitalize()}."
 
 
 def lines(*texts: str) -> bytes:
-    """JSON Lines."""
+    """``texts`` as JSON Lines."""
     return b"".join(json.dumps({"text": text}).encode() + b"\n" for text in texts)
 
 
 def fault(kind: type[Exception], recipe: Recipe, work: Path, until: str = "extract", workers: int = 1) -> str:
-    """The one-line sentence of the error with which a run ends."""
+    """Run a recipe that fails with exactly ``kind``, and return the error's message, which must be one line."""
     with pytest.raises(kind) as caught:
         run_recipe(recipe, work, workers, until)
     assert type(caught.value) is kind
