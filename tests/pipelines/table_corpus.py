@@ -24,7 +24,7 @@ from gristmill.pipelines.stage import Stage
 from gristmill.pipelines.stages import STAGES
 from gristmill.store.keys import content_key
 from tests.pipelines.conftest import run_recipe
-from tests.pipelines.small import prose
+from tests.pipelines.small_recipes import prose
 
 _MARKER = re.compile(r"^language=([a-z]{2,3})\b")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
