@@ -41,7 +41,7 @@ def main() -> None:
     logging.basicConfig(level=logging.ERROR)  # before Beam is imported, which warns about packages it does not need
     for module in PRELOADED_MODULES:
         import_module(module)
-    for name in transforms.__all__:
+    for name in transforms.__all__:  # type: ignore[attr-defined]  # its stub declares no __all__
         getattr(transforms, name)  # imports its module
     gc.freeze()  # the collector no longer touches objects that all workers share, so their pages stay shared
     serve(socket.socket(fileno=int(sys.argv[1])))

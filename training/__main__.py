@@ -55,7 +55,7 @@ def _section(url: str) -> TrainSection:
     except FileNotFoundError as error:
         raise InputError(f"{url} does not exist: --section must be the JSON of a `train` section") from error
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        problems = "; ".join(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors())
         raise InputError(f"{url} is not a valid `train` section: {problems}") from error
 
 
