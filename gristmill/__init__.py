@@ -3,4 +3,4 @@
 The subpackages are links to the top-level folders of the repository; ``docs/architecture.md`` describes them.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -40,12 +40,13 @@ class Refine(BeamStage):
     }
     takes_from = "dedup"
     sidecar = "edits"
-    libraries = ("phonenumbers", "presidio-analyzer", "pyarrow")
+    libraries = ("phonenumbers", "presidio-analyzer", "pyarrow", "tldextract")
 
     def key_config(self, recipe: Recipe) -> Any:
         return [key_config(recipe.refine), UNICODE_VERSION]
 
     def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        entities = recipe.refine.redact.entities if recipe.refine.redact else ()
         return {
             "unspaced_ranges": UNSPACED_RANGES,
             "benchmark_layouts": LAYOUTS,
@@ -53,7 +54,7 @@ class Refine(BeamStage):
             "block_tags": BLOCK_TAG_NAMES,
             "inline_tags": INLINE_TAG_NAMES,
             "not_public_networks": NOT_PUBLIC_NETWORKS,
-            "pii_entities": PII_ENTITIES,
+            "pii_entities": {name: PII_ENTITIES[name] for name in entities},
             "stop_words": STOP_WORDS,
         }
 

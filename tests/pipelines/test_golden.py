@@ -50,11 +50,11 @@ def digests(work: str) -> Digests:
 
 def _digest(work: str, stage: str) -> str:
     directory = current(work)[stage]
-    digest = sha256()
-    for receipt in directory.read_manifest().receipts:
-        for entry in receipt.files:
-            digest.update(entry.kind.encode() + _content(directory.file_url(entry)))
-    return digest.hexdigest()[:32]
+    units = [
+        sha256(b"".join(entry.kind.encode() + _content(directory.file_url(entry)) for entry in receipt.files)).digest()
+        for receipt in directory.read_manifest().receipts
+    ]
+    return sha256(b"".join(sorted(units))).hexdigest()[:32]  # the order of units follows from their keys
 
 
 def _content(url: str) -> bytes:
