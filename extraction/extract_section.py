@@ -82,7 +82,9 @@ class ExtractSection(Section):
         "its extract directory. With it, a run produces the same bytes on every machine.",
     )
     url: UrlSection = Field(default=UrlSection(), description="Blocklists of URLs.")
-    language: LanguageSection = Field(default=LanguageSection(), description="The language identifier.")
+    language: LanguageSection = Field(
+        default=LanguageSection(), description="The model that identifies the language of a document."
+    )
     languages: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
