@@ -11,7 +11,6 @@ from gristmill.corpus.recipe_section import key_config
 from gristmill.extraction.charset_decoding import CHARSET_SUPERSETS
 from gristmill.extraction.engines.markup_limits import MAY_FORMAT
 from gristmill.extraction.engines.open_engine import engine_definition, require_engine
-from gristmill.extraction.engines.trafilatura_xpaths import LISTS as XPATH_LISTS
 from gristmill.extraction.learned.html_tags import BLOCK_TAGS, COMMON_INLINE_TAGS, HIDDEN_TAGS, TAG_ROLES
 from gristmill.extraction.quarantine import CAUSES, load_quarantine, quarantine_lines
 from gristmill.pipelines.recipe import Recipe
@@ -62,6 +61,9 @@ class Extract(BeamStage):
         load_quarantine(context.recipe.extract.quarantine)
 
     def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        # trafilatura is slow to import, and commands that only read import this module too.
+        from gristmill.extraction.engines.trafilatura_xpaths import LISTS as XPATH_LISTS
+
         return {
             "charset_supersets": CHARSET_SUPERSETS,
             "formatting_tags": MAY_FORMAT,

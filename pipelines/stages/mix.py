@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,15 +15,17 @@ from gristmill.mixing.build_shard import ShardCount
 from gristmill.mixing.mix_plan import MixPlan, SourceSize, make_mix_plan
 from gristmill.mixing.write_shard import ShardInputs, ShardWriter, TokenUnit, mix_shard, mix_summary
 from gristmill.pipelines.recipe import Recipe
+from gristmill.pipelines.reports.tables import mixture_table
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.store.keys import key_of
-from gristmill.store.receipts import Receipt
+from gristmill.store.receipts import Manifest, Receipt
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.side_files import stage_side_file
 from gristmill.transforms.core.tasks import Task
 
 if TYPE_CHECKING:
     import apache_beam as beam
+    from rich.table import Table
 
 
 class Mix(BeamStage):
@@ -64,6 +66,9 @@ class Mix(BeamStage):
         """Return what a reader of the shards needs, the mixture, and the token equation of each source."""
         counts = [ShardCount(**count) for receipt in receipts for count in receipt.summary["counts"]]
         return mix_summary(_shard_inputs(context), counts, context.tokenizer.summary["vocab_size"])
+
+    def report(self, manifest: Manifest) -> Iterable[Table]:
+        return [mixture_table(manifest)]
 
 
 def _plan(context: RunContext) -> MixPlan:

@@ -21,7 +21,6 @@ from gristmill.transforms.contamination.inline_markup import BLOCK_TAG_NAMES, IN
 from gristmill.transforms.contamination.ngram_index import NgramIndex
 from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.quality.stop_words import STOP_WORDS
-from gristmill.transforms.redaction.ip_addresses import NOT_PUBLIC_NETWORKS
 from gristmill.transforms.redaction.pii_entities import PII_ENTITIES
 
 if TYPE_CHECKING:
@@ -46,6 +45,9 @@ class Refine(BeamStage):
         return [key_config(recipe.refine), UNICODE_VERSION]
 
     def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        # Presidio is slow to import, and commands that only read import this module too.
+        from gristmill.transforms.redaction.ip_addresses import NOT_PUBLIC_NETWORKS
+
         entities = recipe.refine.redact.entities if recipe.refine.redact else ()
         return {
             "unspaced_ranges": UNSPACED_RANGES,

@@ -117,7 +117,9 @@ def test_plan_before_the_first_run(sample: Path) -> None:
     assert extract["input_bytes"] > 0
     assert extract["core_hours"] > 0
     assert {row["units"] for row in others} == {None}
-    assert [row["stage"] for row in others] == [stage.name for stage in run.STAGES[1:]]
+    assert " ".join(row["stage"] for row in others) == (
+        "signals judge signatures dedup refine tokenizer tokenize mix train"
+    )
     table = gristmill("plan", sample / "recipe.yaml").output
     assert "train are known once the stages before are complete" in " ".join(table.split())
     for row in planned["stages"]:

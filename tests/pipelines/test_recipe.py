@@ -66,11 +66,11 @@ FAULTS = {
     "refine: {redact: {entities: [EMAIL]}}": (
         "refine.redact.entities.0: unknown value 'EMAIL'; choose from EMAIL_ADDRESS, IP_ADDRESS, PHONE_NUMBER"
     ),
-    "mix: {weights: {wbe: 2}}": "mix.weights names source 'wbe', but the sources are web",
-    "dedup: {priority: [web, wbe]}": "dedup.priority names source 'wbe', but the sources are web",
-    "judge: {overlays: [{source: wbe, rules: []}]}": "judge.overlays names source 'wbe', but the sources are web",
+    "mix: {weights: {wbe: 2}}": "mix.weights names an unknown source 'wbe'; the sources are web",
+    "dedup: {priority: [web, wbe]}": "dedup.priority names an unknown source 'wbe'; the sources are web",
+    "judge: {overlays: [{source: wbe, rules: []}]}": "judge.overlays names an unknown source 'wbe'; the sources are web",
     "refine: {redact: {exclude_sources: [wbe]}}": (
-        "refine.redact.exclude_sources names source 'wbe', but the sources are web"
+        "refine.redact.exclude_sources names an unknown source 'wbe'; the sources are web"
     ),
     "dedup: {bands: 3, row: 5}\nmix: {alpha: 2}": (
         "dedup.row: unknown key; did you mean 'rows'?; mix.alpha: must be less than or equal to 1, not 2"
@@ -99,7 +99,7 @@ SOURCE_FAULTS = {
         "sources.0.paths: must be a list, not '*.gz'"
     ),
     "name: small\nsources: [{name: web, format: warc, root: x}, {name: web, format: wet, root: y}]": (
-        "two sources are named 'web'; names must differ"
+        "two sources are named 'web'; source names must be unique"
     ),
     "sources: [{name: web, format: warc, root: x}]": "name is missing",
     "name: my corpus\nsources: [{name: web, format: warc, root: x}]": (
