@@ -58,10 +58,10 @@ def test_a_truncated_warc_file(tmp_path: Path) -> None:
 
 
 def test_archives_without_pages(tmp_path: Path) -> None:
-    given = source(
+    source_config = source(
         tmp_path, "web", "warc", {"empty.warc.gz": b"", "empty.warc": b"", "info.warc.gz": gzip.compress(INFO)}
     )
-    completed_run = run_recipe(recipe(given), tmp_path / "work", until="extract")
+    completed_run = run_recipe(recipe(source_config), tmp_path / "work", until="extract")
     assert counts(completed_run) == (1, 0, {"record_type:warcinfo": 1}, {})
     assert completed_run.units_processed() == {"extract": 3}
 
@@ -133,8 +133,8 @@ def test_a_document_of_100_mb_is_dropped_without_being_read(tmp_path: Path) -> N
     rows = {"small.jsonl": lines("small"), "vast.jsonl": lines("a" * size, "after it")}
     vast = gzip.compress(page(1, bytes(size)), compresslevel=1) + gzip.compress(page(2, b"<p>after it</p>"))
     pages = {"small.warc.gz": gzip.compress(page(0, b"<p>small</p>")), "vast.warc.gz": vast}
-    given = source(tmp_path, "rows", "jsonl", rows), source(tmp_path, "web", "warc", pages)
-    (tmp_path / "recipe.yaml").write_text(dump_recipe(recipe(*given)))
+    sources = source(tmp_path, "rows", "jsonl", rows), source(tmp_path, "web", "warc", pages)
+    (tmp_path / "recipe.yaml").write_text(dump_recipe(recipe(*sources)))
     process = subprocess.run(
         [sys.executable, "-c", MEMORY, tmp_path / "recipe.yaml", tmp_path / "work"], capture_output=True, text=True
     )
@@ -148,41 +148,43 @@ def test_a_document_of_100_mb_is_dropped_without_being_read(tmp_path: Path) -> N
 
 
 def test_a_source_without_files(tmp_path: Path) -> None:
-    given = source(tmp_path, "web", "warc", {"a.txt": b"x"}, paths=["*.warc.gz"])
-    said = fault(InputError, recipe(given), tmp_path / "work")
-    assert said == (
-        f"source 'web': no file below {given['root']} matches '*.warc.gz'; "
+    source_config = source(tmp_path, "web", "warc", {"a.txt": b"x"}, paths=["*.warc.gz"])
+    error_message = fault(InputError, recipe(source_config), tmp_path / "work")
+    assert error_message == (
+        f"source 'web': no file below {source_config['root']} matches '*.warc.gz'; "
         "correct `root` or `paths`, or remove the source"
     )
-    said = fault(InputError, recipe({**given, "root": "/no/such/folder"}), tmp_path / "work")
-    assert said.startswith("source 'web': no file below /no/such/folder matches '*.warc.gz'")
+    error_message = fault(InputError, recipe({**source_config, "root": "/no/such/folder"}), tmp_path / "work")
+    assert error_message.startswith("source 'web': no file below /no/such/folder matches '*.warc.gz'")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_missing_column(tmp_path: Path, workers: int) -> None:
     """The error is raised in a worker; the message is the same whether that is this process or another."""
-    given = source(tmp_path, "rows", "parquet", {})
+    source_config = source(tmp_path, "rows", "parquet", {})
     (tmp_path / "rows").mkdir()
     for name in ("a", "b"):
         pq.write_table(pa.table({"body": [name], "key": [1]}), tmp_path / "rows" / f"{name}.parquet")
-    said = fault(InputError, recipe(given), tmp_path / "work", workers=workers)
-    assert said in {f"{name}.parquet has no column 'text'; set `fields` to columns among body, key" for name in "ab"}
+    error_message = fault(InputError, recipe(source_config), tmp_path / "work", workers=workers)
+    assert error_message in {
+        f"{name}.parquet has no column 'text'; set `fields` to columns among body, key" for name in "ab"
+    }
 
 
 def test_a_file_that_is_not_a_language_model(tmp_path: Path) -> None:
-    given = source(tmp_path, "lines", "jsonl", {"a.jsonl": lines("a")})
-    section = {"language": {"model": f"{given['root']}/a.jsonl"}}
-    said = fault(InputError, recipe(given, extract=section), tmp_path / "work")
-    assert said.startswith(f"cannot load the model {given['root']}/a.jsonl")
+    source_config = source(tmp_path, "lines", "jsonl", {"a.jsonl": lines("a")})
+    section = {"language": {"model": f"{source_config['root']}/a.jsonl"}}
+    error_message = fault(InputError, recipe(source_config, extract=section), tmp_path / "work")
+    assert error_message.startswith(f"cannot load the model {source_config['root']}/a.jsonl")
 
 
 def test_a_damaged_test_set(tmp_path: Path) -> None:
-    given = source(
+    source_config = source(
         tmp_path, "lines", "jsonl", {"a.jsonl": lines(prose(1)), "test.json": b'{"question": '}, paths=["*.jsonl"]
     )
-    section = {"decontaminate": {"benchmarks": [{"name": "quiz", "paths": [f"{given['root']}/test.json"]}]}}
-    said = fault(InputError, recipe(given, refine=section), tmp_path / "work", until="refine")
-    assert "test.json cannot be read as the format of its name" in said
+    section = {"decontaminate": {"benchmarks": [{"name": "quiz", "paths": [f"{source_config['root']}/test.json"]}]}}
+    error_message = fault(InputError, recipe(source_config, refine=section), tmp_path / "work", until="refine")
+    assert "test.json cannot be read as the format of its name" in error_message
 
 
 # --- sources and stages without documents ---
@@ -207,8 +209,8 @@ def test_sources_without_kept_documents_are_processed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b"", lines("too short")], ids=["no input", "nothing kept"])
 def test_a_corpus_without_kept_documents(tmp_path: Path, data: bytes) -> None:
     empty = recipe(source(tmp_path, "thin", "jsonl", {"a.jsonl": data}))
-    said = fault(InputError, empty, tmp_path / "work", until="mix")
-    assert said == (
+    error_message = fault(InputError, empty, tmp_path / "work", until="mix")
+    assert error_message == (
         "the tokenizer has no text to train on: increase tokenizer.sample_bytes, or check why documents are dropped"
     )
     ledger = read_ledger(str(tmp_path / "work"))
@@ -217,12 +219,12 @@ def test_a_corpus_without_kept_documents(tmp_path: Path, data: bytes) -> None:
 
 
 def test_a_mix_that_is_too_small(tmp_path: Path) -> None:
-    given = source(tmp_path, "good", "jsonl", {"a.jsonl": lines(prose(1))})
-    long = recipe(given, mix={"sequence_length": 2**20, "shard_tokens": 2**20})
-    said = fault(InputError, long, tmp_path / "work", until="mix")
-    assert said == "the mix has less than one sequence of 1048576 tokens: reduce mix.sequence_length"
+    source_config = source(tmp_path, "good", "jsonl", {"a.jsonl": lines(prose(1))})
+    long = recipe(source_config, mix={"sequence_length": 2**20, "shard_tokens": 2**20})
+    error_message = fault(InputError, long, tmp_path / "work", until="mix")
+    assert error_message == "the mix has less than one sequence of 1048576 tokens: reduce mix.sequence_length"
     assert [row["stage"] for row in read_ledger(str(tmp_path / "work"))["stages"]][-1] == "tokenize"
-    assert run_recipe(recipe(given), tmp_path / "work").units_processed()["tokenize"] == 0
+    assert run_recipe(recipe(source_config), tmp_path / "work").units_processed()["tokenize"] == 0
 
 
 # --- inputs of later stages are checked before the first stage runs ---
@@ -240,9 +242,9 @@ def test_a_mix_that_is_too_small(tmp_path: Path) -> None:
 )
 def test_a_missing_list_model_or_test_set(tmp_path: Path, key: str, section: dict[str, Any]) -> None:
     faulty = recipe(source(tmp_path, "lines", "jsonl", {"a.jsonl": lines(prose(1))}), **{key: section})
-    said = fault(InputError, faulty, tmp_path / "work", until="mix")
-    assert said.startswith("no file /no/such/file")
-    assert said.endswith(": correct its path in the recipe")
+    error_message = fault(InputError, faulty, tmp_path / "work", until="mix")
+    assert error_message.startswith("no file /no/such/file")
+    assert error_message.endswith(": correct its path in the recipe")
     assert not list((tmp_path / "work").glob("extract-*"))
 
 
@@ -253,8 +255,8 @@ def test_malformed_archives_are_processed(shared_data: Path, tmp_path: Path) -> 
     """Archives from the test suites of WARC tools and genuine Common Crawl records, many malformed on purpose."""
     root = shared_data / "warc"
     files = sorted(path for folder in ("odd", "common-crawl") for path in (root / folder).iterdir())
-    given = {"name": "web", "format": "warc", "root": str(root), "paths": ["odd/*", "common-crawl/*"]}
-    completed_run = run_recipe(recipe(given), tmp_path / "work", until="extract")
+    source_config = {"name": "web", "format": "warc", "root": str(root), "paths": ["odd/*", "common-crawl/*"]}
+    completed_run = run_recipe(recipe(source_config), tmp_path / "work", until="extract")
     receipts = current(completed_run.work)["extract"].read_manifest().receipts
     assert sorted(receipt.input["path"] for receipt in receipts) == [str(file.relative_to(root)) for file in files]
     for receipt in receipts:

@@ -104,8 +104,8 @@ def test_a_folder_that_is_not_a_work_directory(tmp_path: Path, command: list[str
 def test_a_damaged_ledger_or_list_of_stages(work: Path, text: str) -> None:
     for name, command in (("ledger.json", "ledger"), ("latest.json", "inspect"), ("latest.json", "clean")):
         (work / name).write_text(text)
-        said = sentence(gristmill(command, work))
-        assert said == f"{work}/{name} is damaged: run the recipe again to rewrite it"
+        error_message = sentence(gristmill(command, work))
+        assert error_message == f"{work}/{name} is damaged: run the recipe again to rewrite it"
 
 
 def test_plan_before_the_first_run(sample: Path) -> None:
@@ -207,9 +207,9 @@ def test_clean_deletes_only_unreferenced_files(completed_run: CompletedRun, work
     (work / "input").mkdir()
     (work / "input" / "a.jsonl").write_text("{}")
     own = {work / "notes.txt", work / "input" / "a.jsonl"}
-    said = gristmill("clean", work)
-    assert said.exit_code == 0
-    assert said.output == "would delete (--yes to do it): 6 files, 0.0 MB\n"
+    result = gristmill("clean", work)
+    assert result.exit_code == 0
+    assert result.output == "would delete (--yes to do it): 6 files, 0.0 MB\n"
     assert all(path.exists() for path in leftovers)
     assert gristmill("clean", work, "--yes").output == "deleted: 6 files, 0.0 MB\n"
     assert {path for path in work.rglob("*") if path.is_file()} == before | own
@@ -265,10 +265,10 @@ def test_a_work_directory_that_cannot_be_created(sample: Path, tmp_path: Path) -
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
 def test_a_work_directory_that_is_not_writable(sample: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    said = sentence(gristmill("run", sample / "recipe.yaml", "--work", tmp_path))
-    assert said == f"{tmp_path} is not writable; choose another folder, or change its permissions"
-    said = sentence(gristmill("run", sample / "recipe.yaml", "--work", tmp_path / "work"))
-    assert said.startswith(f"cannot create the work directory {tmp_path}/work: Permission denied")
+    error_message = sentence(gristmill("run", sample / "recipe.yaml", "--work", tmp_path))
+    assert error_message == f"{tmp_path} is not writable; choose another folder, or change its permissions"
+    error_message = sentence(gristmill("run", sample / "recipe.yaml", "--work", tmp_path / "work"))
+    assert error_message.startswith(f"cannot create the work directory {tmp_path}/work: Permission denied")
 
 
 @pytest.mark.parametrize(
@@ -313,8 +313,8 @@ def test_train_on_a_folder_that_is_not_a_mix(completed_run: CompletedRun, tmp_pa
 def test_train_without_torch(completed_run: CompletedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gristmill.training.launch.local_launch.find_spec", lambda name: None)
     shards = current(completed_run.work)["mix"].url
-    said = sentence(gristmill("train", shards, "--out", tmp_path))
-    assert said == "training needs PyTorch and safetensors: pip install 'gristmill[train]'"
+    error_message = sentence(gristmill("train", shards, "--out", tmp_path))
+    assert error_message == "training needs PyTorch and safetensors: pip install 'gristmill[train]'"
 
 
 PAGE = (

@@ -54,9 +54,9 @@ def assert_fails_with(failed: subprocess.CompletedProcess[str], cause: str) -> N
     """Assert that a run ended with a one-sentence error that names ``cause``."""
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
-    said = failed.stderr.splitlines()[-1]
-    assert said.startswith("error: ")
-    assert f"{cause}; fix this, then run the same command again to resume" in said
+    last = failed.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert f"{cause}; fix this, then run the same command again to resume" in last
 
 
 def assert_resumes(recipe: Path, work: Path, other: Path) -> None:
@@ -113,10 +113,10 @@ def test_an_interrupt(bulky: Path, tmp_path: Path, workers: str) -> None:
         assert running.stderr is not None
         assert running.stderr.readline().startswith("extract ")
         running.send_signal(signal.SIGINT)
-        *_, last = said = running.stderr.readlines()
+        *_, last = output = running.stderr.readlines()
     assert running.returncode == 1
     assert last == "error: interrupted; run the same command again to resume\n"
-    assert "Traceback" not in "".join(said)
+    assert "Traceback" not in "".join(output)
     assert_resumes(bulky, tmp_path / "work", tmp_path / "other")
 
 
@@ -187,8 +187,8 @@ def test_a_truncated_receipt_is_named(judged: CompletedRun, length: int) -> None
     before = judged.manifests()
     (receipt,) = Path(current(judged.work)["signals"].url, "receipts").iterdir()
     receipt.write_bytes(receipt.read_bytes()[:length])
-    said = fault(RunError, judged.recipe, Path(judged.work), until="judge")
-    assert said == f"{receipt} is damaged: delete it, then run the same command again to redo its unit"
+    error_message = fault(RunError, judged.recipe, Path(judged.work), until="judge")
+    assert error_message == f"{receipt} is damaged: delete it, then run the same command again to redo its unit"
     receipt.unlink()
     again = run_recipe(judged.recipe, judged.work, until="judge")
     assert again.units_processed() == {"extract": 0, "signals": 1, "judge": 0}
@@ -200,9 +200,10 @@ def test_a_missing_or_truncated_data_file_is_named(judged: CompletedRun, damage:
     (file,) = Path(current(judged.work)["extract"].url, "documents").iterdir()
     (receipt,) = Path(current(judged.work)["extract"].url, "receipts").iterdir()
     damage(file)
-    said = fault(RunError, judged.recipe, Path(judged.work), until="signatures")
+    error_message = fault(RunError, judged.recipe, Path(judged.work), until="signatures")
     assert (
-        said == f"{file} is missing or damaged: delete it and {receipt}, then run the same command again to write both"
+        error_message
+        == f"{file} is missing or damaged: delete it and {receipt}, then run the same command again to write both"
     )
     file.unlink(missing_ok=True)
     receipt.unlink()

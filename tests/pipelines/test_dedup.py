@@ -125,10 +125,10 @@ def test_two_workers_write_the_same_files_as_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("verify", ["exact", "estimate", "none"])
 def test_with_an_index_the_same_is_removed_as_in_one_run(verify: str, tmp_path: Path) -> None:
     old, new = ROWS[::2], ROWS[1::2]
-    given = {"verify": verify}
-    together = _run(tmp_path / "both", {"old": old, "new": new}, dedup={**given, "priority": ["old", "new"]})
-    before = _run(tmp_path / "old", {"old": old}, files=2, dedup=given)
-    after = _run(tmp_path / "new", {"new": new}, dedup={**given, "index": [before.work]})
+    settings = {"verify": verify}
+    together = _run(tmp_path / "both", {"old": old, "new": new}, dedup={**settings, "priority": ["old", "new"]})
+    before = _run(tmp_path / "old", {"old": old}, files=2, dedup=settings)
+    after = _run(tmp_path / "new", {"new": new}, dedup={**settings, "index": [before.work]})
     assert _removed(before) | _removed(after) == _removed(together)
     earlier, found = _removals(before), _removals(after)
     kept = {*_kept(earlier), *_kept(found)}
@@ -147,11 +147,11 @@ def _with_urls(rows: Rows) -> Rows:
 def test_with_urls_and_an_index_the_same_is_removed_as_in_one_run(verify: str, tmp_path: Path) -> None:
     rows = _with_urls(ROWS)
     random.Random(1).shuffle(rows)
-    given = {"verify": verify, "urls": True}
+    settings = {"verify": verify, "urls": True}
     sources = {"old": rows[:200], "new": rows[200:]}
-    together = _run(tmp_path / "both", sources, dedup={**given, "priority": ["old", "new"]})
-    before = _run(tmp_path / "old", {"old": rows[:200]}, files=2, dedup=given)
-    after = _run(tmp_path / "new", {"new": rows[200:]}, files=3, dedup={**given, "index": [before.work]})
+    together = _run(tmp_path / "both", sources, dedup={**settings, "priority": ["old", "new"]})
+    before = _run(tmp_path / "old", {"old": rows[:200]}, files=2, dedup=settings)
+    after = _run(tmp_path / "new", {"new": rows[200:]}, files=3, dedup={**settings, "index": [before.work]})
     assert _removed(before) | _removed(after) == _removed(together)
     found = _removals(together)
     by_url = found.filter(pc.equal(found["duplicate"], "same_url"))
@@ -185,23 +185,23 @@ def test_the_scope_of_an_index_requires_an_index(tmp_path: Path) -> None:
 
 
 def test_with_simhash_and_an_index_the_same_is_removed_as_in_one_run(tmp_path: Path) -> None:
-    given = {"simhash": {"distance": 6}, "urls": True}
+    settings = {"simhash": {"distance": 6}, "urls": True}
     old, new = ROWS[::2], ROWS[1::2]
-    together = _run(tmp_path / "both", {"old": old, "new": new}, dedup={**given, "priority": ["old", "new"]})
-    before = _run(tmp_path / "old", {"old": old}, dedup=given)
-    after = _run(tmp_path / "new", {"new": new}, files=3, dedup={**given, "index": [before.work]})
+    together = _run(tmp_path / "both", {"old": old, "new": new}, dedup={**settings, "priority": ["old", "new"]})
+    before = _run(tmp_path / "old", {"old": old}, dedup=settings)
+    after = _run(tmp_path / "new", {"new": new}, files=3, dedup={**settings, "index": [before.work]})
     assert _removed(before) | _removed(after) == _removed(together)
     found = _removals(together)
     kinds = {row["values"]: row["counts"] for row in found["duplicate"].value_counts().to_pylist()}
     assert min(kinds["near_duplicate"], kinds["exact_duplicate"]) > 5
     assert found.filter(pc.equal(found["duplicate"], "near_duplicate"))["jaccard"].null_count == kinds["near_duplicate"]
-    said = fault(
+    error_message = fault(
         InputError,
         recipe(source(tmp_path, "web", "jsonl", {}), judge=JUDGE, dedup={"index": [before.work]}),
         tmp_path / "work",
         "dedup",
     )
-    assert "whose signatures were made with other shingles" in said
+    assert "whose signatures were made with other shingles" in error_message
 
 
 def test_defaults_of_newer_settings_are_not_in_keys(tmp_path: Path) -> None:
@@ -265,12 +265,14 @@ def test_an_invalid_index_is_rejected_before_any_work(tmp_path: Path) -> None:
         f"{before.work}/signatures-0123456789abcdef": "there is no",
     }
     for index, message in messages.items():
-        said = fault(InputError, recipe(web, judge=JUDGE, dedup={"index": [index]}), tmp_path / "work", "dedup")
-        assert message in said
-    said = fault(
+        error_message = fault(
+            InputError, recipe(web, judge=JUDGE, dedup={"index": [index]}), tmp_path / "work", "dedup"
+        )
+        assert message in error_message
+    error_message = fault(
         InputError, recipe(web, judge=JUDGE, dedup={"index": [before.work], "ngram": 4}), tmp_path / "work", "dedup"
     )
-    assert "whose signatures were made with other shingles" in said
+    assert "whose signatures were made with other shingles" in error_message
 
 
 def test_an_empty_corpus_has_no_removals(tmp_path: Path) -> None:
@@ -285,13 +287,15 @@ def test_the_better_duplicate_by_a_signal_is_kept(tmp_path: Path) -> None:
     words = " ".join(VOCABULARY[:80])
     rows = [{"id": "urn:a", "text": f"{words}\n{words}"}, {"id": "urn:b", "text": f"{words} {words} more"}]
     by_length, by_signal = (
-        _removals(_run(tmp_path / str(number), {"web": rows}, dedup=given))
-        for number, given in enumerate(({}, {"quality": "lines"}))
+        _removals(_run(tmp_path / str(number), {"web": rows}, dedup=settings))
+        for number, settings in enumerate(({}, {"quality": "lines"}))
     )
     assert by_length["removed"].to_pylist() != by_signal["removed"].to_pylist()
 
 
 def test_a_quality_that_is_not_a_signal_is_rejected(tmp_path: Path) -> None:
     web = source(tmp_path, "web", "jsonl", {"a.jsonl": json.dumps(ROWS[0]).encode()})
-    said = fault(InputError, recipe(web, judge=JUDGE, dedup={"quality": "beauty"}), tmp_path / "work", "signatures")
-    assert "which is not a signal; the signals are" in said
+    error_message = fault(
+        InputError, recipe(web, judge=JUDGE, dedup={"quality": "beauty"}), tmp_path / "work", "signatures"
+    )
+    assert "which is not a signal; the signals are" in error_message

@@ -76,8 +76,8 @@ def test_two_concurrent_launchers_give_one_result(completed_run: CompletedRun, s
     command = [sys.executable, "-m", "gristmill.pipelines.cli.main", "run", str(sample / "recipe.yaml")]
     options: list[Any] = ["--work", tmp_path, "--workers", "1", "--until", "dedup"]
     both = [subprocess.Popen([*command, *map(str, options)], stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [run.communicate()[1] for run in both]
-    assert 0 in {run.returncode for run in both}, said
+    errors = [run.communicate()[1] for run in both]
+    assert 0 in {run.returncode for run in both}, errors
     found = run_recipe(completed_run.recipe, tmp_path, until="dedup")
     assert not any(found.units_processed().values())
     assert {stage: done.manifest for stage, done in found.done.items()} == {

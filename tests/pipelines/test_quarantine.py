@@ -47,10 +47,10 @@ def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(ENGINES, "trafilatura", crashing)
     bodies = [f"{prose(number)}{' CRASH' * (number == 2)}" for number in range(5)]
     archive = b"".join(gzip.compress(page(number, body.encode())) for number, body in enumerate(bodies))
-    given = source(tmp_path, "web", "warc", {"a.warc.gz": archive})
+    source_config = source(tmp_path, "web", "warc", {"a.warc.gz": archive})
 
     monkeypatch.setenv("GRISTMILL_TEST_CRASH", "1")
-    crashed = run_recipe(recipe(given, extract=FRAGILE), tmp_path / "work", until="extract")
+    crashed = run_recipe(recipe(source_config, extract=FRAGILE), tmp_path / "work", until="extract")
     assert counts(crashed) == (5, 4, {}, {"crash": 1})
     written = Path(current(crashed.work)["extract"].url, "quarantine.jsonl")
     (line,) = map(json.loads, written.read_text().splitlines())
@@ -60,11 +60,11 @@ def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.M
     kept = tmp_path / "quarantine.jsonl"
     kept.write_bytes(written.read_bytes())
     monkeypatch.delenv("GRISTMILL_TEST_CRASH")  # another machine, where the page does no harm
-    harmless = run_recipe(recipe(given, extract=FRAGILE), tmp_path / "harmless", until="extract")
+    harmless = run_recipe(recipe(source_config, extract=FRAGILE), tmp_path / "harmless", until="extract")
     assert counts(harmless) == (5, 5, {}, {})
     assert not Path(current(harmless.work)["extract"].url, "quarantine.jsonl").exists()
     listed = run_recipe(
-        recipe(given, extract={**FRAGILE, "quarantine": str(kept)}), tmp_path / "listed", until="extract"
+        recipe(source_config, extract={**FRAGILE, "quarantine": str(kept)}), tmp_path / "listed", until="extract"
     )
     assert contents(listed) == contents(crashed) != contents(harmless)
     assert Path(current(listed.work)["extract"].url, "quarantine.jsonl").read_bytes() == kept.read_bytes()
@@ -88,9 +88,9 @@ def test_a_page_that_crashes_its_extractor(tmp_path: Path, monkeypatch: pytest.M
 )
 def test_an_invalid_quarantine_list(tmp_path: Path, text: str) -> None:
     (tmp_path / "list").write_text(text)
-    given = recipe(source(tmp_path, "t", "text", {"a.txt": b"x"}), extract={"quarantine": str(tmp_path / "list")})
-    said = fault(InputError, given, tmp_path / "work")
-    assert said == (
+    invalid = recipe(source(tmp_path, "t", "text", {"a.txt": b"x"}), extract={"quarantine": str(tmp_path / "list")})
+    error_message = fault(InputError, invalid, tmp_path / "work")
+    assert error_message == (
         f"extract.quarantine: {tmp_path}/list is not a quarantine list; "
         "use the quarantine.jsonl of an extract directory"
     )
@@ -98,17 +98,17 @@ def test_an_invalid_quarantine_list(tmp_path: Path, text: str) -> None:
 
 def test_a_missing_engine_is_reported_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENGINES, "rs-trafilatura", MISSING)
-    given = source(tmp_path, "t", "text", {"a.txt": b"x"})
-    missing_engine = recipe(given, extract={"extractor": {"name": "rs-trafilatura"}})
-    said = fault(InputError, missing_engine, tmp_path / "work")
-    assert said == (
+    source_config = source(tmp_path, "t", "text", {"a.txt": b"x"})
+    missing_engine = recipe(source_config, extract={"extractor": {"name": "rs-trafilatura"}})
+    error_message = fault(InputError, missing_engine, tmp_path / "work")
+    assert error_message == (
         "extract.extractor: the engine rs-trafilatura is not installed; run pip install 'gristmill[no-such-package]'"
     )
 
 
 def test_releases_of_other_engines_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = source(tmp_path, "t", "text", {"a.txt": b"A text of some words."})
-    resiliparse = recipe(given, extract={"extractor": {"name": "resiliparse"}})
+    source_config = source(tmp_path, "t", "text", {"a.txt": b"A text of some words."})
+    resiliparse = recipe(source_config, extract={"extractor": {"name": "resiliparse"}})
     first = run_recipe(resiliparse, tmp_path / "work", until="extract")
     monkeypatch.setitem(ENGINES, "trafilatura", MISSING)
     assert run_recipe(resiliparse, tmp_path / "work", until="extract").units_processed() == {"extract": 0}

@@ -68,7 +68,9 @@ FAULTS = {
     ),
     "mix: {weights: {wbe: 2}}": "mix.weights names an unknown source 'wbe'; the sources are web",
     "dedup: {priority: [web, wbe]}": "dedup.priority names an unknown source 'wbe'; the sources are web",
-    "judge: {overlays: [{source: wbe, rules: []}]}": "judge.overlays names an unknown source 'wbe'; the sources are web",
+    "judge: {overlays: [{source: wbe, rules: []}]}": (
+        "judge.overlays names an unknown source 'wbe'; the sources are web"
+    ),
     "refine: {redact: {exclude_sources: [wbe]}}": (
         "refine.redact.exclude_sources names an unknown source 'wbe'; the sources are web"
     ),

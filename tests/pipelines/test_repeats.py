@@ -64,10 +64,10 @@ def _run(
             for part in range(files)
         }
         recipe_sources.append(source(folder, name, "jsonl", parts, fields={"id": "id"}))
-    given = {"judge": JUDGE, "refine": {"redact": None}, **more}
+    settings = {"judge": JUDGE, "refine": {"redact": None}, **more}
     if repeats is not None:
-        given["repeats"] = {"partitions": 4, **repeats}
-    return run_recipe(recipe(*recipe_sources, **given), folder / "work", workers, until)
+        settings["repeats"] = {"partitions": 4, **repeats}
+    return run_recipe(recipe(*recipe_sources, **settings), folder / "work", workers, until)
 
 
 def _sidecar(completed_run: CompletedRun, stage: str, kind: str, *columns: str) -> dict[bytes, Any]:
@@ -212,8 +212,8 @@ def test_spans_are_searched_within_groups(tmp_path: Path) -> None:
     wide = [
         {"id": f"urn:{n}", "text": FOOTER + "\n".join(prose(n * 1000 + m, 200) for m in range(550))} for n in range(4)
     ]
-    given = {"spans": {"min_bytes": 60, "group_bytes": 2**20}}
-    found = _run(tmp_path, {"web": wide[::2] + wide[1::2]}, given, files=2, until="repeats")
+    settings = {"spans": {"min_bytes": 60, "group_bytes": 2**20}}
+    found = _run(tmp_path, {"web": wide[::2] + wide[1::2]}, settings, files=2, until="repeats")
     texts = current(found.work)["extract"].read_manifest().receipts
     assert len(texts) == 2
     assert all(2 * receipt.summary["text_bytes"] > 2**20 for receipt in texts)
@@ -251,10 +251,10 @@ def test_an_added_file_is_the_only_one_hashed(tmp_path: Path) -> None:
     more = source(
         tmp_path, "web", "jsonl", {"more.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in ROWS[40:])}
     )
-    given = {"judge": JUDGE, "refine": {"redact": None}, "repeats": {"partitions": 4, **ALL}}
-    again = run_recipe(recipe({**more, "fields": {"id": "id"}}, **given), tmp_path / "work", until="refine")
+    settings = {"judge": JUDGE, "refine": {"redact": None}, "repeats": {"partitions": 4, **ALL}}
+    again = run_recipe(recipe({**more, "fields": {"id": "id"}}, **settings), tmp_path / "work", until="refine")
     assert (again.units_processed()["passages"], again.units_processed()["repeats"]) == (1, 2)
-    fresh = run_recipe(recipe({**more, "fields": {"id": "id"}}, **given), tmp_path / "fresh", until="refine")
+    fresh = run_recipe(recipe({**more, "fields": {"id": "id"}}, **settings), tmp_path / "fresh", until="refine")
     assert again.manifests() == fresh.manifests()
 
 
