@@ -60,7 +60,7 @@ def web_pages() -> list[str]:
     return [text for text, (lang, _) in zip(texts, languages, strict=True) if lang == "en"]
 
 
-def books() -> Iterator[tuple[str, str]]:
+def book_texts() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of every book."""
     return ((row["id"], row["text"]) for row in text_rows("books-en"))
 
@@ -91,7 +91,7 @@ def _gold_examples() -> Iterator[tuple[Example, bool]]:
 
 
 def _book_examples() -> Iterator[tuple[Example, bool]]:
-    for name, text in books():
+    for name, text in book_texts():
         for passage in _evenly_spaced(passages(text), PASSAGES_OF_A_BOOK):
             yield Example(_clean(passage), True, "books", name), in_held_out_part(name)
 

@@ -30,7 +30,7 @@ from gristmill.classifiers.perplexity import PerplexityScorer, bucket_shares, ca
 from gristmill.classifiers.text_model import TextClassifier
 from gristmill.classifiers.train_text import report
 from gristmill.classifiers.word_list import WordListScorer
-from model_training.quality_examples import PASSAGES_OF_A_BOOK, books, examples, passages, web_pages
+from model_training.quality_examples import PASSAGES_OF_A_BOOK, book_texts, examples, passages, web_pages
 
 ORDER = 3
 ROUNDS = 5
@@ -85,7 +85,7 @@ def quality(held_out: Sequence[Example]) -> dict[str, float]:
 
 def train_language_model(path: Path, step: int) -> float:
     """Train on every ``step``-th book that is not held out; return MB of text per second of processor time."""
-    texts = [text for name, text in books() if not in_held_out_part(name)][::step]
+    texts = [text for name, text in book_texts() if not in_held_out_part(name)][::step]
 
     def train_and_write() -> None:
         data, card = train(texts, ORDER)
@@ -114,7 +114,7 @@ def throughput(scorers: Mapping[str, Any], texts: Sequence[str], rounds: int) ->
 def perplexity_parts(scorer: PerplexityScorer, pages: Sequence[str], held_out: Sequence[Example]) -> dict[str, float]:
     """Return the shares of head, middle and tail among held-out books, web pages, and each kind of web page."""
     percentiles = calibrate(scorer, pages)["percentiles"]
-    held_out_books = [passages(text) for name, text in books() if in_held_out_part(name)]
+    held_out_books = [passages(text) for name, text in book_texts() if in_held_out_part(name)]
     kinds: dict[str, list[str]] = {"web": list(pages)}
     kinds["books"] = [
         passage for book in held_out_books for passage in book[:: max(len(book) // PASSAGES_OF_A_BOOK, 1)]

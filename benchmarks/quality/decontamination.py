@@ -7,8 +7,8 @@ An item counts as found if a hit names it or an item with the same words. Misses
 number of words of the question, since questions of fewer than six words are not looked for.
 
 Then 20,000 documents of technical documentation in seven languages and of novels. Each hit is printed, to be checked by
-hand. Test sets quote books: if many n-grams in a row agree, a document and an item share a passage, which is no
-coincidence, whoever copied it; such documents count as ``quotations``, all others as ``false_positives``.
+hand. Test sets quote books: if many n-grams in a row agree, a document and an item share a passage, even if
+neither is a copy of the other; such documents count as ``quotations``, all others as ``false_positives``.
 
 Last, the speed of the look-up on these documents, and of hashing their words alone.
 """

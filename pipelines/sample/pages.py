@@ -49,7 +49,7 @@ class Page:
     body: str
     template: str
     author: str | None = None
-    facts: tuple[tuple[str, str], ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
     comments: tuple[Comment, ...] = ()
     charset: str = "utf-8"
     declares: Literal["header", "meta", "both"] = "both"
@@ -114,7 +114,7 @@ def _page(path: Path, site: Site) -> Page:
         body=body,
         date=str(head.pop("date")),
         template=head.pop("template", site.template),
-        facts=tuple((name, str(value)) for name, value in head.pop("facts", {}).items()),
+        details=tuple((name, str(value)) for name, value in head.pop("facts", {}).items()),
         comments=tuple(Comment(**comment) for comment in head.pop("comments", [])),
         **head,
     )

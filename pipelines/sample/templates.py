@@ -73,7 +73,7 @@ def _recipe(page: Page, phrases: Phrases, related: str) -> str:
 <main class="recipe">
 <h1>{escape(page.title)}</h1>
 {_byline(page)}
-<ul class="recipe-meta">{"".join(f"<li>{escape(name)}: {escape(value)}</li>" for name, value in page.facts)}</ul>
+<ul class="recipe-meta">{"".join(f"<li>{escape(name)}: {escape(value)}</li>" for name, value in page.details)}</ul>
 <div class="recipe-body">
 {_with_advert(page, phrases)}
 </div>
@@ -116,7 +116,7 @@ def _forum(page: Page, phrases: Phrases, related: str) -> str:
 
 
 def _shop(page: Page, phrases: Phrases, related: str) -> str:
-    facts = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in page.facts)
+    details = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in page.details)
     return f"""{_consent(page, phrases)}{_header(page, phrases)}
 <div class="product" itemscope itemtype="https://schema.org/Product">
 <h1 itemprop="name">{escape(page.title)}</h1>
@@ -125,7 +125,7 @@ def _shop(page: Page, phrases: Phrases, related: str) -> str:
 <div class="description" itemprop="description">
 {markup.to_html(page.body)}
 </div>
-<table class="facts">{facts}</table>
+<table class="facts">{details}</table>
 </div>
 {_comments(page, phrases)}
 {related}

@@ -260,9 +260,9 @@ def test_flink_memory_adds_up_to_the_container_limit() -> None:
     given = spec["flinkConfiguration"]
     for manager, key in (("jobmanager", "jobManager"), ("taskmanager", "taskManager")):
         parts = {name: size for name, size in given.items() if name.startswith(f"{manager}.memory.")}
-        floors = [name for name in parts if name.endswith(".min")]
-        for floor in floors:  # otherwise the sum would be a range
-            assert parts[floor] == parts[floor.removesuffix("min") + "max"]
+        minimums = [name for name in parts if name.endswith(".min")]
+        for minimum in minimums:  # otherwise the sum would be a range
+            assert parts[minimum] == parts[minimum.removesuffix("min") + "max"]
         total = sum(mebibytes(size) for name, size in parts.items() if not name.endswith(".max"))
         assert total == mebibytes(spec[key]["resource"]["memory"])
     assert given["taskmanager.numberOfTaskSlots"] == str(VALUES["workers"]["slots"])
