@@ -55,6 +55,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10
 	$(BIN)/mypy -p deploy.local -p benchmarks -p model_training -p tools
 	$(BIN)/mypy deploy/trainer/render.py deploy/dataflow/flex.py
 	$(BIN)/lint-imports

@@ -29,4 +29,5 @@ class Scorer(Protocol):
 
 def round_scores(values: ArrayLike, digits: int = DIGITS) -> Scores:
     """``values`` rounded to ``digits`` decimal places, as float32."""
-    return np.asarray(values, np.float64).round(digits).astype(np.float32)
+    result: Scores = np.asarray(values, np.float64).round(digits).astype(np.float32)
+    return result

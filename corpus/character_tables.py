@@ -95,7 +95,8 @@ def begins_word(kinds: UInt8s) -> Bools:
     """Whether a word begins at each character: bool [characters]."""
     new_bits = kinds.copy()
     new_bits[1:] &= ~(kinds[:-1] & _CONTINUING_BITS)
-    return new_bits.astype(bool)
+    result: Bools = new_bits.astype(bool)
+    return result
 
 
 def without_invisible(text: str) -> str:

@@ -61,7 +61,8 @@ def mix64(values: UInt64s) -> UInt64s:
     """The finalizer of SplitMix64 (Steele, Lea and Flood 2014): a bijection in which each bit depends on all bits."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    result: UInt64s = values ^ (values >> np.uint64(31))
+    return result
 
 
 @lru_cache(maxsize=1)
@@ -76,4 +77,5 @@ def multipliers(length: int) -> UInt64s:
 
 def _stream(length: int) -> UInt64s:
     golden = np.uint64(0x9E3779B97F4A7C15)
-    return mix64(np.arange(1, length + 1, dtype=np.uint64) * golden) | np.uint64(1)
+    result: UInt64s = mix64(np.arange(1, length + 1, dtype=np.uint64) * golden) | np.uint64(1)
+    return result

@@ -104,15 +104,17 @@ class Traffic(NamedTuple):
     """Bytes written and deleted when the stage is complete."""
 
     def gets(self, storage: Figures) -> float:
-        return 2 * self.opened + self.requested + self.read / storage["block"]
+        result: float = 2 * self.opened + self.requested + self.read / storage["block"]
+        return result
 
     def wait(self, storage: Figures, parallel: int = 1) -> float:
         """Return seconds with ``parallel`` requests at a time, which share the bandwidth."""
         requests = self.gets(storage) + self.files
-        return (
+        result: float = (
             requests * storage["latency"] / parallel
             + (self.read + self.written + self.temporary) / storage["bandwidth"]
         )
+        return result
 
 
 def load_figures(path: Path = FIGURES) -> Figures:
@@ -138,11 +140,12 @@ def item_seconds(figures: Figures, stage: str, text: float | None = None) -> flo
 def page_seconds(figures: Figures, extractor: str) -> float:
     """Return the seconds of a page in `extract`, scaled from the benchmark's extractor to another one."""
     extractors = figures["extractors"]
-    return (
+    result: float = (
         item_seconds(figures, "extract")
         * extractors[extractor]["page_seconds"]
         / extractors["trafilatura"]["page_seconds"]
     )
+    return result
 
 
 def distinct(drawn: float, kinds: float) -> float:

@@ -73,7 +73,8 @@ def build_token_file(
 
 def document_buckets(ids: pa.Array | pa.ChunkedArray, buckets: int, seed: int) -> Int64s:
     """Return the bucket of each document, a hash of its id and the seed modulo a power of two: int64 [documents]."""
-    return (hash_ids(id_words(ids), hash_key("bucket", seed)) & np.uint64(buckets - 1)).astype(np.int64)
+    result: Int64s = (hash_ids(id_words(ids), hash_key("bucket", seed)) & np.uint64(buckets - 1)).astype(np.int64)
+    return result
 
 
 def read_bucket(file: str | IO[bytes], bucket: int) -> pa.Table:

@@ -48,4 +48,5 @@ def sampled(ids: UInt64s, threshold: int, seed: int) -> Bools:
     """Return which documents are sampled: bool [documents]. ``ids`` are from ``id_hashing.id_words``."""
     if threshold >= EVERYTHING:
         return np.ones(len(ids), bool)
-    return hash_ids(ids, hash_key("sample", seed)) < np.uint64(threshold)
+    result: Bools = hash_ids(ids, hash_key("sample", seed)) < np.uint64(threshold)
+    return result

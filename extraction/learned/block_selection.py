@@ -32,7 +32,8 @@ def average_table_rows(probabilities: Ints, words: Ints, page: Page) -> Ints:
     means = np.bincount(row, probabilities[cells] * weights) // np.bincount(row, weights)
     averaged = probabilities.copy()
     averaged[cells] = means[row]
-    return averaged
+    result: Ints = averaged
+    return result
 
 
 def select_blocks(probabilities: Ints, words: Ints) -> list[int]:

@@ -13,7 +13,7 @@ _PLACEHOLDER = re.compile(r"@\{(\w+)\}")
 
 def read_template(name: str) -> str:
     """Return the text of a file in ``templates/``."""
-    return files("gristmill.training.launch").joinpath("templates", name).read_text(encoding="utf-8")
+    return files("gristmill.training.launch").joinpath("templates").joinpath(name).read_text(encoding="utf-8")
 
 
 def fill_text(text: str, values: Mapping[str, Any]) -> str:

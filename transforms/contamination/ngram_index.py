@@ -312,7 +312,8 @@ def _one_row(values: NDArray[np.generic]) -> pa.Array:
 
 
 def _top_bits(hashes: UInt64s) -> Int64s:
-    return (hashes >> _SHIFT).view(np.int64)
+    result: Int64s = (hashes >> _SHIFT).view(np.int64)
+    return result
 
 
 def _next_bits(hashes: UInt64s) -> Int64s:

@@ -38,7 +38,8 @@ def partitions_per_task(rows: int, partitions: int, task_rows: int = TASK_ROWS) 
 
 def node_ids(file: int, rows: UInt32s) -> UInt64s:
     """Return the nodes of ``rows`` of file number ``file``."""
-    return rows.astype(np.uint64) | np.uint64(file << 32)
+    result: UInt64s = rows.astype(np.uint64) | np.uint64(file << 32)
+    return result
 
 
 def split_by_file(nodes: UInt64s) -> Iterator[tuple[int, UInt32s]]:

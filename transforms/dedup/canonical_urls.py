@@ -113,7 +113,8 @@ def url_hashes(urls: pa.ChunkedArray) -> pa.Array:
 def url_buckets(hashes: pa.Array) -> UInt64s:
     """The bucket of each hash, none of them null: uint64 [hashes], with ``URL_BAND`` in the low 12 bits."""
     halves = np.frombuffer(b"".join(hashes.to_pylist()), "<u8")
-    return halves[::2] | URL_BAND
+    result: UInt64s = halves[::2] | URL_BAND
+    return result
 
 
 def _canonical_query(query: str) -> str:

@@ -72,7 +72,8 @@ class MinHasher:
         hashes = np.broadcast_to(mix64(numbers), values.shape[:2])
         for row in range(self.rows):
             hashes = mix64(hashes ^ values[:, :, row])
-        return hashes & ~BAND_MASK | numbers
+        result: UInt64s = hashes & ~BAND_MASK | numbers
+        return result
 
     @cached_property
     def _permutations(self) -> tuple[UInt32s, UInt32s]:

@@ -50,7 +50,8 @@ class SimHasher:
         """uint64 [documents, tables]: a hash of the table's blocks, with the table's number in the low 12 bits."""
         prints = signatures[:, 0] | signatures[:, 1].astype(np.uint64) << np.uint64(32)
         numbers = np.arange(self.bands, dtype=np.uint64)
-        return mix64(prints[:, None] & self._masks ^ mix64(numbers)) & ~BAND_MASK | numbers
+        result: UInt64s = mix64(prints[:, None] & self._masks ^ mix64(numbers)) & ~BAND_MASK | numbers
+        return result
 
     @cached_property
     def _masks(self) -> UInt64s:
@@ -82,7 +83,8 @@ def _bit_counts(hashes: UInt64s, counts: Int64s) -> Int64s:
     starts = np.repeat(counts.cumsum() - counts, pieces) + _LANE_MAX * piece
     lanes = np.stack([np.add.reduceat(hashes >> np.uint64(bit) & _LANES, starts) for bit in range(8)], axis=1)
     in_pieces = lanes.astype("<u8").view(np.uint8).reshape(-1, 8, 8)  # bit within the byte, byte
-    return np.add.reduceat(in_pieces.astype(np.int64), firsts).transpose(0, 2, 1).reshape(-1, BITS)
+    result: Int64s = np.add.reduceat(in_pieces.astype(np.int64), firsts).transpose(0, 2, 1).reshape(-1, BITS)
+    return result
 
 
 def _majorities(bit_counts: Int64s, counts: Int64s) -> UInt64s:

@@ -58,7 +58,8 @@ class LabeledNodes(NamedTuple):
 def assign_parts(nodes: UInt64s, parts: int) -> Int64s:
     """The part, int64 below ``parts``, of each node: by a hash, which distributes neighboring rows."""
     high = (nodes * _GOLDEN) >> _HALF
-    return (high * np.uint64(parts) >> _HALF).astype(np.int64)
+    result: Int64s = (high * np.uint64(parts) >> _HALF).astype(np.int64)
+    return result
 
 
 def bucket_stars(members: BucketMembers) -> Edges:

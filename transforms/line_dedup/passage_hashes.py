@@ -56,7 +56,8 @@ def find_passages(texts: pa.ChunkedArray, min_words: Mapping[int, int]) -> Passa
 
 def passage_kinds(hashes: UInt64s) -> Int64s:
     """The kind of the passage with each hash: int64 [hashes]."""
-    return (hashes & np.uint64(1)).astype(np.int64)
+    result: Int64s = (hashes & np.uint64(1)).astype(np.int64)
+    return result
 
 
 _NO_PASSAGES = Passages(np.empty(0, np.uint64), *(np.empty(0, np.int64) for _ in range(3)))

@@ -98,4 +98,5 @@ def _group_failures(columns: Mapping[str, Float32s], documents: Int64s, policy: 
 
 def _rounded(values: Float32s) -> Float64s:
     doubles: Float64s = values.astype(np.float64)
-    return doubles.round(DIGITS)
+    result: Float64s = doubles.round(DIGITS)
+    return result

@@ -189,4 +189,5 @@ def _order(hashes: UInt64s) -> Int64s:
     ordered = hashes[order]
     if (((ordered[1:] ^ ordered[:-1]) & ~mask == 0) & (ordered[1:] != ordered[:-1])).any():
         return np.argsort(hashes, kind="stable")
-    return order
+    result: Int64s = order
+    return result

@@ -229,14 +229,16 @@ RULES: dict[str, Rule] = {
 """Every rule that compares a signal with a threshold, by name. The rule ``language`` has neither: it checks the
 document's language against ``languages`` of the recipe."""
 
+_NAMES = ("language", *RULES)
+
 if TYPE_CHECKING:
     ThresholdName: TypeAlias = str
     RuleName: TypeAlias = str
 else:
     ThresholdName = Literal[tuple(RULES)]
-    RuleName = Literal[("language", *RULES)]
+    RuleName = Literal[_NAMES]
 
-RULE_NAMES: tuple[RuleName, ...] = ("language", *RULES)
+RULE_NAMES: tuple[RuleName, ...] = _NAMES
 """Every rule, which is also the reason that verdicts give."""
 
 
