@@ -262,7 +262,7 @@ def test_an_invalid_index_is_rejected_before_any_work(tmp_path: Path) -> None:
     web = source(tmp_path, "web", "jsonl", {"a.jsonl": json.dumps(ROWS[0]).encode()})
     messages = {
         str(tmp_path / "nowhere"): "nowhere",
-        f"{before.work}/signatures-0123456789abcdef": "there is no",
+        f"{before.work}/signatures-0123456789abcdef": "signatures-0123456789abcdef/manifest.json does not exist",
     }
     for index, message in messages.items():
         error_message = fault(
