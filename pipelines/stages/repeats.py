@@ -27,7 +27,10 @@ class Repeats(BeamStage):
     """For each document, the ranges to cut. A new document can change any unit, so units are decided together."""
 
     name = "repeats"
-    versions: ClassVar = {1: "lines and paragraphs by hash, spans by suffix array"}
+    versions: ClassVar = {
+        1: "lines and paragraphs by hash, spans by suffix array",
+        2: "a span inside the last word of a text is not cut",
+    }
     takes_from = "dedup"
     requires_all_units = True
 

@@ -17,7 +17,7 @@ from gristmill.pipelines.stages import STAGES
 from gristmill.runners.profile_table import load_profile
 from gristmill.runners.profiles.dataflow_profile import DataflowProfile
 from tests.pipelines.conftest import CompletedRun, completed_run, run_recipe, sample  # noqa: F401 - fixtures
-from tests.pipelines.offline_dataflow import Cloud, cut_off, require
+from tests.pipelines.offline_dataflow import Cloud, patch_cloud, require_gcp
 
 pytestmark = pytest.mark.runners
 
@@ -42,7 +42,7 @@ def cloud() -> Iterator[Cloud]:
     """A fake Dataflow service that accepts a local work directory."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gristmill.runners.dataflow_stage_runner.check", lambda work: None)
-        yield cut_off(patch)
+        yield patch_cloud(patch)
 
 
 def _launch(recipe: Path, work: Path | str, *more: str) -> str:
@@ -70,7 +70,7 @@ def test_commented_lines_of_the_profile_load(tmp_path: Path) -> None:
 
 
 def test_metadata_match_the_types_of_dataflows_client() -> None:
-    require()
+    require_gcp()
     from google.cloud.dataflow_v1beta3 import types
     from google.protobuf import json_format
 
@@ -96,7 +96,7 @@ def test_parameters_are_those_of_the_launcher() -> None:
 
 
 def test_workflow_passes_the_parameters_of_the_template() -> None:
-    require()
+    require_gcp()
     from google.cloud.dataflow_v1beta3 import types
     from google.protobuf import json_format
 

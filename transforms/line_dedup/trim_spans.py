@@ -33,11 +33,13 @@ def trim_spans(texts: pa.Array, spans: pa.Array) -> TextSpans:
     text = pc.list_parent_indices(spans).to_numpy().astype(np.int64)
     start, end = (pc.struct_field(pc.list_flatten(spans), name).to_numpy() for name in ("start", "end"))
     snippets: list[str] = []
+    reaches_end: list[bool] = []
     index, whole = -1, ""
     for span_text, begin, stop in zip(text.tolist(), start.tolist(), end.tolist(), strict=True):
         if span_text != index:
             index, whole = span_text, texts[span_text].as_py()
         snippets += (whole[max(begin - _CONTEXT, 0) : begin + _MAX_WORD], whole[max(stop - _MAX_WORD, 0) : stop + 1])
+        reaches_end.append(begin + _MAX_WORD >= len(whole))
     kinds = kinds_of(code_points("\n".join((*snippets, ""))))
     edges = np.append(0, np.cumsum([len(snippet) + 1 for snippet in snippets], dtype=np.int64))[:-1]
     first, last = edges[::2] + np.minimum(start, _CONTEXT), edges[1::2] + np.minimum(end, _MAX_WORD)
@@ -47,7 +49,8 @@ def trim_spans(texts: pa.Array, spans: pa.Array) -> TextSpans:
     after = bounds[np.searchsorted(bounds, first)]  # the snippet's line feed at the latest
     starts = np.flatnonzero(is_start)
     before = starts[np.searchsorted(starts, last, side="right") - 1] if len(starts) else last
-    new_start = start + np.where(splits_word[first] & (start > 0) & (after < edges[1::2] - 1), after - first, 0)
+    ends = (after < edges[1::2] - 1) | np.array(reaches_end, bool)  # the word ends in its snippet
+    new_start = start + np.where(splits_word[first] & (start > 0) & ends, after - first, 0)
     new_end = end - np.where(splits_word[last] & (before >= edges[1::2] + (end > _MAX_WORD)), last - before, 0)
     left = new_start < new_end
     return TextSpans(text[left], new_start[left], new_end[left])

@@ -35,6 +35,8 @@ LONG = "x" * 200
         ("walking home", (8, 10), []),
         ("walking home", (8, 12), ["home"]),
         ("walking", (2, 5), []),
+        ("walking", (2, 7), []),
+        ("walking home", (9, 12), []),
         ("0x924 bytes", (3, 8), [" "]),
         ("1.4.210", (0, 6), ["1.4."]),
         ("日本語文", (1, 3), ["本語"]),  # in scripts without spaces, every character is a word
