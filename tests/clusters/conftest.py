@@ -19,7 +19,8 @@ from gristmill.pipelines.sample.build import build
 from gristmill.pipelines.work_directory import current, read_ledger
 from tests.conftest import REPOSITORY
 
-RECIPES = ("demo", "real")
+RECIPES = tuple(os.environ.get("GRISTMILL_RECIPES", "demo real").split())
+"""The recipes to compare on every runner: the bundled sample, and real data."""
 STAGES = ("extract", "signals", "judge", "signatures", "dedup", "refine", "tokenizer", "tokenize", "mix")
 
 Manifests = dict[str, str]

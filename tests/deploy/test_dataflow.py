@@ -13,11 +13,12 @@ import yaml
 
 from gristmill.pipelines.recipe import load_recipe
 from gristmill.pipelines.stage import BeamStage
-from gristmill.pipelines.stages import STAGES
+from gristmill.pipelines.stages import stages_of
 from gristmill.runners.profile_table import load_profile
 from gristmill.runners.profiles.dataflow_profile import DataflowProfile
 from tests.pipelines.conftest import CompletedRun, completed_run, run_recipe, sample  # noqa: F401 - fixtures
 from tests.pipelines.offline_dataflow import Cloud, patch_cloud, require_gcp
+from tests.pipelines.small_recipes import MINIMAL
 
 pytestmark = pytest.mark.runners
 
@@ -90,7 +91,7 @@ def test_parameters_are_those_of_the_launcher() -> None:
         (pattern,) = _parameters()[name]["regexes"]
         assert re.match(pattern, "gs://bucket/folder/recipe.yaml")
         assert not re.match(pattern, "/home/me/recipe.yaml")
-    stages = [stage.name for stage in STAGES if isinstance(stage, BeamStage)]
+    stages = [stage.name for stage in stages_of(MINIMAL) if isinstance(stage, BeamStage)]
     assert [one["value"] for one in _parameters()["until"]["enumOptions"]] == stages
     assert _parameters()["until"]["defaultValue"] == stages[-1]
 

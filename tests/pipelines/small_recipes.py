@@ -15,6 +15,10 @@ from tests.pipelines.conftest import run_recipe
 _WORDS = ("the", "of", "and", "to", "in", "that", "with", "have", "from", "when", "there", "which", "their", "about")
 
 
+MINIMAL = parse_recipe({"name": "minimal", "sources": [{"name": "texts", "format": "text", "root": "."}]})
+"""A recipe with no more than the required keys."""
+
+
 def source(folder: Path, name: str, format: str, files: dict[str, bytes], **more: Any) -> dict[str, Any]:
     """Write ``files`` (path → bytes) below ``folder/name``, and return the source in a recipe that reads them."""
     for path, data in files.items():

@@ -17,13 +17,14 @@ import pytest
 from gristmill.errors import InputError, RunError
 from gristmill.pipelines.run import Step, pipeline_of, prepare
 from gristmill.pipelines.stage import BeamStage, RunContext
-from gristmill.pipelines.stages import STAGES
+from gristmill.pipelines.stages import stages_of
 from gristmill.pipelines.work_directory import manifests
 from gristmill.runners.profile_table import load_profile
 from gristmill.runners.profiles.dataflow_profile import DataflowProfile
 from gristmill.runners.stage_runner import WorkersLostError
 from tests.pipelines.conftest import CompletedRun
 from tests.pipelines.offline_dataflow import Cloud, patch_cloud, require_gcp
+from tests.pipelines.small_recipes import MINIMAL
 
 pytestmark = pytest.mark.runners
 
@@ -60,7 +61,7 @@ class Translated(NamedTuple):
         return pool
 
 
-BEAM_STAGES = [stage for stage in STAGES if isinstance(stage, BeamStage)]
+BEAM_STAGES = [stage for stage in stages_of(MINIMAL) if isinstance(stage, BeamStage)]
 
 
 @pytest.fixture(scope="module", params=BEAM_STAGES, ids=lambda stage: stage.name)
