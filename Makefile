@@ -31,13 +31,14 @@ test: setup
 	$(BIN)/python -m pytest -m "not slow and not runners and not faults" -n 2 --dist loadfile --timeout 300
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 # The Google Cloud client (140 packages) is only needed by the tests that translate Dataflow's job graphs.
 $(VENV)/.gcp: $(STAMP)
 	$(BIN)/python -m pip install --quiet --progress-bar off -c constraints.txt -e ".[gcp]"
 	touch $@
 
+# `GRISTMILL_RECIPES=demo make test-runners` leaves out the recipe over real data.
 test-runners: setup $(VENV)/.gcp
 	$(BIN)/python -m pytest -m runners -s
 
