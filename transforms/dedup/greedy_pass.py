@@ -244,7 +244,10 @@ class GreedyPass:
         """How many values of a sketch have marked low bits: an upper bound of the values in common."""
         count = 0
         for at in range(start, start + length):
-            count += self._marks[values[at] & _MARK_MASK]
+            if self._marks[
+                values[at] & _MARK_MASK
+            ]:  # adding marks would overflow as plain Python, where they are uint8
+                count += 1
         return count
 
 

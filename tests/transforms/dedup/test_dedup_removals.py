@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gristmill.corpus.arrays import UInt32s, UInt64s
 from gristmill.corpus.multilinear_hash import mix64
-from gristmill.transforms.dedup import candidate_lists, removals
+from gristmill.transforms.dedup import candidate_lists, greedy_pass, removals
 from gristmill.transforms.dedup.buckets import BucketMembers, shared_buckets
 from gristmill.transforms.dedup.dedup_section import Scope, Verify
 from gristmill.transforms.dedup.greedy_pass import EXACT, NEAR, NOT_COMPARED, SAME_URL, WHOLE, GreedyPass
@@ -21,6 +21,7 @@ from gristmill.transforms.dedup.minhash import BAND_MASK, URL_BAND, MinHasher
 from gristmill.transforms.dedup.rank import RankedDocuments, rank_documents
 from gristmill.transforms.dedup.removals import MatchRule, find_removals
 from gristmill.transforms.dedup.signature_file import fingerprint_schema
+from tests.compiled_modules import needs_compiler, uncompiled
 from tests.transforms.dedup.dedup_reference import as_sets, jaccard, rounded
 
 HASHER = MinHasher(bands=6, rows=1, seed=1)
@@ -121,6 +122,17 @@ def test_removals_equal_those_of_comparing_all_pairs(
         assert similar == jaccard(sets[place].tolist(), sets[kept].tolist()) >= threshold
         if first == place or first not in found:
             assert (kept, similar) == expected[place]
+
+
+@needs_compiler
+@pytest.mark.parametrize("common", [200, 255, 256, 300, 1000])
+def test_the_compiled_pass_and_its_python_source_agree(common: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where more values are in common than a byte can count."""
+    documents = [frozenset(range(start, start + common + 20)) for start in (1, 11, 10_000, 10_005, 20_000)]
+    compiled = _run(documents, 0.7)
+    monkeypatch.setattr(removals, "GreedyPass", uncompiled(greedy_pass).GreedyPass)
+    assert _run(documents, 0.7) == compiled
+    assert compiled.keys() == {1, 3}
 
 
 @settings(max_examples=60, deadline=None)
