@@ -244,9 +244,7 @@ class GreedyPass:
         """How many values of a sketch have marked low bits: an upper bound of the values in common."""
         count = 0
         for at in range(start, start + length):
-            if self._marks[
-                values[at] & _MARK_MASK
-            ]:  # adding marks would overflow as plain Python, where they are uint8
+            if self._marks[values[at] & _MARK_MASK]:  # the sum of marks, uint8, would overflow in plain Python
                 count += 1
         return count
 
