@@ -11,7 +11,6 @@ from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.dedup_index import index_hashes, index_units
-from gristmill.pipelines.stages.document_tasks import by_document
 from gristmill.store.keys import key_of
 from gristmill.store.receipts import Manifest
 from gristmill.store.stage_directory import StageDirectory
@@ -59,7 +58,9 @@ class Dedup(BeamStage):
         index_units(context)
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
-        extracted, judged, signed = (by_document(context, stage) for stage in ("extract", "judge", "signatures"))
+        extracted, judged, signed = (
+            context.manifest(stage).by_document() for stage in ("extract", "judge", "signatures")
+        )
         world = key_of([[document, signed[document].file("fingerprints").sha256] for document in sorted(extracted)])
         tasks = []
         for document in sorted(extracted):

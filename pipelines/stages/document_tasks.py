@@ -20,7 +20,7 @@ def aligned_tasks(context: RunContext, directory: StageDirectory, inputs: Inputs
 
     A unit's key holds the sha256 of every file that it reads, and ``more``: anything else that its bytes depend on.
     """
-    found = {stage: by_document(context, stage) for stage in inputs}
+    found = {stage: context.manifest(stage).by_document() for stage in inputs}
     first = next(iter(inputs))
     return [
         _task(
@@ -28,11 +28,6 @@ def aligned_tasks(context: RunContext, directory: StageDirectory, inputs: Inputs
         )
         for document in found[first]
     ]
-
-
-def by_document(context: RunContext, stage: str) -> dict[str, Receipt]:
-    """A stage's receipts by the unit of ``extract`` whose documents they describe."""
-    return context.manifest(stage).by_document()
 
 
 def _task(

@@ -10,7 +10,7 @@ from gristmill.corpus.character_tables import UNICODE_VERSION, UNSPACED_RANGES
 from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
-from gristmill.pipelines.stages.document_tasks import aligned_tasks, by_document
+from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.pipelines.stages.passages import TEXT_LEFT, repeats_section
 from gristmill.store.keys import key_of
 from gristmill.store.stage_directory import StageDirectory
@@ -47,8 +47,8 @@ class Repeats(BeamStage):
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         section = repeats_section(context.recipe)
-        extracted, deduplicated = (by_document(context, stage) for stage in ("extract", "dedup"))
-        passages = by_document(context, "passages") if section.passage_rules else {}
+        extracted, deduplicated = (context.manifest(stage).by_document() for stage in ("extract", "dedup"))
+        passages = context.manifest("passages").by_document() if section.passage_rules else {}
         aligned = {str(task.input["documents"]): task for task in aligned_tasks(context, directory, TEXT_LEFT)}
         hashes = {
             document: task.input["sha256"]
