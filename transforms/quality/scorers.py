@@ -6,6 +6,7 @@ the model itself as a module of ``gristmill.classifiers``.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import reduce
 from importlib.util import find_spec
@@ -55,9 +56,9 @@ class ScorerSection(Section):
         """The name of the score's column, and of its drop reason."""
         return f"score:{self.name}"
 
+    @abstractmethod
     def open(self) -> Scorer:
         """Load the model. Raises InputError if that is impossible."""
-        raise NotImplementedError
 
     def check(self) -> None:
         """Raises InputError if the scorer's package is missing, or if its model is found to be invalid at low cost."""
@@ -92,9 +93,9 @@ class CalibratedScorer(ScorerSection):
             raise ValueError("`keep` takes the threshold from the model's card: remove `min` and `max`, or `keep`")
         return self
 
+    @abstractmethod
     def model_url(self) -> str:
         """Return the path or URL of the model."""
-        raise NotImplementedError
 
 
 class FastText(CalibratedScorer):
