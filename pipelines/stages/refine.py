@@ -22,6 +22,7 @@ from gristmill.transforms.contamination.ngram_index import NgramIndex
 from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.quality.stop_words import STOP_WORDS
 from gristmill.transforms.redaction.pii_entities import PII_ENTITIES
+from gristmill.transforms.redaction.public_addresses import NOT_PUBLIC_NETWORKS
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -45,9 +46,6 @@ class Refine(BeamStage):
         return [key_config(recipe.refine), UNICODE_VERSION]
 
     def tables(self, recipe: Recipe) -> Mapping[str, Any]:
-        # Presidio is slow to import, and commands that only read import this module too.
-        from gristmill.transforms.redaction.ip_addresses import NOT_PUBLIC_NETWORKS
-
         entities = recipe.refine.redact.entities if recipe.refine.redact else ()
         return {
             "unspaced_ranges": UNSPACED_RANGES,

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 
 import tldextract
-from presidio_analyzer.predefined_recognizers import EmailRecognizer
 
 from gristmill.transforms.core.edits import Span
+from gristmill.transforms.redaction.presidio_recognizers import EmailRecognizer
 
 _LOCAL_PART, _DOMAIN = 64, 255
 _LOCAL = re.compile(r"[\w.+\-%'~!#$*^`{|}]+\Z")  # not / = ? &: in running text they join a URL to an address

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_interface, ip_network
-
-from presidio_analyzer.predefined_recognizers import IpRecognizer
+from ipaddress import ip_interface
 
 from gristmill.transforms.core.edits import Span
 from gristmill.transforms.redaction.cue_words import CUE_BONUS, has_cue
+from gristmill.transforms.redaction.presidio_recognizers import IpRecognizer
+from gristmill.transforms.redaction.public_addresses import is_public
 
 _QUAD_HINT = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d")  # starts with a literal, which `re` finds at memory speed
 _COLON_HINT = re.compile(r":[0-9A-Fa-f]{0,4}:")
@@ -30,14 +30,6 @@ _VERSION_BEFORE = re.compile(
     r"(?i:\b(?:versions?|ver|v|rel|release|build|section|sect|chapter|clause|oid)\b[ .:=]{0,3}\Z)|[A-Za-z]/\Z"
 )
 _SMALL, _LARGE = 32, 100
-NOT_PUBLIC_NETWORKS = [
-    ip_network(block)
-    for block in (
-        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
-        *("192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3"),
-    )
-]
-_GLOBAL_UNICAST = ip_network("2000::/3")
 
 
 class IpFinder:
@@ -104,16 +96,3 @@ def _is_address(text: str, span: Span) -> bool:
         return False
     *_, second_largest, largest = sorted(address.packed)
     return second_largest >= _SMALL or largest >= _LARGE or has_cue(text, span.start, _CUE_DIRECTLY_BEFORE)
-
-
-def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Return whether an address is public, or a documentation address (RFC 5737, RFC 3849) that stands for one.
-
-    For IPv4: all but the private, shared, loopback, link-local, protocol, benchmarking, multicast and reserved blocks
-    of IANA's special-purpose registry. For IPv6: the global unicast block 2000::/3; an IPv4-mapped address is treated
-    as IPv4. The blocks are listed here because ``ipaddress.is_global`` differs between versions of Python.
-    """
-    if isinstance(address, IPv6Address):
-        mapped = address.ipv4_mapped
-        return is_public(mapped) if mapped is not None else address in _GLOBAL_UNICAST
-    return not any(address in block for block in NOT_PUBLIC_NETWORKS)

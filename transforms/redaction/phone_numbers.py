@@ -15,10 +15,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from presidio_analyzer.predefined_recognizers import PhoneRecognizer
-
 from gristmill.transforms.core.edits import Span
 from gristmill.transforms.redaction.cue_words import CUE_BONUS, has_cue
+from gristmill.transforms.redaction.presidio_recognizers import PhoneRecognizer
 from gristmill.transforms.redaction.redact_section import Leniency
 
 LENIENCY: dict[Leniency, int] = {"possible": 0, "valid": 1, "strict_grouping": 2, "exact_grouping": 3}

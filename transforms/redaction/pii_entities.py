@@ -31,9 +31,8 @@ class PiiEntity:
     """A kind of personal data.
 
     ``name`` is Presidio's name for it. ``example`` is found with ``score`` when it is the whole text. ``build_finder``
-    imports what it needs when it is called, since Presidio imports spaCy, and torch where it is installed, which takes
-    3.6 s. An entity that is not ``by_default`` is redacted only by recipes that list it, so adding one changes no
-    existing corpus.
+    imports what it needs when it is called, since Presidio takes seconds to import. An entity that is not
+    ``by_default`` is redacted only by recipes that list it, so adding one changes no existing corpus.
     """
 
     name: str
