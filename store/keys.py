@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Set
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from glob import has_magic
@@ -56,16 +57,14 @@ def library_versions(names: Iterable[str]) -> dict[str, str]:
 
 @lru_cache(maxsize=4096)
 def asset_hash(url: str) -> str:
-    """The sha256 of a model or list; for a glob pattern, a hash of the names and contents of the files that match.
+    """The sha256 of a model or list; for a glob pattern or a folder, a hash of the names and contents of its files.
 
     A process reads each asset once. Raises InputError if there is no such file.
     """
     if not has_magic(url):
-        try:
+        with suppress(FileNotFoundError, IsADirectoryError):
             return storage.content_hash(url)
-        except FileNotFoundError:
-            raise InputError(f"no file {url}: correct its path in the recipe") from None
-    root, pattern = storage.split_pattern(url)
+    root, pattern = storage.split_pattern(url) if has_magic(url) else (url, "*")
     files = storage.glob(root, pattern)
     if not files:
         raise InputError(f"no file {url}: correct its path in the recipe")

@@ -1,59 +1,107 @@
 """A LLaMA-shaped decoder: pre-norm blocks of rotary attention and SwiGLU, no biases (Touvron et al. 2023).
 
-Modules have the names that Hugging Face's ``LlamaForCausalLM`` uses below ``model.``, and a rotary pair consists of one
-dimension from each half of a head, as there, so that weights are exported unchanged.
+Modules have the names that Hugging Face's ``LlamaForCausalLM`` (and ``MistralForCausalLM`` and ``Qwen3ForCausalLM``,
+which add a window or QK-norm) uses below ``model.``, and a rotary pair consists of one dimension from each half of a
+head, as there, so that weights are exported unchanged.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
+from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
 
-from gristmill.training.train_section import ModelSection
+from gristmill.training.linear_cross_entropy import linear_cross_entropy, token_losses
+from gristmill.training.model_section import ModelSection
 
-NORM_EPS = 1e-5
 INIT_STD = 0.02
+"""Standard deviation of the initial weights."""
+
+VOCABULARY_MULTIPLE = 64
+
+Recompute: TypeAlias = Literal["none", "selective", "full"]
 
 Tensor = Any
 """``torch.Tensor``; mypy does not follow torch's imports."""
 
+KEPT_BY_SELECTIVE = [
+    torch.ops.aten.mm.default,
+    torch.ops.aten.addmm.default,
+    torch.ops.aten.bmm.default,
+    torch.ops.aten._scaled_dot_product_cudnn_attention.default,
+    torch.ops.aten._scaled_dot_product_efficient_attention.default,
+    torch.ops.aten._scaled_dot_product_flash_attention.default,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default,
+]
+"""Operations whose results are kept for the backward pass by selective activation checkpointing."""
+
 
 class Decoder(nn.Module):  # type: ignore[misc]
-    """Predicts the next token at every position of a sequence."""
+    """Predicts the next token at every position of a sequence.
 
-    def __init__(self, shape: ModelSection, vocab_size: int) -> None:
+    Embeddings have ``padded(vocab_size)`` rows; the rows of the padding take no part in any result. ``recompute`` says
+    what the backward pass of a block computes again (see ``Block``).
+    """
+
+    def __init__(self, shape: ModelSection, vocab_size: int, recompute: Recompute = "none") -> None:
         super().__init__()
-        self.shape = shape
-        self.embed_tokens = nn.Embedding(vocab_size, shape.dim)
-        self.layers = nn.ModuleList(Block(shape) for _ in range(shape.layers))
-        self.norm = nn.RMSNorm(shape.dim, eps=NORM_EPS)
-        self.lm_head = None if shape.tie_embeddings else nn.Linear(shape.dim, vocab_size, bias=False)
+        self.shape, self.vocab_size = shape, vocab_size
+        self.embed_tokens = nn.Embedding(padded(vocab_size), shape.dim)
+        self.layers = nn.ModuleList(Block(shape, recompute) for _ in range(shape.layers))
+        self.norm = nn.RMSNorm(shape.dim, eps=shape.norm_eps)
+        self.lm_head = None if shape.tie_embeddings else nn.Linear(shape.dim, padded(vocab_size), bias=False)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map token ids, shape (batch, length), to logits, shape (batch, length, vocab_size)."""
+    def forward(self, tokens: Tensor, loss: Literal["sum", "tokens"] | None = None) -> Tensor:
+        """Map token ids, shape (batch, length), to logits, shape (batch, length, vocab_size).
+
+        With ``loss="sum"``, return instead the cross-entropy of each position with the token after it, in nats, summed
+        over the batch; the last position has no target. With ``loss="tokens"``, return the same without the sum, shape
+        (batch, length - 1), and without gradients. Neither computes all logits at once.
+        """
         rotation = rotary_table(tokens.shape[1], self.shape.head_dim, self.shape.rope_theta, tokens.device)
+        mask = window_mask(tokens.shape[1], self.shape.window, tokens.device)
         x = self.embed_tokens(tokens)
         for block in self.layers:
-            x = block(x, rotation)
+            x = block(x, rotation, mask)
         x = self.norm(x)
-        return F.linear(x, self.embed_tokens.weight) if self.lm_head is None else self.lm_head(x)
+        weight = self.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
+        if loss is None:
+            return F.linear(x, weight[: self.vocab_size])
+        hidden, targets = x[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()
+        if loss == "sum":
+            return linear_cross_entropy(hidden, weight, targets, self.vocab_size)
+        return token_losses(hidden, weight, targets, self.vocab_size).view(len(tokens), tokens.shape[1] - 1)
 
 
 class Block(nn.Module):  # type: ignore[misc]
-    """Attention, then the feed-forward network; each takes the normalised residual stream and adds to it."""
+    """Attention, then the feed-forward network; each takes the normalised residual stream and adds to it.
 
-    def __init__(self, shape: ModelSection) -> None:
+    The backward pass computes all activations of the block again (``"full"`` recompute; Chen et al. 2016,
+    arXiv:1604.06174), those that are not results of matrix products and attention (``"selective"``), or none.
+    """
+
+    def __init__(self, shape: ModelSection, recompute: Recompute = "none") -> None:
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(shape.dim, eps=NORM_EPS)
+        self.recompute = recompute
+        self.input_layernorm = nn.RMSNorm(shape.dim, eps=shape.norm_eps)
         self.self_attn = Attention(shape)
-        self.post_attention_layernorm = nn.RMSNorm(shape.dim, eps=NORM_EPS)
+        self.post_attention_layernorm = nn.RMSNorm(shape.dim, eps=shape.norm_eps)
         self.mlp = FeedForward(shape)
 
-    def forward(self, x: Tensor, rotation: Tensor) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), rotation)
+    def forward(self, x: Tensor, rotation: Tensor, mask: Tensor | None = None) -> Tensor:
+        if self.recompute == "none":
+            return self._add(x, rotation, mask)
+        options: dict[str, Any] = {"use_reentrant": False, "preserve_rng_state": False}  # nothing here is random
+        if self.recompute == "selective":
+            options["context_fn"] = partial(create_selective_checkpoint_contexts, KEPT_BY_SELECTIVE)
+        return checkpoint(self._add, x, rotation, mask, **options)
+
+    def _add(self, x: Tensor, rotation: Tensor, mask: Tensor | None) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), rotation, mask)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -63,16 +111,23 @@ class Attention(nn.Module):  # type: ignore[misc]
     def __init__(self, shape: ModelSection) -> None:
         super().__init__()
         self.head_dim = shape.head_dim
-        self.grouped = shape.key_value_heads != shape.heads
+        self.group = shape.heads // shape.key_value_heads
         self.q_proj = nn.Linear(shape.dim, shape.heads * shape.head_dim, bias=False)
         self.k_proj = nn.Linear(shape.dim, shape.key_value_heads * shape.head_dim, bias=False)
         self.v_proj = nn.Linear(shape.dim, shape.key_value_heads * shape.head_dim, bias=False)
         self.o_proj = nn.Linear(shape.heads * shape.head_dim, shape.dim, bias=False)
+        self.q_norm = nn.RMSNorm(shape.head_dim, eps=shape.norm_eps) if shape.qk_norm else nn.Identity()
+        self.k_norm = nn.RMSNorm(shape.head_dim, eps=shape.norm_eps) if shape.qk_norm else nn.Identity()
 
-    def forward(self, x: Tensor, rotation: Tensor) -> Tensor:
+    def forward(self, x: Tensor, rotation: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Map (batch, length, dim) to the same shape; ``mask`` is that of a window, None for all earlier positions."""
         q, k, v = (self._heads(projection(x)) for projection in (self.q_proj, self.k_proj, self.v_proj))
-        q, k = rotate(q, rotation), rotate(k, rotation)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=self.grouped)
+        q, k = rotate(self.q_norm(q), rotation), rotate(self.k_norm(k), rotation)
+        if mask is None:
+            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=self.group > 1)
+        else:  # no GPU kernel of torch 2.11 takes both a mask and grouped heads
+            k, v = (heads.repeat_interleave(self.group, dim=1) for heads in (k, v))
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return self.o_proj(mixed.transpose(1, 2).flatten(2))
 
     def _heads(self, x: Tensor) -> Tensor:
@@ -93,6 +148,11 @@ class FeedForward(nn.Module):  # type: ignore[misc]
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
+def padded(vocab_size: int) -> int:
+    """Return the number of rows of an embedding: a multiple of 64, which GPUs compute faster and processes share."""
+    return -(-vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+
+
 def rotary_table(length: int, head_dim: int, theta: float, device: Any) -> Tensor:
     """Return cosines and sines, shape (2, length, head_dim / 2), float32 (Su et al. 2021, arXiv:2104.09864)."""
     frequencies = theta ** (-torch.arange(0, head_dim, 2, device=device, dtype=torch.float32) / head_dim)
@@ -107,30 +167,13 @@ def rotate(x: Tensor, rotation: Tensor) -> Tensor:
     return torch.cat((a * cosine - b * sine, b * cosine + a * sine), dim=-1).type_as(x)
 
 
-def initial_weights(name: str, size: Any, layers: int, generator: Any) -> Tensor:
-    """Return the initial value of a parameter: 1 for gains, normal with standard deviation 0.02 for matrices.
+def window_mask(length: int, window: int | None, device: Any) -> Tensor | None:
+    """Return which positions (columns) each position attends to: itself and the ``window`` - 1 before it.
 
-    Matrices that write to the residual stream are scaled by 1 / √(2 × layers), so that the variance of the stream does
-    not grow with depth (GPT-2, Radford et al. 2019).
+    The shape is (length, length). None stands for all earlier positions, if the window excludes none.
     """
-    if len(size) == 1:
-        return torch.ones(size)
-    writes_to_residual = name.endswith(("o_proj.weight", "down_proj.weight"))
-    return torch.normal(0.0, INIT_STD / ((2 * layers) ** 0.5 if writes_to_residual else 1), size, generator=generator)
-
-
-def parameter_count(shape: ModelSection, vocab_size: int) -> int:
-    """Return the number of parameters of a ``Decoder``."""
-    attention = shape.dim * shape.head_dim * (2 * shape.heads + 2 * shape.key_value_heads)
-    block = attention + 3 * shape.dim * shape.ffn_dim + 2 * shape.dim
-    embeddings = vocab_size * shape.dim * (1 if shape.tie_embeddings else 2)
-    return embeddings + shape.layers * block + shape.dim
-
-
-def flops_per_token(shape: ModelSection, vocab_size: int, length: int) -> int:
-    """Return the floating-point operations to train on one token (PaLM, Chowdhery et al. 2022, appendix B).
-
-    These are 6 per weight that takes part in a matrix multiplication, plus 12 × layers × dim × length for attention.
-    """
-    lookup_only = 0 if shape.tie_embeddings else vocab_size * shape.dim
-    return 6 * (parameter_count(shape, vocab_size) - lookup_only) + 12 * shape.layers * shape.dim * length
+    if window is None or window >= length:
+        return None
+    positions = torch.arange(length, device=device)
+    distance = positions.unsqueeze(1) - positions
+    return (distance >= 0) & (distance < window)

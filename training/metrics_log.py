@@ -1,4 +1,4 @@
-"""The logs of a run: ``metrics.jsonl``, equal in two runs of the same section and mix, and ``speed.jsonl``."""
+"""The logs of a run: ``metrics.jsonl``, equal in two runs of the same recipe and events, and ``speed.jsonl``."""
 
 from __future__ import annotations
 
@@ -9,94 +9,77 @@ from pathlib import Path
 from typing import IO, Any
 
 from gristmill.errors import InputError
-from gristmill.training.llama_decoder import flops_per_token, parameter_count
-from gristmill.training.process_group import ProcessGroup
+from gristmill.training.batch_plan import Batch, Progress
 from gristmill.training.run_folder import RunFolder
-from gristmill.training.sequence_batches import Sequences
+from gristmill.training.spike_guard import StepFigures
 from gristmill.training.throughput import Throughput
-from gristmill.training.train_section import TrainSection
 
 Row = dict[str, Any]
 Report = Callable[[Row], None]
+
+METRICS, SPEED = "metrics.jsonl", "speed.jsonl"
 
 
 class MetricsLog:
     """Writes the logs; used by the main process only.
 
-    A row of ``metrics.jsonl`` is ``{"step", "sequences", "tokens", "loss", "lr", "grad_norm"}``: the step from 0, the
-    sequences and tokens read by its end (every token of a sequence counts, also the first), the mean loss in nats per
-    predicted token, the learning rate, and the gradient norm before clipping. Rows from step ``first_step`` on are
-    deleted, since those steps are repeated. Every ``log_every`` steps, and at the end, ``report`` is called with the
-    last row, ``steps`` and the speed. Raises InputError if rows before ``first_step`` are missing.
+    A row of ``metrics.jsonl`` is ``{"step", "first_sequence", "sequences", "tokens", "loss", "lr", "grad_norm"}``: the
+    step from 0, the first sequence of its batch, the sequences and tokens trained on by its end (every token of a
+    sequence counts, also the first), the mean loss in nats per predicted token, the learning rate, and the gradient
+    norm before clipping. Every ``log_every`` steps, and at the end, ``report`` is called with the last row, ``steps``
+    and the speed.
     """
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        first_step: int,
-        steps: int,
-        section: TrainSection,
-        sequences: Sequences,
-        group: ProcessGroup,
-        report: Report,
-    ) -> None:
-        self.folder, self.steps, self.section, self.report = folder, steps, section, report
-        self.sequence_length = sequences.sequence_length
-        self.parameters = parameter_count(section.model, sequences.vocab_size)
-        flops = flops_per_token(section.model, sequences.vocab_size, sequences.sequence_length)
-        self.throughput = Throughput(first_step * self._step_tokens, flops, group)
-        self.metrics, self.losses = truncate_metrics(folder.fetch("metrics.jsonl"), first_step)
-        self.speeds = open(folder.fetch("speed.jsonl"), "ab")  # noqa: SIM115
+    def __init__(self, folder: RunFolder, length: int, steps: int, log_every: int, report: Report) -> None:
+        self._folder, self._length, self._steps, self._log_every = folder, length, steps, log_every
+        self._report = report
+        self._metrics = open(_touched(folder.fetch(METRICS)), "r+b")  # noqa: SIM115
+        self._speeds = open(folder.fetch(SPEED), "ab")  # noqa: SIM115
 
-    def add(self, step: int, loss: float, lr: float, grad_norm: float) -> None:
-        """Log a completed step."""
-        sequences = (step + 1) * self.section.batch_sequences
-        tokens = sequences * self.sequence_length
-        figures = {"loss": round(loss, 6), "lr": round(lr, 10), "grad_norm": round(grad_norm, 6)}
-        row = {"step": step, "sequences": sequences, "tokens": tokens, **figures}
-        self.losses = [*self.losses[:1], figures["loss"]]
-        _append(self.metrics, row)
-        if (step + 1) % self.section.log_every == 0 or step + 1 == self.steps:
-            speed = self.throughput.lap(tokens)
-            _append(self.speeds, {"step": step, **speed})
-            self.report({**row, "steps": self.steps, **speed})
+    def truncate(self, rows: int) -> None:
+        """Delete all rows from step ``rows`` on, since these steps follow. Raises InputError if rows are missing."""
+        self._metrics.seek(0)
+        for _ in range(rows):
+            if not self._metrics.readline().endswith(b"\n"):
+                path = self._folder.local / METRICS
+                raise InputError(
+                    f"{path} ends before the checkpoint at step {rows}: delete {path.parent} and train from the start"
+                )
+        self._metrics.truncate(self._metrics.tell())
+
+    def add(self, batch: Batch, done: Progress, figures: StepFigures, lr: float, speed: Throughput) -> None:
+        """Log a completed step on ``batch``, after which the progress is ``done``."""
+        row = {
+            "step": done.step - 1,
+            "first_sequence": batch.first,
+            "sequences": done.tokens // self._length,
+            "tokens": done.tokens,
+            "loss": round(figures.loss, 6),
+            "lr": round(lr, 10),
+            "grad_norm": round(figures.norm, 6),
+        }
+        _append(self._metrics, row)
+        if done.step % self._log_every == 0 or done.step == self._steps:
+            lap = speed.lap()
+            _append(self._speeds, {"step": row["step"], **lap})
+            self._report({**row, "steps": self._steps, **lap})
 
     def sync(self) -> None:
         """Flush the logs to the disk or the store, so that no checkpoint exists without the rows before it."""
-        os.fsync(self.metrics.fileno())
-        self.folder.publish("metrics.jsonl")
-        self.folder.publish("speed.jsonl")
+        os.fsync(self._metrics.fileno())
+        self._folder.publish(METRICS)
+        self._folder.publish(SPEED)
 
-    def result(self) -> Row:
-        """Return the run's ``{"steps", "sequences", "tokens", "first_loss", "last_loss", "parameters"}``."""
-        return {
-            "steps": self.steps,
-            "sequences": self.steps * self.section.batch_sequences,
-            "tokens": self.steps * self._step_tokens,
-            "first_loss": self.losses[0],
-            "last_loss": self.losses[-1],
-            "parameters": self.parameters,
-        }
-
-    @property
-    def _step_tokens(self) -> int:
-        return self.section.batch_sequences * self.sequence_length
+    def losses(self) -> tuple[float, float]:
+        """Return the first and the last loss."""
+        self._metrics.seek(0)
+        rows = self._metrics.read().splitlines()
+        return json.loads(rows[0])["loss"], json.loads(rows[-1])["loss"]
 
 
-def truncate_metrics(path: Path, rows: int) -> tuple[IO[bytes], list[float]]:
-    """Cut the file after ``rows`` rows; returns it, open for appending, and the first and last loss that it keeps."""
+def _touched(path: Path) -> Path:
     path.touch()
-    file = open(path, "r+b")  # noqa: SIM115
-    losses: list[float] = []
-    for _ in range(rows):
-        line = file.readline()
-        if not line.endswith(b"\n"):
-            raise InputError(
-                f"{path} ends before the checkpoint at step {rows}: delete {path.parent} and train from the start"
-            )
-        losses = [*losses[:1], json.loads(line)["loss"]]
-    file.truncate(file.tell())
-    return file, losses
+    return path
 
 
 def _append(file: IO[bytes], row: Row) -> None:

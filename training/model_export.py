@@ -1,27 +1,30 @@
-"""Writes the trained model as a folder that ``transformers.LlamaForCausalLM.from_pretrained`` reads."""
+"""Writes the trained model as a folder that ``transformers.AutoModelForCausalLM.from_pretrained`` reads."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
 from gristmill.store.keys import pretty_json
-from gristmill.training.llama_decoder import INIT_STD, NORM_EPS
+from gristmill.training.llama_decoder import INIT_STD
+from gristmill.training.model_section import ModelSection
 from gristmill.training.process_group import ProcessGroup
 from gristmill.training.run_folder import RunFolder
 from gristmill.training.sequence_batches import Sequences
-from gristmill.training.train_section import ModelSection
+
+FOLDER = "model"
 
 
-def llama_config(shape: ModelSection, sequences: Sequences) -> dict[str, Any]:
-    """Return ``config.json`` with the keys of Hugging Face's ``LlamaConfig``."""
+def model_config(shape: ModelSection, sequences: Sequences) -> dict[str, Any]:
+    """Return ``config.json``: that of a Qwen3 model with QK-norm, else of a Mistral model with a window, else LLaMA."""
     return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
+        **_architecture(shape),
         "vocab_size": sequences.vocab_size,
         "hidden_size": shape.dim,
         "intermediate_size": shape.ffn_dim,
@@ -31,11 +34,9 @@ def llama_config(shape: ModelSection, sequences: Sequences) -> dict[str, Any]:
         "head_dim": shape.head_dim,
         "hidden_act": "silu",
         "max_position_embeddings": sequences.sequence_length,
-        "rms_norm_eps": NORM_EPS,
+        "rms_norm_eps": shape.norm_eps,
         "rope_theta": shape.rope_theta,
         "tie_word_embeddings": shape.tie_embeddings,
-        "attention_bias": False,
-        "mlp_bias": False,
         "initializer_range": INIT_STD,
         "bos_token_id": sequences.eos_id,
         "eos_token_id": sequences.eos_id,
@@ -43,18 +44,70 @@ def llama_config(shape: ModelSection, sequences: Sequences) -> dict[str, Any]:
     }
 
 
-def export_model(model: Any, config: dict[str, Any], out: RunFolder, group: ProcessGroup) -> None:
-    """Write ``model/config.json`` and ``model/model.safetensors`` (float32). All processes must call it."""
+def export_model(
+    model: Any, config: Mapping[str, Any], out: RunFolder, group: ProcessGroup, tokenizer: bytes | None
+) -> None:
+    """Write the folder ``model`` with the weights in float32. All processes must call it.
+
+    ``config`` is the result of ``model_config`` and ``tokenizer`` the content of a ``tokenizer.json``; without one,
+    the folder has no tokenizer.
+    """
     weights = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
     if not group.is_main:
         return
-    folder = out.local / "model"
+    folder = out.local / FOLDER
     folder.mkdir(exist_ok=True)
-    prefixed = {name if name.startswith("lm_head.") else f"model.{name}": weight for name, weight in weights.items()}
-    (folder / "config.json").write_bytes(pretty_json(config))
+    files = {"config.json": pretty_json(config), "generation_config.json": pretty_json(generation_config(config))}
+    if tokenizer is not None:
+        files["tokenizer.json"] = tokenizer
+        files["tokenizer_config.json"] = pretty_json(tokenizer_config(config, tokenizer))
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+        out.publish(f"{FOLDER}/{name}")
     part = folder / ".model.safetensors.part"
-    save_file(prefixed, part, metadata={"format": "pt"})
+    save_file(_exported(weights, config["vocab_size"]), part, metadata={"format": "pt"})
     shutil.copymode(folder / "config.json", part)  # save_file makes it readable by its owner only
     os.replace(part, folder / "model.safetensors")
-    out.publish("model/config.json")
-    out.publish("model/model.safetensors")
+    out.publish(f"{FOLDER}/model.safetensors")
+
+
+def generation_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``generation_config.json``: text is sampled until the end-of-text token."""
+    eos_id = config["eos_token_id"]
+    return {"bos_token_id": eos_id, "eos_token_id": eos_id, "pad_token_id": eos_id, "do_sample": True}
+
+
+def tokenizer_config(config: Mapping[str, Any], tokenizer: bytes) -> dict[str, Any]:
+    """Return ``tokenizer_config.json``; the end-of-text token also starts a text and pads it."""
+    eos_token = Tokenizer.from_str(tokenizer.decode()).id_to_token(config["eos_token_id"])
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": eos_token,
+        "eos_token": eos_token,
+        "pad_token": eos_token,
+        "model_max_length": config["max_position_embeddings"],
+        "clean_up_tokenization_spaces": False,
+    }
+
+
+def _architecture(shape: ModelSection) -> dict[str, Any]:
+    """Return the keys of ``config.json`` that only one class of models has."""
+    window = {"sliding_window": shape.window}
+    if shape.qk_norm:
+        layers = {"use_sliding_window": True, "max_window_layers": 0} if shape.window else {"use_sliding_window": False}
+        names = {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}
+        return {**names, **window, **layers, "attention_bias": False}
+    if shape.window:
+        return {"architectures": ["MistralForCausalLM"], "model_type": "mistral", **window}
+    names = {"architectures": ["LlamaForCausalLM"], "model_type": "llama"}
+    return {**names, "attention_bias": False, "mlp_bias": False}
+
+
+def _exported(weights: Mapping[str, Any], vocab_size: int) -> dict[str, Any]:
+    """Return the weights under the names of ``transformers``, embeddings without their padding."""
+    exported = {}
+    for name, weight in weights.items():
+        is_embedding = name in ("embed_tokens.weight", "lm_head.weight")
+        prefix = "" if name.startswith("lm_head.") else "model."
+        exported[prefix + name] = weight[:vocab_size].contiguous() if is_embedding else weight
+    return exported

@@ -23,6 +23,8 @@ class ProcessGroup(NamedTuple):
     rank: int
     size: int
     device: Any
+    background: Any = None
+    """A gloo group of the same processes, for collectives of other threads than the main one."""
 
     @property
     def is_main(self) -> bool:
@@ -33,16 +35,22 @@ class ProcessGroup(NamedTuple):
         """Wait until all processes reach this call."""
         dist.barrier()
 
-    def sum(self, value: Any) -> float:
-        """Return the sum of a scalar tensor over all processes."""
-        value = value.clone()
-        dist.all_reduce(value)
-        return float(value.item())
+    def all(self, value: bool) -> bool:
+        """Return whether ``value`` is true in every process."""
+        flag = torch.tensor(float(not value), device=self.device)
+        dist.all_reduce(flag)
+        return not flag.item()
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return every process's ``value``, a picklable object, in the order of ranks."""
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value, group=self.background)
+        return values
 
 
 @contextmanager
 def join_process_group(section: TrainSection) -> Iterator[ProcessGroup]:
-    """Join the other processes, and make arithmetic deterministic. Raises InputError if their number is wrong."""
+    """Join the other processes. Raises InputError if their number is wrong."""
     rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if size != section.processes:
         raise InputError(
@@ -51,17 +59,39 @@ def join_process_group(section: TrainSection) -> Iterator[ProcessGroup]:
         )
     device = _device()
     torch.set_num_threads(section.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    backend = "nccl" if device.type == "cuda" else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     device_id = device if device.type == "cuda" else None
     store = None if "RANK" in os.environ else dist.HashStore()
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, device_id=device_id)
     try:
-        yield ProcessGroup(rank, size, device)
+        with _arithmetic(section.deterministic):
+            yield ProcessGroup(rank, size, device, dist.new_group(backend="gloo"))
         dist.barrier()  # otherwise a process that is still working loses its peers
     finally:
         dist.destroy_process_group()
+
+
+@contextmanager
+def _arithmetic(deterministic: bool) -> Iterator[None]:
+    """Make every operation repeat its bits, or allow the fastest ones.
+
+    The backward passes of cuDNN's and of the memory-efficient attention do not repeat their bits on GPUs, so only flash
+    attention and plain matrix products are left to a deterministic run. An operation without a deterministic
+    implementation raises RuntimeError.
+    """
+    allowed, filled = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory
+    attention = torch.backends.cuda.cudnn_sdp_enabled(), torch.backends.cuda.mem_efficient_sdp_enabled()
+    torch.use_deterministic_algorithms(deterministic)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.backends.cuda.enable_cudnn_sdp(not deterministic)
+    torch.backends.cuda.enable_mem_efficient_sdp(not deterministic)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(allowed)
+        torch.utils.deterministic.fill_uninitialized_memory = filled
+        torch.backends.cuda.enable_cudnn_sdp(attention[0])
+        torch.backends.cuda.enable_mem_efficient_sdp(attention[1])
 
 
 def _device() -> Any:

@@ -1,18 +1,19 @@
-"""A run's folder belongs to one train section and one mix, and one run works in it at a time."""
+"""A run's folder belongs to one model and one mix, and one run works in it at a time."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from gristmill.corpus.recipe_section import key_config
 from gristmill.errors import InputError
 from gristmill.store import storage
-from gristmill.store.keys import key_of, pretty_json
+from gristmill.store.keys import pretty_json
 from gristmill.training.process_group import ProcessGroup
 from gristmill.training.run_folder import RunFolder, write_durably
 from gristmill.training.train_section import TrainSection
@@ -23,27 +24,40 @@ LOCK_TIMEOUT_SECONDS = 30
 
 @contextmanager
 def claim_folder(folder: RunFolder, section: TrainSection, mix: str, group: ProcessGroup) -> Iterator[None]:
-    """Claim ``folder`` for this run. Raises InputError if it holds a run of another section or mix, or is in use.
+    """Claim ``folder`` for this run. Raises InputError if it holds a run of another model or mix, or is in use.
 
-    An object store has no locks, so there only the section and the mix are checked.
+    An object store has no locks, so there only the identity is checked.
     """
     if not group.is_main:
         group.barrier()
         yield
         return
     with _lock(folder.local):
-        identity = {"section": key_config(section), "mix": mix}
-        identity["key"] = key_of(identity)
+        identity = {"train": key_config(section), "mix": mix}
         url = folder.at("run.json")
         if not storage.exists(url):
             write_durably(url, pretty_json(identity))
-        elif json.loads(storage.read_bytes(url))["key"] != identity["key"]:
+        elif differences := _differences(json.loads(storage.read_bytes(url)), identity):
+            name, old, new = differences[0]
             raise InputError(
-                f"{folder.url} holds a run of another train section or mix (see its run.json): use another folder, or "
-                "delete it"
+                f"{folder.url} holds a run with {name} = {old}, not {new}: weights or data of the two runs are not "
+                "comparable; use another folder, or delete it"
             )
         group.barrier()
         yield
+
+
+def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any]]:
+    """Return the dotted names at which two JSON objects differ, each with both values."""
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        old, new = json.loads(json.dumps([old, new]))
+        return [] if old == new else [(name, old, new)]
+    keys = [*new, *(key for key in old if key not in new)]
+    return [
+        difference
+        for key in keys
+        for difference in _differences(old.get(key), new.get(key), f"{name}.{key}" if name else key)
+    ]
 
 
 @contextmanager

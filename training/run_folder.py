@@ -15,6 +15,9 @@ from tempfile import TemporaryDirectory
 
 from gristmill.store import storage
 
+TOKENIZER = "tokenizer.json"
+"""The tokenizer of the mix. Whoever starts a run may put it into the folder; it is then exported with the model."""
+
 
 class RunFolder:
     """The run's folder at ``url``, and the folder ``local`` on this host in which its files are written."""
@@ -33,6 +36,10 @@ class RunFolder:
         """Upload the local file ``name``, replacing an older version; does nothing for a local folder."""
         if self._is_remote:
             storage.put_file(self.local / name, self.at(name))
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of the file ``name``; None if it does not exist."""
+        return storage.read_bytes(self.at(name)) if storage.exists(self.at(name)) else None
 
     def at(self, name: str) -> str:
         """Return the URL of the file ``name``."""

@@ -1,26 +1,25 @@
-"""The batches that the trainer reads. The position in the data is one integer, the index of the next sequence.
+"""Reads the batches of a run. The model sees all tokens of a sequence and predicts all but the first.
 
-Step ``s`` with batch size ``B`` reads the sequences ``s × B`` to ``(s + 1) × B``, and each process an equal contiguous
-share of them. The model sees all tokens of a sequence but the last and predicts all but the first; neighbouring
-sequences of a shard come from different sources, so nothing is predicted across the boundary of two sequences.
+Neighbouring sequences of a shard come from different sources, so nothing is predicted across two sequences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from gristmill.corpus.arrays import Int64s
 from gristmill.errors import InputError
-from gristmill.training.train_section import TrainSection
+from gristmill.training.batch_plan import Batch
 
 
 class Sequences(Protocol):
-    """The training data; ``gristmill.mixing.reader.MixedShards`` implements it."""
+    """The training data; ``gristmill.mixing.mixed_shards.MixedShards`` implements it."""
 
     @property
     def sequence_length(self) -> int: ...
@@ -39,45 +38,47 @@ class Sequences(Protocol):
     def tokens(self, first: int, count: int) -> npt.NDArray[Any]:
         """Return the sequences ``first`` to ``first + count`` in training order, unsigned, shape (count, length)."""
 
-
-def planned_steps(section: TrainSection, sequences: int) -> int:
-    """Return the run's number of steps; one pass drops the last incomplete batch.
-
-    Raises InputError if there are too few sequences.
-    """
-    steps = section.steps or max(sequences // section.batch_sequences, 1)
-    needed = steps * section.batch_sequences
-    if needed > sequences:
-        raise InputError(
-            f"{steps:,} steps of {section.batch_sequences} sequences need {needed:,} sequences, but the mix holds "
-            f"{sequences:,}: raise mix.tokens, or lower train.steps or train.batch_sequences"
-        )
-    return steps
+    def documents(self, position: int) -> pa.Table:
+        """Return the pieces of documents in the sequence at ``position``: ``id``, ``source``, ``start``, ``end``."""
 
 
-def read_batches(
-    sequences: Sequences, batch_size: int, first_step: int, steps: int, rank: int, processes: int
-) -> Iterator[Int64s]:
-    """Yields this process's share of each batch from ``first_step`` to ``steps``, shape (batch / processes, length).
+class BatchReader:
+    """Reads one process's share of each batch, and the share of the batch that probably follows in the background."""
 
-    The next share is read while the caller processes the current one. Raises InputError if a token id is outside the
-    vocabulary.
-    """
-    share = batch_size // processes
+    def __init__(self, sequences: Sequences, rank: int, processes: int) -> None:
+        self._sequences, self._rank, self._processes = sequences, rank, processes
+        self._thread = ThreadPoolExecutor(1)
+        self._next: tuple[Batch, Future[Int64s]] | None = None
 
-    def read(step: int) -> Int64s:
-        tokens = sequences.tokens(step * batch_size + rank * share, share).astype(np.int64)
-        if tokens.max() >= sequences.vocab_size:
+    def __enter__(self) -> BatchReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def share(self, batch: Batch) -> Batch:
+        """Return the contiguous part of ``batch`` that this process trains on."""
+        size = batch.size // self._processes
+        return Batch(batch.first + self._rank * size, batch.first + (self._rank + 1) * size)
+
+    def read(self, batch: Batch) -> Int64s:
+        """Return this process's share of ``batch``, shape (share, length).
+
+        Raises InputError if a token id is outside the vocabulary.
+        """
+        known, tokens = self._next or (None, None)
+        result = tokens.result() if tokens is not None and known == batch else self._load(batch)
+        following = Batch(batch.end, batch.end + batch.size)
+        within = following.end <= len(self._sequences)
+        self._next = (following, self._thread.submit(self._load, following)) if within else None
+        return result
+
+    def _load(self, batch: Batch) -> Int64s:
+        share = self.share(batch)
+        tokens = self._sequences.tokens(share.first, share.size).astype(np.int64)
+        if tokens.max() >= self._sequences.vocab_size:
             raise InputError(
-                f"step {step} reads the token {tokens.max()}, but the vocabulary of the mix has "
-                f"{sequences.vocab_size:,} tokens: the shards are damaged, run the stage mix again"
+                f"the sequences from {share.first:,} on contain the token {tokens.max()}, but the mix has a vocabulary "
+                f"of {self._sequences.vocab_size:,} tokens: the shards are damaged, run the stage mix again"
             )
         return tokens
-
-    with ThreadPoolExecutor(1) as reader:
-        pending = reader.submit(read, first_step) if first_step < steps else None
-        for step in range(first_step, steps):
-            assert pending is not None
-            tokens = pending.result()
-            pending = reader.submit(read, step + 1) if step + 1 < steps else None
-            yield tokens

@@ -1,34 +1,66 @@
-"""Training speed: tokens per second, and the model FLOPs utilisation (MFU) on known GPUs."""
+"""Training speed: tokens per second, model FLOPs utilisation (MFU) on known GPUs, memory, and waiting for data."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
+from gristmill.training.gpu_peaks import peak_flops
+from gristmill.training.model_section import ModelSection
+from gristmill.training.model_size import causal_flops_per_token, flops_per_token
 from gristmill.training.process_group import ProcessGroup
-
-PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "B200": 2250e12}
-"""Dense bfloat16 operations per second by GPU model, from the vendor's datasheets."""
 
 
 class Throughput:
-    """Measures the speed of all processes together between one call of ``lap`` and the next."""
+    """Measures the speed of all processes together between one call of ``lap`` and the next.
 
-    def __init__(self, tokens: int, flops_per_token: int, group: ProcessGroup) -> None:
+    The first step is not counted: it compiles the model and fills caches.
+    """
+
+    def __init__(self, shape: ModelSection, vocab_size: int, length: int, group: ProcessGroup) -> None:
         peak = peak_flops(torch.cuda.get_device_name(group.device)) if group.device.type == "cuda" else None
-        self.peak_rate = peak * group.size / flops_per_token if peak else None
-        self.tokens, self.time = tokens, time.perf_counter()
+        flops = {"mfu": flops_per_token, "mfu_causal": causal_flops_per_token}
+        self._rates = {
+            name: peak * group.size / count(shape, vocab_size, length) for name, count in flops.items() if peak
+        }
+        self._device = group.device
+        self._tokens, self._waited, self._start = 0, 0.0, 0.0
 
-    def lap(self, tokens: int) -> dict[str, Any]:
-        """Return the speed since the last lap, given that ``tokens`` tokens have been read so far."""
-        now = time.perf_counter()
-        rate = (tokens - self.tokens) / (now - self.time)
-        self.tokens, self.time = tokens, now
-        return {"tokens_per_s": round(rate)} | ({"mfu": round(rate / self.peak_rate, 4)} if self.peak_rate else {})
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the time in this context as waiting for data."""
+        start = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - start
 
+    def add(self, tokens: int) -> None:
+        """Count a step of ``tokens`` tokens; the first one starts the clock."""
+        if self._start:
+            self._tokens += tokens
+        else:
+            self._restart()
 
-def peak_flops(device_name: str) -> float | None:
-    """Return the peak rate of a GPU by its name; None if it is unknown."""
-    return next((peak for model, peak in PEAK_FLOPS.items() if model in device_name), None)
+    def lap(self) -> dict[str, Any]:
+        """Return the speed since the last lap; empty if no step has been counted.
+
+        ``tokens_per_s``; ``mfu`` as PaLM counts operations (Chowdhery et al. 2022, appendix B) and ``mfu_causal`` with
+        attention to visible positions only; ``memory_gib``, the most that this process's GPU held; ``data_wait``, the
+        share of time spent waiting for data.
+        """
+        if not self._tokens:
+            return {}
+        seconds = time.perf_counter() - self._start
+        rate = self._tokens / seconds
+        figures = {"tokens_per_s": round(rate)} | {name: round(rate / peak, 4) for name, peak in self._rates.items()}
+        if self._device.type == "cuda":
+            figures["memory_gib"] = round(torch.cuda.max_memory_allocated(self._device) / 2**30, 2)
+        figures["data_wait"] = round(self._waited / seconds, 4)
+        self._restart()
+        return figures
+
+    def _restart(self) -> None:
+        self._tokens, self._waited, self._start = 0, 0.0, time.perf_counter()

@@ -1,63 +1,62 @@
-"""The training loop.
+"""Trains a model from its last checkpoint, or from the start, to its last step.
 
-A run's folder is local or on an object store (all hosts must see the same one) and belongs to one train section and one
-mix. It contains ``run.json`` (section and mix), ``checkpoints/``, ``metrics.jsonl``, ``speed.jsonl``, ``model/`` and,
-written last, ``result.json``. A run that was killed resumes from its last complete checkpoint, and its losses are bit
-for bit those of an uninterrupted run. On an object store, metrics appear with each checkpoint, and nothing prevents two
-runs from using the folder at the same time: there are no locks.
+A run's folder is local or on an object store (all hosts must see the same one) and belongs to one model and one mix. It
+contains ``run.json`` (model and mix), ``events.jsonl``, ``checkpoints/``, ``metrics.jsonl``, ``speed.jsonl``,
+``quarantine.jsonl`` (documents of skipped steps), ``model/`` and, written last, ``result.json``; ``tokenizer.json`` is
+exported with the model if it is there. A run that was killed
+resumes from its last complete checkpoint. On an object store, metrics appear with each checkpoint, and nothing prevents
+two runs from using the folder at the same time: there are no locks.
 """
 
 from __future__ import annotations
 
-import math
-
-import torch
+from contextlib import ExitStack
 
 from gristmill.errors import RunError
 from gristmill.store.keys import pretty_json
-from gristmill.training.checkpoints import Checkpoints
-from gristmill.training.learning_rate import learning_rate
-from gristmill.training.metrics_log import MetricsLog, Report
-from gristmill.training.model_export import export_model, llama_config
-from gristmill.training.optimizer import build_adamw
+from gristmill.training.batch_plan import planned_steps
+from gristmill.training.metrics_log import Report
+from gristmill.training.model_export import export_model, model_config
+from gristmill.training.model_import import check_shape
 from gristmill.training.process_group import join_process_group
 from gristmill.training.run_claim import claim_folder
-from gristmill.training.run_folder import open_run_folder, write_durably
-from gristmill.training.sequence_batches import Sequences, planned_steps, read_batches
-from gristmill.training.sharded_model import build_sharded_model
+from gristmill.training.run_folder import TOKENIZER, open_run_folder, write_durably
+from gristmill.training.sequence_batches import BatchReader, Sequences
+from gristmill.training.sharded_model import compilation_notice
+from gristmill.training.stop_signal import catch_stop_signals
 from gristmill.training.train_section import TrainSection
-from gristmill.training.train_step import train_step
+from gristmill.training.training_run import TrainingRun
 
 
 def train(section: TrainSection, sequences: Sequences, out: str, report: Report) -> None:
     """Train to the last step; the main process calls ``report`` with a row of metrics every ``log_every`` steps.
 
-    ``out`` is the URL of the run's folder. Raises InputError if the mix is too short or ``out`` belongs to another run,
-    RunError if a loss is not finite.
+    A row ``{"notice": sentence}`` says what else a person should know. ``out`` is the URL of the run's folder. Raises
+    InputError if the mix is too short or ``out`` belongs to another run, RunError if the run was asked to stop,
+    returned to the same checkpoint too often, or skipped half of the data.
     """
-    steps = planned_steps(section, len(sequences))
-    with (
-        join_process_group(section) as group,
-        open_run_folder(out) as folder,
-        claim_folder(folder, section, sequences.digest, group),
-    ):
-        model = build_sharded_model(section, sequences.vocab_size, group)
-        optimizer = build_adamw(model, section, group)
-        checkpoints = Checkpoints(folder.at("checkpoints"), section.keep_checkpoints, group)
-        first_step = checkpoints.restore(model, optimizer)
-        log = MetricsLog(folder, first_step, steps, section, sequences, group, report) if group.is_main else None
-        batches = read_batches(sequences, section.batch_sequences, first_step, steps, group.rank, group.size)
-        for step, tokens in enumerate(batches, first_step):
-            lr = learning_rate(step, steps, section.lr, section.warmup_steps, section.min_lr_ratio)
-            loss, norm = train_step(model, optimizer, torch.from_numpy(tokens), lr, section, group)
-            if not math.isfinite(loss):
-                raise RunError(f"the loss of step {step} is {loss}: lower train.lr or raise train.warmup_steps")
-            if log:
-                log.add(step, loss, lr, norm)
-            if (step + 1) % section.checkpoint_every == 0 or step + 1 == steps:
-                if log:
-                    log.sync()
-                checkpoints.save(step + 1, model, optimizer)
-        export_model(model, llama_config(section.model, sequences), folder, group)
-        if log:
-            write_durably(folder.at("result.json"), pretty_json(log.result()))
+    steps = planned_steps(section, len(sequences), sequences.sequence_length)
+    if section.initial_model is not None:
+        check_shape(section.initial_model, section.model, sequences.vocab_size)
+    with ExitStack() as stack:
+        stop = stack.enter_context(catch_stop_signals())
+        group = stack.enter_context(join_process_group(section))
+        folder = stack.enter_context(open_run_folder(out))
+        stack.enter_context(claim_folder(folder, section, sequences.digest, group))
+        reader = stack.enter_context(BatchReader(sequences, group.rank, group.size))
+        run = TrainingRun(section, sequences, steps, group, folder, reader, report)
+        stack.callback(run.checkpoints.settle)
+        if group.is_main and (notice := compilation_notice(section, group)):
+            report({"notice": notice})
+        while run.progress.step < steps and run.step(stop):
+            pass
+        if run.skipped_sequences >= run.progress.position / 2:
+            raise RunError(
+                f"{run.skipped_sequences:,} of {run.progress.position:,} sequences were skipped, see "
+                f"{folder.at('events.jsonl')}: lower train.lr, and delete the folder to train on them"
+            )
+        run.save()
+        run.checkpoints.wait()
+        export_model(run.model, model_config(section.model, sequences), folder, group, folder.read(TOKENIZER))
+        if group.is_main:
+            write_durably(folder.at("result.json"), pretty_json(run.result()))

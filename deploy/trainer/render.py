@@ -23,7 +23,8 @@ def main(target: Path) -> None:
     for values, (work, rendered) in EXAMPLES.items():
         section = TrainSection.model_validate(yaml.safe_load((HERE / values).read_text()))
         run = f"{work}/train-0123456789abcdef/runs/fedcba9876543210"
-        job = TrainingJob("gristmill-fedcba9876543210", f"{run}.section.json", f"{work}/mix-0123456789abcdef", run)
+        name, shards = "gristmill-1032547698badcfe", f"{work}/mix-0123456789abcdef"
+        job = TrainingJob(name, f"{run[:-16]}1032547698badcfe.section.json", shards, run)
         (target / rendered).write_text(submission(section, job).stdin or "")
 
 

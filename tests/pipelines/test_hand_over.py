@@ -27,6 +27,16 @@ TRAIN = {
     "steps": 4,
     "processes": 2,
 }
+RESULT = {
+    "planned_steps": 4,
+    "steps": 4,
+    "sequences": 16,
+    "tokens": 256,
+    "skipped_sequences": 0,
+    "first_loss": 3.0,
+    "last_loss": 2.0,
+    "parameters": 9,
+}
 
 
 @pytest.fixture
@@ -50,6 +60,12 @@ def pending_message(recipe: Recipe, work: Path) -> str:
 
 def submission_record(work: Path) -> Path:
     (path,) = work.glob("train-*/runs/*.submitted.json")
+    return path
+
+
+def run_folder(work: Path) -> Path:
+    """The folder of the only run."""
+    (path,) = work.glob("train-*/runs/*/")
     return path
 
 
@@ -84,15 +100,14 @@ def test_a_lost_job_and_a_followed_job(fakes: FakeCommands, tmp_path: Path, monk
     fakes.add("squeue", "slurm_load_jobs error: Invalid job id specified", 1)
     with pytest.raises(RunError, match=r"gristmill-[0-9a-f]{16} \(job 42\) ended without a result, Slurm no longer"):
         run_recipe(training_recipe(tmp_path / "in", launch), work, until=None)
-    out = Path(str(submission_record(work)).removesuffix(".submitted.json"))
+    out = run_folder(work)
     submission_record(work).unlink()
-    out.mkdir()
-    row = {"step": 3, "loss": 2.0}
-    result = {"steps": 4, "sequences": 16, "tokens": 256, "first_loss": 3.0, "last_loss": 2.0, "parameters": 9}
+    row = {"step": 3, "sequences": 16, "loss": 2.0}
     fakes.add(
         "squeue",  # first call: the trainer's last row; second call: its result
         body=f"""cd {out}
-        [ -e metrics.jsonl ] && echo '{json.dumps(result)}' > result.json
+        [ -e metrics.jsonl ] && echo '{json.dumps(RESULT)}' > result.json
+        touch events.jsonl
         echo '{json.dumps(row)}' > metrics.jsonl
         echo RUNNING""",
     )
@@ -104,8 +119,8 @@ def test_a_lost_job_and_a_followed_job(fakes: FakeCommands, tmp_path: Path, monk
 
 
 def test_a_command_that_trains_before_it_exits_completes_the_stage(fakes: FakeCommands, tmp_path: Path) -> None:
-    result = {"steps": 4, "sequences": 16, "tokens": 256, "first_loss": 3.0, "last_loss": 2.0, "parameters": 9}
-    fakes.add("go", body=f'mkdir "$1"; echo \'{json.dumps(result)}\' > "$1/result.json"; echo > "$1/metrics.jsonl"')
+    body = f"""echo '{json.dumps(RESULT)}' > "$1/result.json"; echo > "$1/metrics.jsonl"; touch "$1/events.jsonl""""
+    fakes.add("go", body=body)
     done = run_recipe(
         training_recipe(tmp_path / "in", {"kind": "command", "command": "go {out}"}), tmp_path / "work", until=None
     )

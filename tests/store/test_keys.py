@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import pytest
 from pydantic import Field
 
 from gristmill.corpus.document import Origin, document_id
 from gristmill.corpus.recipe_section import Asset, RuntimeMark, Section, key_config
+from gristmill.errors import InputError
 from gristmill.store.keys import asset_hash, key_of, library_versions
 
 
@@ -32,6 +34,17 @@ def test_a_key_depends_on_the_content_of_an_asset_and_not_on_its_path(tmp_path: 
     assert a == b != c
     assert str(tmp_path) not in repr(a)
     assert a["model"] == {"sha256": asset_hash(str(paths[0]))} == a["inner"]["lists"][0]
+
+
+def test_the_hash_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
+    for name, text in (("a", "same"), ("b", "same"), ("c", "other")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.bin").write_text(text)
+    a, b, c = (asset_hash(str(tmp_path / name)) for name in "abc")
+    assert a == b != c
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"no file .*/empty: correct its path"):
+        asset_hash(str(tmp_path / "empty"))
 
 
 def test_runtime_values_are_not_in_the_key() -> None:

@@ -7,9 +7,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from gristmill.training.train_section import ModelSection, TrainSection
+from gristmill.mixing.build_shard import PIECE_SCHEMA
+from gristmill.training.model_section import ModelSection
+from gristmill.training.train_section import ScheduleSection, TrainSection
 from tests.training.fake_commands import FakeCommands
 
 LENGTH, VOCABULARY, SEQUENCES = 17, 32, 80
@@ -19,7 +23,7 @@ TINY = TrainSection(
     batch_sequences=4,
     micro_batch=2,
     lr=0.02,
-    warmup_steps=2,
+    schedule=ScheduleSection(warmup_tokens=136),
     log_every=1,
 )
 
@@ -35,6 +39,7 @@ def mix(tmp_path: Path) -> str:
 def write_mix(root: Path, payload: bytes) -> str:
     (root / "shards").mkdir(parents=True)
     (root / "shards" / "all.bin").write_bytes(payload)
+    pq.write_table(_pieces(), root / "shards" / "all.docs.parquet")
     files = [
         {"kind": "shards", "path": "shards/all.bin", "sha256": sha256(payload).hexdigest()},
         {"kind": "shard_index", "path": "shards/all.docs.parquet"},
@@ -44,6 +49,16 @@ def write_mix(root: Path, payload: bytes) -> str:
     manifest = {"stage": "mix", "facts": {**facts, "sequences": SEQUENCES}, "units": [unit]}
     (root / "manifest.json").write_text(json.dumps(manifest))
     return str(root)
+
+
+def _pieces() -> pa.Table:
+    """The shard index: two documents in each sequence, one of 8 tokens and one of 9."""
+    starts = [start for first in range(0, SEQUENCES * LENGTH, LENGTH) for start in (first, first + 8)]
+    rows = [
+        {"id": start.to_bytes(16, "big"), "source": "texts", "offset": 0, "start": start, "end": end, "copy": 0}
+        for start, end in zip(starts, [*starts[1:], SEQUENCES * LENGTH], strict=True)
+    ]
+    return pa.Table.from_pylist(rows, PIECE_SCHEMA)
 
 
 @pytest.fixture

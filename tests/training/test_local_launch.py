@@ -32,7 +32,7 @@ def die(row):
     if row["step"] >= 10:
         os.kill(os.getpid(), signal.SIGKILL)
 
-train_locally(TrainSection.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3], die)
+train_locally(TrainSection.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3], 80, die)
 """
 
 
@@ -59,7 +59,7 @@ def test_run_resumed_after_a_killed_launcher_equals_an_uninterrupted_run(mix: st
     command = [sys.executable, "-c", LAUNCHER, section.model_dump_json(), mix, str(tmp_path / "killed")]
     assert subprocess.run(command).returncode == -signal.SIGKILL
     rows: list[dict[str, Any]] = []
-    train_locally(section, mix, str(tmp_path / "killed"), rows.append)
+    train_locally(section, mix, str(tmp_path / "killed"), 80, rows.append)
     assert rows[0]["step"] in range(8, 80, 8)  # from a checkpoint, not from the start
     train(section, MixedShards.open(mix), str(tmp_path / "whole"), lambda row: None)
     for name in ("metrics.jsonl", "result.json", "model/model.safetensors"):
@@ -69,7 +69,7 @@ def test_run_resumed_after_a_killed_launcher_equals_an_uninterrupted_run(mix: st
 def test_errors_are_one_sentence(mix: str, tmp_path: Path) -> None:
     message = r"^training failed: .*manifest\.json does not exist: pass the directory of a completed mix stage"
     with pytest.raises(RunError, match=message):
-        train_locally(SECTION, str(tmp_path / "none"), str(tmp_path / "out"), lambda row: None)
+        train_locally(SECTION, str(tmp_path / "none"), str(tmp_path / "out"), 20, lambda row: None)
 
 
 def test_failure_reason_is_the_signal_of_the_first_failure() -> None:
@@ -115,6 +115,6 @@ def test_two_processes_are_reproducible_and_agree_with_one(mix: str, tmp_path: P
     one = SECTION.model_copy(update={"checkpoint_every": 100})
     two = one.model_copy(update={"processes": 2})
     for section, name in ((one, "one"), (two, "two"), (two, "again")):
-        train_locally(section, mix, str(tmp_path / name), lambda row: None)
+        train_locally(section, mix, str(tmp_path / name), 20, lambda row: None)
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
     assert (tmp_path / "two" / "metrics.jsonl").read_bytes() == (tmp_path / "again" / "metrics.jsonl").read_bytes()

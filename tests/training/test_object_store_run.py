@@ -57,7 +57,7 @@ def test_resumed_run_on_a_store_equals_a_run_on_a_disk(mix: str, tmp_path: Path,
     speeds = storage.read_bytes(storage.join(out, "speed.jsonl")).splitlines()
     assert [json.loads(line)["step"] for line in speeds][-12:] == list(range(8, 20))
     assert len(storage.glob(out, "checkpoints/*/complete.json")) == 2
-    with pytest.raises(InputError, match=r"/runs/a holds a run of another train section or mix"):
+    with pytest.raises(InputError, match=r"/runs/a holds a run with train\.seed = 0, not 1: "):
         run(mix, out, section=SECTION.model_copy(update={"seed": 1}))
 
 
@@ -68,8 +68,8 @@ def test_two_processes_read_from_and_write_to_a_store(mix: str, tmp_path: Path, 
     for name in ("manifest.json", "shards/all.bin"):
         storage.create(f"{bucket}/mix/{name}", Path(mix, name).read_bytes())
     out = f"{bucket}/run"
-    remote = train_locally(section, f"{bucket}/mix", out, lambda row: None)
-    assert remote == train_locally(section, mix, str(tmp_path / "run"), lambda row: None)
+    remote = train_locally(section, f"{bucket}/mix", out, 5, lambda row: None)
+    assert remote == train_locally(section, mix, str(tmp_path / "run"), 5, lambda row: None)
     files = {path.rpartition("/")[2] for path, _ in storage.glob(out, "checkpoints/step-00000005/*")}
     assert files == {".metadata", "__0_0.distcp", "__1_0.distcp", "complete.json"}
     for name in OUTCOME:

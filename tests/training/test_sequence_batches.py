@@ -1,17 +1,18 @@
-"""The sequences that each step and process reads."""
+"""The sequences that each process reads."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill.errors import InputError
-from gristmill.training.sequence_batches import planned_steps, read_batches
-from gristmill.training.train_section import TrainSection
+from gristmill.training.batch_plan import Batch
+from gristmill.training.sequence_batches import BatchReader
 
 
 class CountingSequences:
@@ -21,46 +22,45 @@ class CountingSequences:
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self.reads: list[tuple[int, int]] = []
 
     def __len__(self) -> int:
         return self.count
 
     def tokens(self, first: int, count: int) -> np.ndarray[Any, Any]:
-        if first + count > self.count:
-            raise IndexError(first)
+        assert first + count <= self.count
+        self.reads.append((first, count))
         return np.repeat(np.arange(first, first + count, dtype=np.uint16), 3).reshape(-1, 3)
 
-
-@pytest.mark.parametrize(
-    ("steps", "sequences", "planned"),
-    [(None, 4, 1), (None, 7, 1), (None, 8, 2), (2, 8, 2), (2, 100, 2), (None, 3, None), (None, 0, None), (2, 7, None)],
-)
-def test_planned_steps(steps: int | None, sequences: int, planned: int | None) -> None:
-    section = TrainSection(batch_sequences=4, micro_batch=4, steps=steps)
-    if planned is not None:
-        assert planned_steps(section, sequences) == planned
-        return
-    with pytest.raises(InputError, match=f"the mix holds {sequences}: raise mix.tokens, or lower train.steps"):
-        planned_steps(section, sequences)
+    def documents(self, position: int) -> pa.Table:
+        raise NotImplementedError
 
 
 @settings(max_examples=30)
-@given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 5), st.integers(0, 5))
-def test_processes_split_a_batch_without_overlap(processes: int, share: int, first: int, steps: int) -> None:
-    batch = processes * share
-    shares = [
-        list(read_batches(CountingSequences(steps * batch), batch, first, steps, rank, processes))
-        for rank in range(processes)
-    ]
-    read = [int(row[0]) for step in zip(*shares, strict=True) for part in step for row in part]
-    assert read == list(range(first * batch, steps * batch))
-    assert all(part.dtype == np.int64 and part.shape == (share, 3) for parts in shares for part in parts)
+@given(st.integers(1, 3), st.integers(1, 3), st.lists(st.integers(0, 20), min_size=1, max_size=4))
+def test_processes_split_a_batch_without_overlap(processes: int, share: int, starts: list[int]) -> None:
+    batches = [Batch(start, start + processes * share) for start in starts]
+    parts = []
+    for rank in range(processes):
+        with BatchReader(CountingSequences(30), rank, processes) as reader:
+            parts.append([reader.read(batch) for batch in batches])
+    for batch, shares in zip(batches, zip(*parts, strict=True), strict=True):
+        assert [int(row[0]) for part in shares for row in part] == list(range(*batch))
+        assert all(part.dtype == np.int64 and part.shape == (share, 3) for part in shares)
+
+
+def test_the_next_batch_is_read_ahead_once() -> None:
+    sequences = CountingSequences(8)
+    with BatchReader(sequences, 0, 1) as reader:
+        for first in (0, 2, 6):  # 4 is skipped
+            assert reader.read(Batch(first, first + 2))[:, 0].tolist() == [first, first + 1]
+    assert sorted(sequences.reads) == [(0, 2), (2, 2), (4, 2), (6, 2)]  # nothing is read beyond the end
 
 
 def test_a_token_outside_the_vocabulary_is_reported() -> None:
     sequences = CountingSequences(8)
-    sequences.vocab_size = 8
-    assert len(list(read_batches(sequences, 4, 0, 2, 0, 1))) == 2
     sequences.vocab_size = 7
-    with pytest.raises(InputError, match="step 1 reads the token 7, but the vocabulary of the mix has 7"):
-        list(read_batches(sequences, 4, 0, 2, 0, 1))
+    with BatchReader(sequences, 0, 1) as reader:
+        reader.read(Batch(0, 4))
+        with pytest.raises(InputError, match="from 4 on contain the token 7, but the mix has a vocabulary of 7 tokens"):
+            reader.read(Batch(4, 8))

@@ -33,7 +33,7 @@ SMALL = {
     "model": {"dim": 16, "layers": 2, "heads": 2},
     "batch_sequences": 4,
     "micro_batch": 2,
-    "warmup_steps": 2,
+    "schedule": {"warmup_tokens": 136},
     "steps": 6,
     "log_every": 1,
 }
@@ -69,7 +69,12 @@ def manifests(launch: dict[str, Any], job: TrainingJob = REMOTE, **more: Any) ->
 
 
 def submit(launch: dict[str, Any], mix: str, out: Path, **more: Any) -> SubmissionRecord:
-    return submit_job(section(launch, **more), mix, str(out), "0123456789abcdef")
+    return submit_job(section(launch, **more), mix, str(out), job_url(out))
+
+
+def job_url(out: Path) -> str:
+    """The prefix of the files of a job that trains in ``out``."""
+    return str(out.with_name("0123456789abcdef"))
 
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
@@ -161,8 +166,10 @@ def test_placeholders_are_filled_within_words(fakes: FakeCommands, mix: str, tmp
     out = tmp_path / "my runs" / "a"
     record = submit(launch, mix, out, processes=2)
     assert (record.kind, record.job) == ("command", "queue 7")
-    assert fakes.calls("my-submit") == [f"--run={NAME} {{x}} {out}.section.json {mix} {mix}/manifest.json {out} 2/2"]
-    written = Path(f"{out}.section.json").read_text()
+    assert fakes.calls("my-submit") == [
+        f"--run={NAME} {{x}} {job_url(out)}.section.json {mix} {mix}/manifest.json {out} 2/2"
+    ]
+    written = Path(f"{job_url(out)}.section.json").read_text()
     assert "launch" not in json.loads(written)
     assert written == section_json(section(launch, processes=2))
 
@@ -180,25 +187,25 @@ def test_a_run_is_submitted_once(
     fakes: FakeCommands, tmp_path: Path, launch: dict[str, Any], command: str, output: str, job: str, s3_server: Any
 ) -> None:
     fakes.add(command, output)
-    out = f"{s3_server.new_bucket()}/runs/a"
+    runs = f"{s3_server.new_bucket()}/runs"
     for _ in range(2):
-        record = submit_job(section(launch), "s3://corpus/mix", out, "0123456789abcdef")
-        assert record == read_submission(out)
+        record = submit_job(section(launch), "s3://corpus/mix", f"{runs}/a", f"{runs}/0123456789abcdef")
+        assert record == read_submission(f"{runs}/0123456789abcdef")
         assert (record.kind, record.name, record.job) == (launch["kind"], NAME, job)
     assert len(fakes.calls(command)) == 1
     assert f"submitted as {f'job {job}' if job else NAME} with `" in record.sentence()
-    assert f"to submit it again, delete {out}.submitted.json" in record.sentence()
+    assert f"to submit it again, delete {runs}/0123456789abcdef.submitted.json" in record.sentence()
 
 
 def test_the_submitted_manifest_or_script_is_kept(fakes: FakeCommands, mix: str, tmp_path: Path) -> None:
     fakes.add("kubectl")
     fakes.add("sbatch", "1")
     volume = {"claim": "corpus", "path": str(tmp_path)}
-    submit({"kind": "kubernetes", "image": "x", "volume": volume}, mix, tmp_path / "a")
-    submit({"kind": "slurm"}, mix, tmp_path / "b")
+    submit({"kind": "kubernetes", "image": "x", "volume": volume}, mix, tmp_path / "a" / "out")
+    submit({"kind": "slurm"}, mix, tmp_path / "b" / "out")
     assert fakes.calls("kubectl") == ["apply -f -"]
-    assert (tmp_path / "a.job.yaml").read_text() == fakes.stdin("kubectl")
-    assert (tmp_path / "b.job.sh").read_text() == fakes.stdin("sbatch")
+    assert Path(f"{job_url(tmp_path / 'a' / 'out')}.yaml").read_text() == fakes.stdin("kubectl")
+    assert Path(f"{job_url(tmp_path / 'b' / 'out')}.sh").read_text() == fakes.stdin("sbatch")
 
 
 FAILURES = {
@@ -213,7 +220,7 @@ def test_failed_submission_can_be_repeated(fakes: FakeCommands, mix: str, tmp_pa
     with pytest.raises(RunError) as caught:
         submit({"kind": "slurm"}, mix, tmp_path / "a")
     assert str(caught.value) == f"train.launch: {FAILURES[stderr]}"
-    assert read_submission(str(tmp_path / "a")) is None
+    assert read_submission(job_url(tmp_path / "a")) is None
     fakes.add("sbatch", "7")
     assert submit({"kind": "slurm"}, mix, tmp_path / "a").job == "7"
 
@@ -221,7 +228,7 @@ def test_failed_submission_can_be_repeated(fakes: FakeCommands, mix: str, tmp_pa
 def test_missing_command_is_reported(mix: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^train\.launch: cannot start 'no-such', No such file or directory: install"):
         submit({"kind": "command", "command": "no-such {out}"}, mix, tmp_path / "a")
-    assert read_submission(str(tmp_path / "a")) is None
+    assert read_submission(job_url(tmp_path / "a")) is None
 
 
 def test_interrupted_submission_is_reported(tmp_path: Path) -> None:
@@ -323,15 +330,15 @@ def test_job_that_ended_without_a_result_is_reported(
     out = str(tmp_path / "a")
     record = SubmissionRecord(f"{out}.submitted.json", launch["kind"], NAME, "c", "7")
     if reason is None:
-        follow_job.require_not_failed(section(launch).launch, record, out)
+        follow_job.require_not_failed(section(launch).launch, record, out, 6)
     else:
         with pytest.raises(
             RunError, match=rf"ended without a result, {reason}: see its log; to submit it again, delete"
         ):
-            follow_job.require_not_failed(section(launch).launch, record, out)
+            follow_job.require_not_failed(section(launch).launch, record, out, 6)
         (tmp_path / "a").mkdir()
-        (tmp_path / "a" / "result.json").write_text("{}")
-        follow_job.require_not_failed(section(launch).launch, record, out)
+        (tmp_path / "a" / "result.json").write_text('{"planned_steps": 6}')
+        follow_job.require_not_failed(section(launch).launch, record, out, 6)
 
 
 def test_follow_job_reports_metrics_until_the_result(
@@ -346,14 +353,15 @@ def test_follow_job_reports_metrics_until_the_result(
     def write_next(seconds: float) -> None:
         data = next(written)
         if data is None:
-            (out / "result.json").write_text('{"steps": 3}')
+            (out / "result.json").write_text('{"planned_steps": 3}')
         else:
             (out / "metrics.jsonl").write_bytes(data)
 
     monkeypatch.setattr(follow_job.time, "sleep", write_next)
     seen: list[dict[str, Any]] = []
     record = SubmissionRecord("u", "slurm", NAME, "sbatch", "7")
-    assert follow_job.follow_job(section({"kind": "slurm"}).launch, record, str(out), seen.append) == {"steps": 3}
+    launch = section({"kind": "slurm"}).launch
+    assert follow_job.follow_job(launch, record, str(out), 3, seen.append) == {"planned_steps": 3}
     assert seen == [{"step": 0, "loss": 3.0}, {"step": 1, "loss": 2.5}]
     assert set(fakes.calls("squeue")) == {"--noheader --format %T --jobs 7"}
 
@@ -384,7 +392,7 @@ def test_pods_of_a_job_rendezvous_and_train(mix: str, tmp_path: Path, monkeypatc
     ]
     assert [pod.wait(timeout=300) for pod in pods] == [0, 0]
     local = section({"kind": "local"}, processes=2)
-    assert read_result(str(out)) == train_locally(local, mix, str(tmp_path / "local"), lambda row: None)
+    assert read_result(str(out), 6) == train_locally(local, mix, str(tmp_path / "local"), 6, lambda row: None)
     assert (out / "metrics.jsonl").read_bytes() == (tmp_path / "local" / "metrics.jsonl").read_bytes()
 
 
@@ -395,7 +403,7 @@ def test_batch_script_trains(fakes: FakeCommands, mix: str, tmp_path: Path) -> N
     submit({"kind": "slurm", "setup": ["export RAN=1"]}, mix, tmp_path / "a b")
     done = run_batch_script(fakes, fakes.stdin("sbatch"), 1)
     assert done.returncode == 0, done.stderr
-    result = read_result(str(tmp_path / "a b"))
+    result = read_result(str(tmp_path / "a b"), 6)
     assert result is not None
     assert result["steps"] == 6
     steps = [json.loads(line)["step"] for line in done.stdout.splitlines() if re.match(r"\{", line)]

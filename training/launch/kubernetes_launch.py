@@ -17,6 +17,7 @@ from gristmill.training.launch.manifest_template import fill_tree, read_template
 from gristmill.training.launch.run_command import run_command
 from gristmill.training.launch.trainer_command import (
     RENDEZVOUS_TIMEOUT_SECONDS,
+    STOP_GRACE_SECONDS,
     TRAINER_ENVIRONMENT,
     section_json,
     trainer_arguments,
@@ -74,6 +75,7 @@ def manifest(launch: KubernetesLaunch, section: TrainSection, job: TrainingJob) 
         "section_folder": SECTION_FOLDER,
         "nodes": launch.nodes,
         "failures": launch.nodes * launch.retries,
+        "stop_grace": STOP_GRACE_SECONDS,
         "service_account": launch.service_account,
         "node_selector": launch.node_selector,
         "tolerations": [toleration.model_dump(exclude_none=True) for toleration in launch.tolerations],

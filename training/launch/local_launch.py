@@ -22,13 +22,13 @@ _TAIL_BYTES = 2000
 
 
 def train_locally(
-    section: TrainSection, shards: str, out: str, on_progress: Callable[[dict[str, Any]], None]
+    section: TrainSection, shards: str, out: str, steps: int, on_progress: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
-    """Train on the mix at the URL ``shards``, from the last checkpoint in ``out`` if there is one.
+    """Train for ``steps`` steps on the mix at the URL ``shards``, from the last checkpoint in ``out`` if there is one.
 
-    ``on_progress`` is called every ``log_every`` steps with a row of the metrics, ``steps``, ``tokens_per_s`` and, on
-    known GPUs, ``mfu`` (``step`` counts from 0). Returns ``{"steps", "sequences", "tokens", "first_loss", "last_loss",
-    "parameters"}``. Raises InputError if torch is not installed, RunError with one sentence if training fails.
+    ``on_progress`` is called every ``log_every`` steps with a row of the metrics, ``steps`` and the speed (see
+    ``throughput``); ``step`` counts from 0. Returns the content of ``result.json``. Raises InputError if torch is not
+    installed, RunError with one sentence if training fails.
     """
     if find_spec("torch") is None or find_spec("safetensors") is None:
         raise InputError("training needs PyTorch and safetensors: pip install 'gristmill[train]'")
@@ -36,7 +36,7 @@ def train_locally(
         section_path = Path(folder, "section.json")
         section_path.write_text(section_json(section))
         _follow(torchrun_command(section, str(section_path), shards, out), on_progress)
-    result = read_result(out)
+    result = read_result(out, steps)
     if result is None:
         raise RunError(f"training ended without a result in {out}: run the same command again to resume")
     return result
@@ -68,6 +68,8 @@ def _follow(command: list[str], on_progress: Callable[[dict[str, Any]], None]) -
                 if line.startswith(b"{"):
                     row = json.loads(line)
                     reported = reported or row.get("error")
+                    if "notice" in row:
+                        sys.stderr.write(f"train: {row['notice']}\n")
                     if "step" in row:
                         on_progress(row)
             status = process.wait()

@@ -8,13 +8,13 @@ from typing import Any
 from gristmill.store import storage
 
 
-def read_result(out: str) -> dict[str, Any] | None:
-    """Return the result of the run in the folder at the URL ``out``; None if it has not finished."""
+def read_result(out: str, steps: int) -> dict[str, Any] | None:
+    """Return the result of the run in the folder at the URL ``out``; None if it has not finished ``steps`` steps."""
     try:
         result: dict[str, Any] = json.loads(storage.read_bytes(storage.join(out, "result.json")))
     except FileNotFoundError:
         return None
-    return result
+    return result if result["planned_steps"] >= steps else None  # it may have been asked for more steps since
 
 
 def last_metrics_row(out: str) -> dict[str, Any] | None:

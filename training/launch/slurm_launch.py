@@ -11,6 +11,7 @@ from gristmill.training.launch.manifest_template import fill_text, read_template
 from gristmill.training.launch.run_command import last_line, run_command
 from gristmill.training.launch.trainer_command import (
     RENDEZVOUS_TIMEOUT_SECONDS,
+    STOP_GRACE_SECONDS,
     TRAINER_ENVIRONMENT,
     trainer_arguments,
 )
@@ -67,6 +68,7 @@ def _options(launch: SlurmLaunch, job: TrainingJob) -> list[str]:
         f"--gpus-per-node={launch.gpus_per_node}",
         *(f"--{name}={value}" for name, value in optional.items() if value is not None),
         "--requeue",  # a preempted job resumes from its last checkpoint
+        f"--signal=TERM@{STOP_GRACE_SECONDS}",  # before the time limit, so that the run saves and stops
         "--open-mode=append",
         *([f'--output="{job.out}.slurm-%j.log"'] if storage.is_local(job.out) else []),
         *launch.options,

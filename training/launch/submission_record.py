@@ -1,4 +1,4 @@
-"""``<out>.submitted.json``: the record that a run was submitted, and where to find it."""
+"""``<job>.submitted.json``: the record that a job was submitted, and where to find it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class SubmissionRecord(NamedTuple):
         )
 
 
-def record_url(out: str) -> str:
-    """Return the URL of the record of the run in the folder ``out``."""
-    return f"{out}.submitted.json"
+def record_url(job: str) -> str:
+    """Return the URL of the record of a job, given the prefix of the URLs of its files."""
+    return f"{job}.submitted.json"
 
 
-def read_submission(out: str) -> SubmissionRecord | None:
-    """Return the record of the run in the folder ``out``; None if it has not been submitted."""
-    url = record_url(out)
+def read_submission(job: str) -> SubmissionRecord | None:
+    """Return the record of a job, given the prefix of the URLs of its files; None if it has not been submitted."""
+    url = record_url(job)
     try:
         return SubmissionRecord(url, **json.loads(storage.read_bytes(url)))
     except FileNotFoundError:

@@ -1,13 +1,15 @@
 """Submits a run once, even if several launchers try.
 
-Beside a run's folder ``<out>`` are ``<out>.section.json``, which the trainer reads, ``<out>.job.yaml`` or ``.job.sh``,
-the submitted manifest or script, and the record ``<out>.submitted.json``. The record is created before the command
-runs, and only if it does not exist, so that two launchers do not submit twice; it is deleted if the command fails.
+The files of a job share a prefix ``<job>``: ``<job>.section.json``, which the trainer reads, ``<job>.yaml`` or
+``<job>.sh``, the submitted manifest or script, and the record ``<job>.submitted.json``. The record is created before
+the command runs, and only if it does not exist, so that two launchers do not submit twice; it is deleted if the command
+fails. A run that is asked for more steps is submitted again, as another job.
 """
 
 from __future__ import annotations
 
 import os
+import posixpath
 import shlex
 
 from gristmill.errors import RunError
@@ -33,20 +35,22 @@ def submission(section: TrainSection, job: TrainingJob) -> Submission:
     return _launcher(section).submission(section, job)
 
 
-def submit_job(section: TrainSection, shards: str, out: str, unit: str) -> SubmissionRecord:
+def submit_job(section: TrainSection, shards: str, out: str, job_url: str) -> SubmissionRecord:
     """Submit the run as ``section.launch`` says, unless another launcher did, and return the record of the submission.
 
-    Raises InputError if the command cannot be started or the hosts cannot see the shards, RunError if it fails.
+    ``job_url`` is the prefix of the URLs of the job's files; its last part names the job. Raises InputError if the
+    command cannot be started or the hosts cannot see the shards, RunError if it fails.
     """
     launcher = _launcher(section)
-    job = TrainingJob(f"gristmill-{unit}", *(_absolute(url) for url in (f"{out}.section.json", shards, out)))
+    name = f"gristmill-{posixpath.basename(job_url)}"
+    job = TrainingJob(name, *(_absolute(url) for url in (f"{job_url}.section.json", shards, out)))
     command, stdin, suffix = launcher.submission(section, job)
-    record = SubmissionRecord(record_url(out), section.launch.kind, job.name, shlex.join(command), None)
+    record = SubmissionRecord(record_url(job_url), section.launch.kind, job.name, shlex.join(command), None)
     storage.replace(job.section, section_json(section).encode())
     if stdin is not None:
-        storage.replace(f"{out}.job{suffix}", stdin.encode())
+        storage.replace(f"{job_url}{suffix}", stdin.encode())
     if not storage.create(record.url, record.to_json()):
-        return read_submission(out) or record
+        return read_submission(job_url) or record
     try:
         result = run_command(command, stdin)
         if result.status:

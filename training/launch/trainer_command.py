@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from gristmill.training.train_section import TrainSection
 
+STOP_GRACE_SECONDS = 300
+"""How long the trainer has to finish a step and save after it is asked to stop, before it is killed."""
+
 TRAINER_ENVIRONMENT = {
     "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # otherwise workers may find the port of the agent's store in use
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # cuBLAS is deterministic only with a workspace of fixed size
+    "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(STOP_GRACE_SECONDS),
 }
 
 RENDEZVOUS_TIMEOUT_SECONDS = 1800

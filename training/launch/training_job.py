@@ -9,7 +9,7 @@ class TrainingJob(NamedTuple):
     """The inputs and outputs of a run: URLs, or absolute paths that the run's hosts can see too."""
 
     name: str
-    """The same for the same run, so that a cluster recognises it."""
+    """The same for the same run and number of steps, so that a cluster recognises it."""
     section: str
     shards: str
     out: str
