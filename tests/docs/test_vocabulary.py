@@ -8,6 +8,7 @@ import re
 import subprocess
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
@@ -119,6 +120,7 @@ EXEMPT = (
 _PHRASES = re.compile("|".join(RETIRED_PHRASES), re.IGNORECASE)
 
 
+@cache
 def tracked(*suffixes: str) -> list[Path]:
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True, text=True).stdout.split("\0")
@@ -126,9 +128,15 @@ def tracked(*suffixes: str) -> list[Path]:
     return [path for path in paths if path.suffix in suffixes and path.is_file() and not path.is_symlink()]
 
 
-def defined(tree: ast.AST) -> Iterator[str]:
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """The syntax tree of a module."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+def defined(tree: list[ast.AST]) -> Iterator[str]:
     """Every name that a module defines."""
-    for node in ast.walk(tree):
+    for node in tree:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name
         elif isinstance(node, ast.arg):
@@ -141,9 +149,9 @@ def defined(tree: ast.AST) -> Iterator[str]:
             yield node.asname
 
 
-def members(tree: ast.AST) -> Iterator[str]:
+def members(tree: list[ast.AST]) -> Iterator[str]:
     """Every name that a class of the module defines in its body."""
-    for node in ast.walk(tree):
+    for node in tree:
         if isinstance(node, ast.ClassDef):
             for child in node.body:
                 if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -160,11 +168,12 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
     if path.suffix not in {".py", ".pyi"}:
         yield from enumerate(text.splitlines(), 1)
         return
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
+    if _PHRASES.search(text):  # to find comments is slow, and a comment is on one line
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
     in_tests = path.is_relative_to(REPOSITORY / "tests")
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(path):
         if isinstance(node, ast.Expr) or not in_tests:
             value = node.value if isinstance(node, ast.Expr) else node
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
@@ -174,7 +183,7 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
 def test_no_retired_identifier_is_defined() -> None:
     found = {}
     for path in tracked(".py", ".pyi"):
-        tree = ast.parse(path.read_text())
+        tree = nodes(path)
         names = (
             (RETIRED & set(defined(tree))) | (RETIRED_MEMBERS & set(members(tree))) | (RETIRED_MODULES & {path.stem})
         )

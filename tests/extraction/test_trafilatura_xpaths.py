@@ -198,8 +198,17 @@ def test_a_page_cannot_contain_marks_of_its_own() -> None:
         assert [one.text for one in marks.rewrite(original)(tree)] == ["2"]
 
 
-@pytest.mark.parametrize("focus", ["precision", "balanced", "recall"])
-@pytest.mark.parametrize(("comments", "form"), [(False, "text"), (True, "markdown")])
+@pytest.mark.parametrize(
+    ("focus", "comments", "form"),
+    [
+        ("precision", False, "text"),
+        ("balanced", True, "markdown"),
+        ("recall", False, "text"),
+        pytest.param("precision", True, "markdown", marks=pytest.mark.slow),
+        pytest.param("balanced", False, "text", marks=pytest.mark.slow),
+        pytest.param("recall", True, "markdown", marks=pytest.mark.slow),
+    ],
+)
 def test_text_of_real_pages_equals_that_of_unmodified_trafilatura(
     focus: str, comments: bool, form: str, shared_data: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +16,10 @@ from gristmill.pipelines.run import CompletedStage, Step, run
 from gristmill.pipelines.sample.build import build
 from gristmill.pipelines.work_directory import current
 from gristmill.runners.embedded_stage_runner import EmbeddedStageRunner
+from tests import cached_beam
+
+cached_beam.cache_stateless_classes()
+cached_beam.cache_options()
 
 
 class CompletedRun(NamedTuple):
@@ -47,6 +52,15 @@ def run_recipe(recipe: Recipe, work: Path | str, workers: int = 1, until: str | 
     with EmbeddedStageRunner(workers) as runner:
         ledger = run(recipe, str(work), runner, until, show_nothing, on_complete)
     return CompletedRun(recipe, str(work), ledger, done)
+
+
+def copy_stages(completed: CompletedRun, work: Path, *without: str) -> Path:
+    """Copy a completed run's work directory to ``work``, without some stages: the start of a run that differs in those.
+
+    What was run is not copied if it is named, so that it is processed again.
+    """
+    shutil.copytree(completed.work, work, ignore=shutil.ignore_patterns(*(f"{stage}-*" for stage in without)))
+    return work
 
 
 @pytest.fixture(scope="session")

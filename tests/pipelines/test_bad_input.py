@@ -158,7 +158,7 @@ def test_a_source_without_files(tmp_path: Path) -> None:
     assert error_message.startswith("source 'web': no file below /no/such/folder matches '*.warc.gz'")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_missing_column(tmp_path: Path, workers: int) -> None:
     """The error is raised in a worker; the message is the same whether that is this process or another."""
     source_config = source(tmp_path, "rows", "parquet", {})

@@ -249,7 +249,7 @@ def test_run_prints_what_was_done(completed_run: CompletedRun, sample: Path, wor
 
 
 def test_run_until_an_unknown_stage(sample: Path, tmp_path: Path) -> None:
-    result = gristmill("run", sample / "recipe.yaml", "--work", tmp_path, "--until", "jugde")
+    result = gristmill("run", sample / "recipe.yaml", "--work", tmp_path, "--workers", "1", "--until", "jugde")
     assert sentence(result).startswith("no stage 'jugde'; the stages of this recipe are extract, signals, judge,")
 
 
@@ -257,7 +257,7 @@ def test_a_work_directory_that_cannot_be_created(sample: Path, tmp_path: Path) -
     file = tmp_path / "file"
     file.write_text("x")
     for place, why in ((file, "File exists"), (file / "work", "Not a directory")):
-        result = gristmill("run", sample / "recipe.yaml", "--work", place)
+        result = gristmill("run", sample / "recipe.yaml", "--work", place, "--workers", "1")
         assert sentence(result) == f"cannot create the work directory {place}: {why}; choose another folder"
     assert file.read_text() == "x"
 
@@ -293,7 +293,7 @@ def test_errors_become_sentences(
 
     monkeypatch.setattr(run, "run", fail)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    result = gristmill("run", sample / "recipe.yaml", "--work", tmp_path / "work")
+    result = gristmill("run", sample / "recipe.yaml", "--work", tmp_path / "work", "--workers", "1")
     assert sentence(result, status).startswith(message)
     logs = [path.read_text() for path in tmp_path.glob("gristmill-error-*.log")]
     assert len(logs) == isinstance(error, KeyError)

@@ -108,7 +108,10 @@ def test_documents_are_removed_and_kept(one_file: CompletedRun) -> None:
     assert all(kept[match] > 1 for match in found["match"].drop_null().to_pylist())
 
 
-@pytest.mark.parametrize(("files", "unit_size", "workers"), [(1, 2**28, 1), (7, 2**16, 1), (5, 2**28, 2)])
+@pytest.mark.parametrize(
+    ("files", "unit_size", "workers"),
+    [(1, 2**28, 1), (7, 2**16, 1), pytest.param(5, 2**28, 2, marks=pytest.mark.slow)],
+)
 def test_output_does_not_depend_on_input_order_unit_size_or_workers(
     files: int, unit_size: int, workers: int, one_file: CompletedRun, tmp_path: Path
 ) -> None:
@@ -122,13 +125,23 @@ def test_two_workers_write_the_same_files_as_one(tmp_path: Path) -> None:
     assert one.manifests() == two.manifests()
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Work directories of several tests, which differ in their settings of dedup and share the stages before."""
+    return tmp_path_factory.mktemp("shared")
+
+
+def _run_halves(folder: Path, old: Rows, new: Rows, **settings: Any) -> tuple[CompletedRun, CompletedRun, CompletedRun]:
+    """Run over two sources together, over the first one, and over the second one with the first as index."""
+    together = _run(folder / "both", {"old": old, "new": new}, dedup={**settings, "priority": ["old", "new"]})
+    before = _run(folder / "old", {"old": old}, files=2, dedup=settings)
+    after = _run(folder / "new", {"new": new}, files=3, dedup={**settings, "index": [before.work]})
+    return together, before, after
+
+
 @pytest.mark.parametrize("verify", ["exact", "estimate", "none"])
-def test_with_an_index_the_same_is_removed_as_in_one_run(verify: str, tmp_path: Path) -> None:
-    old, new = ROWS[::2], ROWS[1::2]
-    settings = {"verify": verify}
-    together = _run(tmp_path / "both", {"old": old, "new": new}, dedup={**settings, "priority": ["old", "new"]})
-    before = _run(tmp_path / "old", {"old": old}, files=2, dedup=settings)
-    after = _run(tmp_path / "new", {"new": new}, dedup={**settings, "index": [before.work]})
+def test_with_an_index_the_same_is_removed_as_in_one_run(verify: str, folder: Path) -> None:
+    together, before, after = _run_halves(folder, ROWS[::2], ROWS[1::2], verify=verify)
     assert _removed(before) | _removed(after) == _removed(together)
     earlier, found = _removals(before), _removals(after)
     kept = {*_kept(earlier), *_kept(found)}
@@ -144,14 +157,10 @@ def _with_urls(rows: Rows) -> Rows:
 
 
 @pytest.mark.parametrize("verify", ["exact", "none"])
-def test_with_urls_and_an_index_the_same_is_removed_as_in_one_run(verify: str, tmp_path: Path) -> None:
+def test_with_urls_and_an_index_the_same_is_removed_as_in_one_run(verify: str, folder: Path) -> None:
     rows = _with_urls(ROWS)
     random.Random(1).shuffle(rows)
-    settings = {"verify": verify, "urls": True}
-    sources = {"old": rows[:200], "new": rows[200:]}
-    together = _run(tmp_path / "both", sources, dedup={**settings, "priority": ["old", "new"]})
-    before = _run(tmp_path / "old", {"old": rows[:200]}, files=2, dedup=settings)
-    after = _run(tmp_path / "new", {"new": rows[200:]}, files=3, dedup={**settings, "index": [before.work]})
+    together, before, after = _run_halves(folder / "urls", rows[:200], rows[200:], verify=verify, urls=True)
     assert _removed(before) | _removed(after) == _removed(together)
     found = _removals(together)
     by_url = found.filter(pc.equal(found["duplicate"], "same_url"))
@@ -163,8 +172,8 @@ def test_with_urls_and_an_index_the_same_is_removed_as_in_one_run(verify: str, t
 
 def test_documents_without_words_are_removed_by_their_url(tmp_path: Path) -> None:
     rows = [{"id": f"urn:{n}", "text": "…", "url": f"http://page.example/{n % 2}"} for n in range(4)]
-    assert len(_removed(_run(tmp_path / "urls", {"web": rows}, dedup={"urls": True}))) == 2
-    assert not _removed(_run(tmp_path / "texts", {"web": rows}))
+    assert len(_removed(_run(tmp_path, {"web": rows}, dedup={"urls": True}))) == 2
+    assert not _removed(_run(tmp_path, {"web": rows}))
 
 
 def test_in_the_scope_of_an_index_each_document_is_decided_independently(tmp_path: Path) -> None:
@@ -175,8 +184,9 @@ def test_in_the_scope_of_an_index_each_document_is_decided_independently(tmp_pat
     one, two = (_run(tmp_path / str(len(rows)), {"new": rows}, dedup=narrow) for rows in (once, [*once, *again]))
     assert len(_removed(two)) == 2 * len(_removed(one)) > 200
     assert set(_removals(two)["match"].drop_null().to_pylist()) <= set(_kept(_removals(before)))
-    wide = _run(tmp_path / "wide", {"new": [*once, *again]}, dedup={"index": [before.work]})
-    assert len(_removed(wide)) > len(_removed(two))
+    removed = len(_removed(two))
+    wide = _run(tmp_path / "400", {"new": [*once, *again]}, dedup={"index": [before.work]})
+    assert len(_removed(wide)) > removed
 
 
 def test_the_scope_of_an_index_requires_an_index(tmp_path: Path) -> None:
@@ -184,12 +194,9 @@ def test_the_scope_of_an_index_requires_an_index(tmp_path: Path) -> None:
         recipe(source(tmp_path, "web", "jsonl", {}), dedup={"scope": "index"})
 
 
-def test_with_simhash_and_an_index_the_same_is_removed_as_in_one_run(tmp_path: Path) -> None:
+def test_with_simhash_and_an_index_the_same_is_removed_as_in_one_run(folder: Path, tmp_path: Path) -> None:
     settings = {"simhash": {"distance": 6}, "urls": True}
-    old, new = ROWS[::2], ROWS[1::2]
-    together = _run(tmp_path / "both", {"old": old, "new": new}, dedup={**settings, "priority": ["old", "new"]})
-    before = _run(tmp_path / "old", {"old": old}, dedup=settings)
-    after = _run(tmp_path / "new", {"new": new}, files=3, dedup={**settings, "index": [before.work]})
+    together, before, after = _run_halves(folder, ROWS[::2], ROWS[1::2], **settings)
     assert _removed(before) | _removed(after) == _removed(together)
     found = _removals(together)
     kinds = {row["values"]: row["counts"] for row in found["duplicate"].value_counts().to_pylist()}
@@ -287,8 +294,7 @@ def test_the_better_duplicate_by_a_signal_is_kept(tmp_path: Path) -> None:
     words = " ".join(VOCABULARY[:80])
     rows = [{"id": "urn:a", "text": f"{words}\n{words}"}, {"id": "urn:b", "text": f"{words} {words} more"}]
     by_length, by_signal = (
-        _removals(_run(tmp_path / str(number), {"web": rows}, dedup=settings))
-        for number, settings in enumerate(({}, {"quality": "lines"}))
+        _removals(_run(tmp_path, {"web": rows}, dedup=settings)) for settings in ({}, {"quality": "lines"})
     )
     assert by_length["removed"].to_pylist() != by_signal["removed"].to_pylist()
 

@@ -26,7 +26,7 @@ from gristmill.pipelines.sample.build import build
 from gristmill.pipelines.stages import STAGES
 from gristmill.pipelines.work_directory import current
 from gristmill.store import storage
-from tests.pipelines.conftest import run_recipe
+from tests.pipelines.conftest import CompletedRun, copy_stages, run_recipe
 from tests.pipelines.stage_code import code_hash
 from tests.pipelines.table_corpus import run_table_corpus
 
@@ -89,8 +89,10 @@ def golden() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def sample_digests(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Digests:
-    return digests(run_recipe(web_only(sample), tmp_path_factory.mktemp("golden")).work)
+def sample_digests(sample: Path, completed_run: CompletedRun, tmp_path_factory: pytest.TempPathFactory) -> Digests:
+    """Units of the sample's web are those of the complete sample, up to signatures."""
+    work = copy_stages(completed_run, tmp_path_factory.mktemp("golden") / "work")
+    return digests(run_recipe(web_only(sample), work).work)
 
 
 @pytest.fixture(scope="module")

@@ -119,7 +119,7 @@ def test_a_lost_job_and_a_followed_job(fakes: FakeCommands, tmp_path: Path, monk
 
 
 def test_a_command_that_trains_before_it_exits_completes_the_stage(fakes: FakeCommands, tmp_path: Path) -> None:
-    body = f"""echo '{json.dumps(RESULT)}' > "$1/result.json"; echo > "$1/metrics.jsonl"; touch "$1/events.jsonl""""
+    body = f"""cd "$1"; echo '{json.dumps(RESULT)}' > result.json; echo > metrics.jsonl; touch events.jsonl"""
     fakes.add("go", body=body)
     done = run_recipe(
         training_recipe(tmp_path / "in", {"kind": "command", "command": "go {out}"}), tmp_path / "work", until=None

@@ -15,6 +15,7 @@ from gristmill.pipelines.run import CompletedStage, run
 from gristmill.runners.embedded_stage_runner import EmbeddedStageRunner
 from gristmill.runners.stage_runner import Build, StageRunner, WorkersLostError
 from tests.pipelines.conftest import CompletedRun, run_recipe
+from tests.pipelines.small_recipes import lines, prose, recipe, source
 
 
 class LossyRunner(StageRunner):
@@ -35,38 +36,46 @@ class LossyRunner(StageRunner):
             raise WorkersLostError("the cluster lost a worker")
 
 
-def run_extract(runner: StageRunner, completed_run: CompletedRun, work: Path) -> list[CompletedStage]:
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
+    """A few documents in two files."""
+    folder = tmp_path_factory.mktemp("extracted")
+    web = source(folder, "web", "jsonl", {f"{n}.jsonl": lines(prose(n), prose(n + 2)) for n in range(2)})
+    return run_recipe(recipe(web), folder / "work", until="extract")
+
+
+def run_extract(runner: StageRunner, extracted: CompletedRun, work: Path) -> list[CompletedStage]:
     done: list[CompletedStage] = []
-    run(completed_run.recipe, str(work), runner, "extract", lambda step: nullcontext(), done.append)
+    run(extracted.recipe, str(work), runner, "extract", lambda step: nullcontext(), done.append)
     return done
 
 
 @pytest.mark.parametrize(("losses", "after", "jobs"), [(0, False, 1), (1, False, 2), (1, True, 1)])
 def test_a_lost_job_is_submitted_again_for_pending_units(
-    completed_run: CompletedRun, tmp_path: Path, losses: int, after: bool, jobs: int
+    extracted: CompletedRun, tmp_path: Path, losses: int, after: bool, jobs: int
 ) -> None:
     runner = LossyRunner(losses, after)
-    (done,) = run_extract(runner, completed_run, tmp_path)
-    assert done.manifest == completed_run.done["extract"].manifest
-    assert runner.units == [len(done.step.tasks)] * jobs
+    (done,) = run_extract(runner, extracted, tmp_path)
+    assert done.manifest == extracted.done["extract"].manifest
+    assert runner.units == [2] * jobs
 
 
-def test_losses_without_progress_end_the_run(completed_run: CompletedRun, tmp_path: Path) -> None:
+def test_losses_without_progress_end_the_run(extracted: CompletedRun, tmp_path: Path) -> None:
     runner = LossyRunner(2, False)
     with pytest.raises(WorkersLostError, match="lost a worker"):
-        run_extract(runner, completed_run, tmp_path)
+        run_extract(runner, extracted, tmp_path)
     assert len(runner.units) == 2
 
 
-def test_wasted_attempts_are_reported(completed_run: CompletedRun, tmp_path: Path) -> None:
-    (done,) = run_extract(EmbeddedStageRunner(1), completed_run, tmp_path)
+def test_wasted_attempts_are_reported(extracted: CompletedRun, tmp_path: Path) -> None:
+    (done,) = run_extract(EmbeddedStageRunner(1), extracted, tmp_path)
     assert "wasted" not in tables.stage_line(done)
     directory = done.step.directory
     again = tmp_path / "again"
     unit = done.step.tasks[0].unit
     with directory._replace(work=str(again)).attempt(unit) as attempt:
         attempt.progress(0)  # and then the worker is killed
-    (done,) = run_extract(EmbeddedStageRunner(1), completed_run, again)
+    (done,) = run_extract(EmbeddedStageRunner(1), extracted, again)
     assert done.wasted == (1, 0)
     assert "(1 attempt wasted, 0 records)" in tables.stage_line(done)
 

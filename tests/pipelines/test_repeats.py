@@ -14,10 +14,10 @@ import pytest
 from gristmill.corpus.words import words
 from gristmill.errors import InputError
 from gristmill.pipelines.plan import plan_run, wanted_directories
-from gristmill.pipelines.recipe import load_recipe
+from gristmill.pipelines.recipe import Recipe, load_recipe
 from gristmill.pipelines.reports.document_history import Selection, inspect_documents
 from gristmill.pipelines.work_directory import current
-from tests.pipelines.conftest import CompletedRun, run_recipe
+from tests.pipelines.conftest import CompletedRun, copy_stages, run_recipe
 from tests.pipelines.small_recipes import prose, recipe, source
 
 Rows = list[dict[str, str]]
@@ -48,6 +48,18 @@ ALL = {"lines": {}, "paragraphs": {}, "spans": {"min_bytes": 60}}
 JUDGE = {"rules": [], "languages": None, "lines": {"rules": ["javascript"]}}
 
 
+def _recipe(folder: Path, sources: dict[str, Rows], repeats: Any, files: int = 1, **more: Any) -> Recipe:
+    recipe_sources = []
+    for name, rows in sources.items():
+        parts = {
+            f"{part}.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in rows[part::files])
+            for part in range(files)
+        }
+        recipe_sources.append(source(folder, name, "jsonl", parts, fields={"id": "id"}))
+    settings = {"judge": JUDGE, "refine": {"redact": None}, **more}
+    return recipe(*recipe_sources, repeats={"partitions": 4, **repeats}, **settings)
+
+
 def _run(
     folder: Path,
     sources: dict[str, Rows],
@@ -57,17 +69,13 @@ def _run(
     until: str = "refine",
     **more: Any,
 ) -> CompletedRun:
-    recipe_sources = []
-    for name, rows in sources.items():
-        parts = {
-            f"{part}.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in rows[part::files])
-            for part in range(files)
-        }
-        recipe_sources.append(source(folder, name, "jsonl", parts, fields={"id": "id"}))
-    settings = {"judge": JUDGE, "refine": {"redact": None}, **more}
-    if repeats is not None:
-        settings["repeats"] = {"partitions": 4, **repeats}
-    return run_recipe(recipe(*recipe_sources, **settings), folder / "work", workers, until)
+    return run_recipe(_recipe(folder, sources, repeats, files, **more), folder / "work", workers, until)
+
+
+def _run_again(first: CompletedRun, folder: Path, repeats: Any, workers: int = 1, files: int = 1) -> CompletedRun:
+    """Run over all rows with the stages before passages copied from another run over as many ``files``."""
+    work = copy_stages(first, folder / "work", "passages", "repeats", "refine")
+    return run_recipe(_recipe(folder, {"web": ROWS}, repeats, files), work, workers, "refine")
 
 
 def _sidecar(completed_run: CompletedRun, stage: str, kind: str, *columns: str) -> dict[bytes, Any]:
@@ -98,6 +106,12 @@ def _final(completed_run: CompletedRun, stage: str = "refine") -> dict[bytes, st
 def one_file(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
     """All rows in one file, in order."""
     return _run(tmp_path_factory.mktemp("one_file"), {"web": ROWS}, ALL)
+
+
+@pytest.fixture(scope="module")
+def three_files(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
+    """All rows in three files."""
+    return _run(tmp_path_factory.mktemp("three_files"), {"web": ROWS}, ALL, files=3)
 
 
 def test_a_recipe_without_repeats_has_no_such_stages(completed_run: CompletedRun) -> None:
@@ -150,7 +164,10 @@ def test_one_copy_of_everything_is_kept(one_file: CompletedRun) -> None:
     assert set(words(everything)) >= before - {"Enable", "JavaScript", "now"}
 
 
-@pytest.mark.parametrize(("files", "unit_size", "workers"), [(1, 2**28, 1), (7, 2**16, 1), (5, 2**28, 2)])
+@pytest.mark.parametrize(
+    ("files", "unit_size", "workers"),
+    [(1, 2**28, 1), (7, 2**16, 1), pytest.param(5, 2**28, 2, marks=pytest.mark.slow)],
+)
 def test_output_does_not_depend_on_input_order_unit_size_or_workers(
     files: int, unit_size: int, workers: int, one_file: CompletedRun, tmp_path: Path
 ) -> None:
@@ -160,14 +177,16 @@ def test_output_does_not_depend_on_input_order_unit_size_or_workers(
     assert _final(found) == _final(one_file)
 
 
-def test_two_workers_write_the_same_files_as_one(tmp_path: Path) -> None:
-    one, two = (_run(tmp_path / str(n), {"web": ROWS}, ALL, files=3, workers=n) for n in (1, 2))
-    assert one.manifests() == two.manifests()
+def test_two_workers_write_the_same_files_as_one(three_files: CompletedRun, tmp_path: Path) -> None:
+    two = _run_again(three_files, tmp_path, ALL, workers=2, files=3)
+    processed = two.units_processed()
+    assert (processed["signatures"], processed["passages"], processed["repeats"], processed["refine"]) == (0, 3, 3, 3)
+    assert two.manifests() == three_files.manifests()
 
 
-def test_frequent_lines_are_removed_entirely(tmp_path: Path) -> None:
+def test_frequent_lines_are_removed_entirely(one_file: CompletedRun, tmp_path: Path) -> None:
     rule = {"lines": {"min_count": 10, "keep": "none"}}
-    everything = "\n".join(_final(_run(tmp_path, {"web": ROWS}, rule)).values())
+    everything = "\n".join(_final(_run_again(one_file, tmp_path, rule)).values())
     assert FOOTER.strip() not in everything
     for line in LINES:
         count = sum(row["text"].count(line) for row in ROWS)
@@ -177,7 +196,7 @@ def test_frequent_lines_are_removed_entirely(tmp_path: Path) -> None:
 def test_the_source_of_higher_priority_keeps_its_copies(tmp_path: Path) -> None:
     old, new = ROWS[:30], ROWS[30:]
     for first, second in (("old", "new"), ("new", "old")):
-        found = _run(tmp_path / first, {"old": old, "new": new}, {"lines": {}}, dedup={"priority": [first]})
+        found = _run(tmp_path, {"old": old, "new": new}, {"lines": {}}, dedup={"priority": [first]})
         ids = {name: set(_of_source(found, name)) for name in ("old", "new")}
         final = _final(found)
         with_footer = {id for id, text in final.items() if FOOTER.strip() in text}
@@ -200,8 +219,8 @@ def _of_source(completed_run: CompletedRun, name: str) -> list[bytes]:
     ]
 
 
-def test_no_passages_are_written_for_spans_alone(tmp_path: Path) -> None:
-    spans = _run(tmp_path, {"web": ROWS}, {"spans": {"min_bytes": 70}}, files=2)
+def test_no_passages_are_written_for_spans_alone(three_files: CompletedRun, tmp_path: Path) -> None:
+    spans = _run_again(three_files, tmp_path, {"spans": {"min_bytes": 70}}, files=3)
     assert "passages" not in current(spans.work)
     assert {cut["entity"] for cuts in _repeated(spans).values() for cut in cuts} == {"repeated_span"}
     assert "\n".join(_final(spans).values()).count(FOOTER.strip()[1:]) == 1
@@ -238,23 +257,23 @@ def test_inspect_shows_the_edits(one_file: CompletedRun) -> None:
     assert {edit.split()[0] for edit in edits} == {"repeated_line", "repeated_paragraph", "repeated_span", "javascript"}
 
 
-def test_a_changed_count_does_not_hash_again(tmp_path: Path) -> None:
-    _run(tmp_path, {"web": ROWS}, ALL, files=2)
+def test_a_changed_count_does_not_hash_again(three_files: CompletedRun, tmp_path: Path) -> None:
     changed = {**ALL, "lines": {"min_count": 3, "keep": "none"}}
-    again = _run(tmp_path, {"web": ROWS}, changed, files=2)
+    copy_stages(three_files, tmp_path / "work")
+    again = _run(tmp_path, {"web": ROWS}, changed, files=3)
     assert again.units_processed()["passages"] == 0
-    assert again.units_processed()["repeats"] == 2
+    assert again.units_processed()["repeats"] == 3
 
 
 def test_an_added_file_is_the_only_one_hashed(tmp_path: Path) -> None:
-    _run(tmp_path, {"web": ROWS[:40]}, ALL)
+    _run(tmp_path, {"web": ROWS[:40]}, ALL, until="repeats")
     more = source(
         tmp_path, "web", "jsonl", {"more.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in ROWS[40:])}
     )
     settings = {"judge": JUDGE, "refine": {"redact": None}, "repeats": {"partitions": 4, **ALL}}
-    again = run_recipe(recipe({**more, "fields": {"id": "id"}}, **settings), tmp_path / "work", until="refine")
+    again = run_recipe(recipe({**more, "fields": {"id": "id"}}, **settings), tmp_path / "work", until="repeats")
     assert (again.units_processed()["passages"], again.units_processed()["repeats"]) == (1, 2)
-    fresh = run_recipe(recipe({**more, "fields": {"id": "id"}}, **settings), tmp_path / "fresh", until="refine")
+    fresh = run_recipe(recipe({**more, "fields": {"id": "id"}}, **settings), tmp_path / "fresh", until="repeats")
     assert again.manifests() == fresh.manifests()
 
 
@@ -276,7 +295,7 @@ def test_the_sample_has_repeats_and_loses_no_documents(
     sample: Path, completed_run: CompletedRun, tmp_path: Path
 ) -> None:
     recipe = load_recipe(str(sample / "recipe.yaml"), ["repeats.paragraphs.min_words=5", "repeats.spans.min_bytes=100"])
-    found = run_recipe(recipe, tmp_path, until="refine")
+    found = run_recipe(recipe, copy_stages(completed_run, tmp_path / "work", "refine"), until="refine")
     before, after = ({row["stage"]: row for row in run.ledger["stages"]} for run in (completed_run, found))
     assert found.ledger["balanced"]
     assert after["dedup"] == before["dedup"]

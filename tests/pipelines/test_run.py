@@ -22,7 +22,7 @@ from gristmill.store import storage
 from gristmill.store.receipts import Manifest
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.tokenization.token_encoder import Encoder
-from tests.pipelines.conftest import CompletedRun, run_recipe
+from tests.pipelines.conftest import CompletedRun, copy_stages, run_recipe
 
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load(
     (Path(sample_build.__file__).parent / "expected.yaml").read_text()
@@ -190,11 +190,13 @@ def test_a_changed_threshold_runs_judge_again_but_not_signals(
 
 @pytest.mark.parametrize("changed", ["judge.thresholds.words_min=100", "judge.thresholds.words_min=5"])
 def test_a_changed_threshold_gives_the_output_of_a_fresh_run(
-    sample: Path, copied: Path, tmp_path: Path, changed: str
+    completed_run: CompletedRun, sample: Path, copied: Path, tmp_path: Path, changed: str
 ) -> None:
-    """For a stricter and a looser threshold, the same bytes up to the final documents."""
+    """For a stricter and a looser threshold, the same bytes from the verdicts up to the final documents."""
     recipe = load_recipe(str(sample / "recipe.yaml"), [changed])
-    again, fresh = run_recipe(recipe, copied, until="refine"), run_recipe(recipe, tmp_path / "fresh", until="refine")
+    again = run_recipe(recipe, copied, until="refine")
+    fresh_work = copy_stages(completed_run, tmp_path / "fresh", "judge", "signatures", "dedup", "refine")
+    fresh = run_recipe(recipe, fresh_work, until="refine")
     assert again.units_processed()["signals"] == 0
     expected = fresh.manifests()
     assert {stage: again.manifests()[stage] for stage in expected} == expected

@@ -45,15 +45,8 @@ class Response(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("sample")
-    build(target)
-    return target
-
-
-@pytest.fixture(scope="module")
-def responses(built: Path) -> dict[str, Response]:
-    members = [member for crawl in (0, 1) for member in whole_members(built / f"web/crawl-{crawl}.warc.gz")]
+def responses(sample: Path) -> dict[str, Response]:
+    members = [member for crawl in (0, 1) for member in whole_members(sample / f"web/crawl-{crawl}.warc.gz")]
     return {url: response for member in members for url, response in read_responses(io.BytesIO(member))}
 
 
@@ -98,20 +91,20 @@ def jaccard(left: str, right: str) -> float:
     return len(a & b) / len(a | b)
 
 
-def test_builds_are_identical(built: Path, tmp_path: Path) -> None:
+def test_builds_are_identical(sample: Path, tmp_path: Path) -> None:
     build(tmp_path)
     first, second = (
         {path.relative_to(root): sha256(path.read_bytes()).hexdigest() for path in root.rglob("*") if path.is_file()}
-        for root in (built, tmp_path)
+        for root in (sample, tmp_path)
     )
     assert first == second
 
 
-def test_contains_the_files_that_the_recipe_reads(built: Path) -> None:
-    recipe = yaml.safe_load((built / "recipe.yaml").read_text())
+def test_contains_the_files_that_the_recipe_reads(sample: Path) -> None:
+    recipe = yaml.safe_load((sample / "recipe.yaml").read_text())
     for source in recipe["sources"]:
-        assert list((built / source["root"]).glob(source["paths"][0]))
-    assert {path.name for path in (built / "lists").iterdir()} == {"blocked-domains.txt", "banned-url-words.txt"}
+        assert list((sample / source["root"]).glob(source["paths"][0]))
+    assert {path.name for path in (sample / "lists").iterdir()} == {"blocked-domains.txt", "banned-url-words.txt"}
 
 
 def test_is_small() -> None:
@@ -137,15 +130,15 @@ def test_all_hosts_are_reserved() -> None:
     assert all(re.match(r"https?://[a-z0-9.-]+\.example/", url) for url in EXPECTED)
 
 
-def test_warcio_reads_the_first_crawl_as_it_was_written(built: Path) -> None:
-    with (built / "web/crawl-0.warc.gz").open("rb") as file:
+def test_warcio_reads_the_first_crawl_as_it_was_written(sample: Path) -> None:
+    with (sample / "web/crawl-0.warc.gz").open("rb") as file:
         kinds = [record.rec_type for record in ArchiveIterator(file)]
     assert kinds == ["warcinfo", *["request", "response", "metadata"] * (len(kinds) // 3)]
     assert len(kinds) > 100
 
 
-def test_fastwarc_agrees_with_warcio(built: Path, responses: dict[str, Response]) -> None:
-    with (built / "web/crawl-0.warc.gz").open("rb") as file:
+def test_fastwarc_agrees_with_warcio(sample: Path, responses: dict[str, Response]) -> None:
+    with (sample / "web/crawl-0.warc.gz").open("rb") as file:
         found = {
             record.headers["WARC-Target-URI"]: record.reader.read()
             for record in FastArchiveIterator(file, record_types=WarcRecordType.response, auto_decode="all")
@@ -154,20 +147,20 @@ def test_fastwarc_agrees_with_warcio(built: Path, responses: dict[str, Response]
     assert found == {url: responses[url].body for url in found}
 
 
-def test_record_ids_are_unique(built: Path) -> None:
+def test_record_ids_are_unique(sample: Path) -> None:
     ids = [
         record.rec_headers["WARC-Record-ID"]
         for crawl in (0, 1)
-        for member in whole_members(built / f"web/crawl-{crawl}.warc.gz")
+        for member in whole_members(sample / f"web/crawl-{crawl}.warc.gz")
         for record in ArchiveIterator(io.BytesIO(member))
     ]
     assert len(ids) == len(set(ids))
 
 
-def test_one_member_of_the_second_crawl_is_damaged(built: Path) -> None:
-    data = (built / "web/crawl-1.warc.gz").read_bytes()
+def test_one_member_of_the_second_crawl_is_damaged(sample: Path) -> None:
+    data = (sample / "web/crawl-1.warc.gz").read_bytes()
     starts = {match.start() for match in re.finditer(re.escape(MEMBER), data)}
-    assert len(list(whole_members(built / "web/crawl-1.warc.gz"))) == len(starts) - 1
+    assert len(list(whole_members(sample / "web/crawl-1.warc.gz"))) == len(starts) - 1
     damaged = [start for start in starts if not decompresses(data[start:])]
     assert len(damaged) == len(DAMAGED) == 1
     head = zlib.decompressobj(31).decompress(data[damaged[0] :], 1000)
@@ -205,9 +198,9 @@ def test_status_and_media_type_follow_the_expected_outcome(responses: dict[str, 
             assert responses[url].content_type.startswith("text/html")
 
 
-def test_url_outcomes_follow_from_the_lists(built: Path) -> None:
+def test_url_outcomes_follow_from_the_lists(sample: Path) -> None:
     domains, banned = (
-        [line for line in (built / "lists" / name).read_text().splitlines() if not line.startswith("#")]
+        [line for line in (sample / "lists" / name).read_text().splitlines() if not line.startswith("#")]
         for name in ("blocked-domains.txt", "banned-url-words.txt")
     )
     for url, page in EXPECTED.items():
@@ -243,8 +236,8 @@ def test_the_longest_page_of_each_cluster_is_kept(texts: dict[str, str]) -> None
             assert exact == (texts[url] == texts[ranked[0]])
 
 
-def test_only_contaminated_pages_share_a_13_gram_with_a_question(built: Path, texts: dict[str, str]) -> None:
-    questions = [json.loads(line) for line in (built / "benchmark.jsonl").read_text().splitlines()]
+def test_only_contaminated_pages_share_a_13_gram_with_a_question(sample: Path, texts: dict[str, str]) -> None:
+    questions = [json.loads(line) for line in (sample / "benchmark.jsonl").read_text().splitlines()]
     assert 15 <= len(questions) <= 30
     leaked = {page["benchmark"]: url for url, page in EXPECTED.items() if "benchmark" in page}
     assert leaked.keys() == {"tank", "lift"}
@@ -278,14 +271,14 @@ def test_all_personal_data_is_declared(texts: dict[str, str]) -> None:
         assert emails == set(EXPECTED[url].get("pii", {}).get("EMAIL_ADDRESS", []))
 
 
-def test_code_and_prose_come_from_this_python(built: Path) -> None:
-    code = list((built / "code").rglob("*.py"))
-    assert (built / "code/json/decoder.py").read_text() == Path(json.decoder.__file__).read_text()
+def test_code_and_prose_come_from_this_python(sample: Path) -> None:
+    code = list((sample / "code").rglob("*.py"))
+    assert (sample / "code/json/decoder.py").read_text() == Path(json.decoder.__file__).read_text()
     assert 2_000_000 < sum(path.stat().st_size for path in code) < 5_000_000
     assert not any(
-        part in ("test", "tests", "site-packages") for path in code for part in path.relative_to(built).parts
+        part in ("test", "tests", "site-packages") for path in code for part in path.relative_to(sample).parts
     )
-    with gzip.open(built / "prose/docstrings.jsonl.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(sample / "prose/docstrings.jsonl.gz", "rt", encoding="utf-8") as lines:
         documents = {document["id"]: document["text"] for document in map(json.loads, lines)}
     assert len(documents) > 150
     assert documents["json"].startswith("JSON (JavaScript Object Notation)")

@@ -17,7 +17,7 @@ from gristmill.pipelines.reports.document_history import Selection, inspect_docu
 from gristmill.pipelines.work_directory import current
 from gristmill.transforms.quality import scorers
 from tests.classifiers.tiny_models import text, transformer
-from tests.pipelines.conftest import CompletedRun, run_recipe
+from tests.pipelines.conftest import CompletedRun, copy_stages, run_recipe
 from tests.pipelines.small_recipes import lines, recipe, source
 
 LENGTHS = range(30, 90, 2)
@@ -59,6 +59,17 @@ def make_recipe(folder: Path) -> MakeRecipe:
     return make
 
 
+@pytest.fixture(scope="module")
+def first(make_recipe: MakeRecipe, tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
+    """A run with the first thresholds, for tests that read it or continue a copy of it."""
+    return run_recipe(make_recipe(50), tmp_path_factory.mktemp("first"), until="judge")
+
+
+def run_without_scores(first: CompletedRun, recipe: Recipe, work: Path, workers: int = 1) -> CompletedRun:
+    """A run over the documents and signals of another one, whose scores and verdicts it does not have."""
+    return run_recipe(recipe, copy_stages(first, work, "scores", "judge"), workers, until="judge")
+
+
 def column(completed_run: CompletedRun, stage: str, kind: str, name: str) -> list[Any]:
     """A column of a stage's files, in the order of the document files."""
     directory = current(completed_run.work)[stage]
@@ -72,8 +83,8 @@ def test_a_recipe_without_scorers_has_no_such_stage(completed_run: CompletedRun)
     assert "scores" not in [row["stage"] for row in completed_run.ledger["stages"]]
 
 
-def test_documents_are_dropped_by_their_scores(make_recipe: MakeRecipe, tmp_path: Path) -> None:
-    completed_run = run_recipe(make_recipe(50), tmp_path, until="judge")
+def test_documents_are_dropped_by_their_scores(first: CompletedRun) -> None:
+    completed_run = first
     assert [row["stage"] for row in completed_run.ledger["stages"]] == ["extract", "signals", "scores", "judge"]
     dropped = completed_run.ledger["stages"][-1]["dropped"]
     assert dropped["words_min"] == 10
@@ -84,7 +95,7 @@ def test_documents_are_dropped_by_their_scores(make_recipe: MakeRecipe, tmp_path
         reason is not None for reason in reasons
     ]  # expensive: only for documents that pass the other rules
     assert None not in column(completed_run, "scores", "scores", "score:quality")
-    document = next(inspect_documents(str(tmp_path), Selection(None, None, "score:bad"), 1))
+    document = next(inspect_documents(first.work, Selection(None, None, "score:bad"), 1))
     assert document["scores"]["bad"] == document["value"] > document["threshold"] == 20
 
 
@@ -94,9 +105,12 @@ def test_documents_are_dropped_by_their_scores(make_recipe: MakeRecipe, tmp_path
     ids=["looser", "stricter", "bad_looser", "edu_stricter", "all_looser", "all_stricter"],
 )
 def test_changed_thresholds_give_the_output_of_a_fresh_run(
-    make_recipe: MakeRecipe, tmp_path: Path, changed: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch
+    first: CompletedRun,
+    make_recipe: MakeRecipe,
+    tmp_path: Path,
+    changed: tuple[float, float, float],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = run_recipe(make_recipe(50), tmp_path / "work", until="judge")
     scored_before = sum(score is not None for score in column(first, "scores", "scores", "score:edu"))
     scored_texts: list[str] = []
     real_scores = transformers.TransformerScorer.scores
@@ -106,9 +120,9 @@ def test_changed_thresholds_give_the_output_of_a_fresh_run(
         return real_scores(self, texts, langs)
 
     monkeypatch.setattr(transformers.TransformerScorer, "scores", recording_scores)
-    again = run_recipe(make_recipe(*changed), tmp_path / "work", until="judge")
+    again = run_recipe(make_recipe(*changed), copy_stages(first, tmp_path / "work"), until="judge")
     computed = len(scored_texts)
-    fresh = run_recipe(make_recipe(*changed), tmp_path / "fresh", until="judge")
+    fresh = run_without_scores(first, make_recipe(*changed), tmp_path / "fresh")
     assert again.manifests() == fresh.manifests()
     assert (again.units_processed()["extract"], again.units_processed()["signals"]) == (0, 0)
     scored_now = sum(value is not None for value in column(again, "scores", "scores", "score:edu"))
@@ -117,25 +131,28 @@ def test_changed_thresholds_give_the_output_of_a_fresh_run(
         assert again.units_processed()["scores"] == 0  # the last expensive score does not affect other scores
 
 
-def test_renamed_and_reordered_scorers_give_the_output_of_a_fresh_run(make_recipe: MakeRecipe, tmp_path: Path) -> None:
-    recipe = make_recipe(50)
-    run_recipe(recipe, tmp_path / "work", until="judge")
+def test_renamed_and_reordered_scorers_give_the_output_of_a_fresh_run(first: CompletedRun, tmp_path: Path) -> None:
+    recipe = first.recipe
     renamed = recipe.scores[0].model_copy(update={"name": "value"})
     other = recipe.model_copy(update={"scores": (*recipe.scores[1:], renamed)})
-    again, fresh = (run_recipe(other, tmp_path / work, until="judge") for work in ("work", "fresh"))
+    again = run_recipe(other, copy_stages(first, tmp_path / "work"), until="judge")
+    fresh = run_without_scores(first, other, tmp_path / "fresh")
     assert again.manifests() == fresh.manifests()
 
 
-def test_two_workers_write_the_same(make_recipe: MakeRecipe, tmp_path: Path) -> None:
-    one, two = (run_recipe(make_recipe(50), tmp_path / str(n), workers=n, until="judge") for n in (1, 2))
+@pytest.mark.parametrize("scorers", [slice(1, 3), pytest.param(slice(3), marks=pytest.mark.slow)], ids=["cheap", "all"])
+def test_two_workers_write_the_same(first: CompletedRun, tmp_path: Path, scorers: slice) -> None:
+    """By default without the transformer, whose libraries every worker would load."""
+    recipe = first.recipe.model_copy(update={"scores": first.recipe.scores[scorers]})
+    one, two = (run_without_scores(first, recipe, tmp_path / str(n), n) for n in (1, 2))
+    assert one.units_processed()["scores"] == 2
     assert one.manifests() == two.manifests()
 
 
-def test_plan_and_clean_include_the_stage(make_recipe: MakeRecipe, tmp_path: Path) -> None:
-    completed_run = run_recipe(make_recipe(50), tmp_path, until="judge")
-    rows = {row["stage"]: row for row in plan_run(make_recipe(50), str(tmp_path))["stages"]}
+def test_plan_and_clean_include_the_stage(first: CompletedRun) -> None:
+    rows = {row["stage"]: row for row in plan_run(first.recipe, first.work)["stages"]}
     assert (rows["scores"]["units"], rows["scores"]["standing"]) == (2, 2)
-    assert current(completed_run.work)["scores"].name in wanted_directories(str(tmp_path))
+    assert current(first.work)["scores"].name in wanted_directories(first.work)
 
 
 def test_a_missing_package_is_reported_before_any_work(

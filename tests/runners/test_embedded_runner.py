@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import apache_beam as beam
 import pytest
 
-from gristmill.errors import RunError
+from gristmill.errors import InputError, RunError
 from gristmill.runners.embedded_stage_runner import EmbeddedStageRunner
 from gristmill.runners.fork_server import ForkServer, WorkerRequest, fork_worker
 
@@ -33,16 +34,25 @@ def kill_self(number: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_all_pipelines_of_a_run_share_one_fork_server(tmp_path: Path) -> None:
+def raise_input_error(number: int) -> None:
+    raise InputError("no column 'text'")
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[EmbeddedStageRunner]:
+    """Two workers, whose fork server is started once for these tests."""
+    with EmbeddedStageRunner(2) as opened:
+        yield opened
+
+
+def test_all_pipelines_of_a_run_share_one_fork_server(runner: EmbeddedStageRunner, tmp_path: Path) -> None:
     folders = [tmp_path / "first", tmp_path / "second"]
-    with EmbeddedStageRunner(2) as runner:
-        for folder in folders:
-            folder.mkdir()
-            runner.run("spread", lambda p, to=str(folder): two_elements(p) | beam.Map(write_parent_pid, to), 2)
+    for folder in folders:
+        folder.mkdir()
+        runner.run("spread", lambda p, to=str(folder): two_elements(p) | beam.Map(write_parent_pid, to), 2)
     (server,) = parent_pids(folders[0])
     assert parent_pids(folders[1]) == {server}
     assert server != os.getpid()
-    assert not is_running(server)
 
 
 def test_a_single_worker_is_this_process(tmp_path: Path) -> None:
@@ -51,12 +61,22 @@ def test_a_single_worker_is_this_process(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]
 
 
-def test_a_killed_worker_fails_the_pipeline() -> None:
-    with (
-        EmbeddedStageRunner(2) as runner,
-        pytest.raises(RunError, match=r"^a worker process was killed; run the same command"),
-    ):
+def test_an_error_of_a_worker_is_raised_here(runner: EmbeddedStageRunner) -> None:
+    with pytest.raises(InputError, match=r"^no column 'text'"):
+        runner.run("fail", lambda p: two_elements(p) | beam.Map(raise_input_error), 2)
+
+
+def test_a_killed_worker_fails_the_pipeline(runner: EmbeddedStageRunner) -> None:
+    with pytest.raises(RunError, match=r"^a worker process was killed; run the same command"):
         runner.run("die", lambda p: two_elements(p) | beam.Map(kill_self), 2)
+
+
+def test_the_fork_server_exits_with_the_runner(runner: EmbeddedStageRunner) -> None:
+    server = runner._start_fork_server()
+    assert server is not None
+    assert is_running(server._process.pid)
+    runner.close()
+    assert not is_running(server._process.pid)
 
 
 def test_a_killed_fork_server_is_reported() -> None:

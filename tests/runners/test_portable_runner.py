@@ -26,9 +26,10 @@ def start_embedded_job_server(prefix: str, stack: ExitStack, folder: Path) -> Se
     return Service(PortableRunner, 2, lambda units: options)
 
 
-@pytest.fixture
-def runner(tmp_path: Path) -> Iterator[PortableStageRunner]:
-    with PortableStageRunner(start_embedded_job_server, str(tmp_path), 1) as opened:
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortableStageRunner]:
+    """One job server and worker pool for all tests."""
+    with PortableStageRunner(start_embedded_job_server, str(tmp_path_factory.mktemp("work")), 1) as opened:
         yield opened
 
 
@@ -45,7 +46,7 @@ def test_pipelines_run_on_workers_of_the_pool(runner: PortableStageRunner, tmp_p
     pids = {int(path.name.split("-")[1]) for path in tmp_path.glob("[0-9]-*")}
     assert pids
     assert os.getpid() not in pids
-    assert not any((tmp_path / ".probe").iterdir())
+    assert not any(Path(runner.work, ".probe").iterdir())
 
 
 def raise_each(kind: type[Exception]) -> Any:

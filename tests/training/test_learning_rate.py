@@ -47,7 +47,8 @@ def test_rate_of_a_step(shape: str, step: int, rate: float) -> None:
 def test_cosine_and_line_meet_in_the_middle() -> None:
     cosine, line = (rates(shape=shape, warmup_tokens=0, min_ratio=0) for shape in ("cosine", "linear"))
     assert (cosine[49] + cosine[50]) / 2 == pytest.approx((line[49] + line[50]) / 2, abs=1e-6)
-    assert cosine[25] > line[25] and cosine[75] < line[75]
+    assert cosine[25] > line[25]
+    assert cosine[75] < line[75]
 
 
 @given(st.sampled_from(["cosine", "linear", "wsd", "constant"]), st.integers(0, 1000), st.floats(0, 1))
@@ -56,7 +57,8 @@ def test_rates_rise_and_then_fall_within_bounds(shape: str, warmup: int, least: 
     top = values.index(max(values))
     assert values[: top + 1] == sorted(values[: top + 1])
     assert values[top:] == sorted(values[top:], reverse=True)
-    assert max(values) <= 1.0 and min(values[top:]) >= least - 1e-12
+    assert max(values) <= 1.0
+    assert min(values[top:]) >= least - 1e-12
 
 
 def test_default_warmup_is_a_share_of_the_run() -> None:

@@ -18,6 +18,7 @@ from gristmill.mixing.mixed_shards import MixedShards
 from gristmill.training.__main__ import main
 from gristmill.training.launch.local_launch import failure_reason, torchrun_command, train_locally
 from gristmill.training.train_loop import train
+from gristmill.training.train_section import ScheduleSection
 from tests.training.conftest import TINY
 
 SECTION = TINY.model_copy(update={"checkpoint_every": 3})
@@ -26,10 +27,11 @@ LAUNCHER = """
 import os, signal, sys
 from gristmill.training.launch.local_launch import train_locally
 from gristmill.training.train_loop import train
+from gristmill.training.train_section import ScheduleSection
 from gristmill.training.train_section import TrainSection
 
 def die(row):
-    if row["step"] >= 10:
+    if row["step"] >= 24:
         os.kill(os.getpid(), signal.SIGKILL)
 
 train_locally(TrainSection.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3], 80, die)
@@ -118,3 +120,19 @@ def test_two_processes_are_reproducible_and_agree_with_one(mix: str, tmp_path: P
         train_locally(section, mix, str(tmp_path / name), 20, lambda row: None)
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
     assert (tmp_path / "two" / "metrics.jsonl").read_bytes() == (tmp_path / "again" / "metrics.jsonl").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_run_resumed_in_other_layouts_equals_an_undisturbed_one(mix: str, tmp_path: Path) -> None:
+    """Two processes, then one with another micro-batch, then two again, each time for more steps."""
+    schedule = ScheduleSection(shape="constant", warmup_tokens=0)
+    steady = SECTION.model_copy(update={"schedule": schedule, "lr": 0.005})
+    train_locally(steady, mix, str(tmp_path / "whole"), 20, lambda row: None)
+    for steps, processes, micro_batch in ((7, 2, 2), (12, 1, 1), (20, 2, 1)):
+        layout = {"steps": steps, "processes": processes, "micro_batch": micro_batch}
+        section = steady.model_copy(update=layout)
+        assert train_locally(section, mix, str(tmp_path / "moved"), steps, lambda row: None)["steps"] == steps
+    assert losses(tmp_path / "moved") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
+    events = [json.loads(line) for line in (tmp_path / "moved" / "events.jsonl").read_text().splitlines()]
+    assert [(row["event"], row["step"]) for row in events] == [("start", 0), ("change", 7), ("change", 12)]
+    assert events[1]["changed"] == {"steps": [7, 12], "micro_batch": [2, 1], "processes": [2, 1]}
