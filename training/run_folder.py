@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from gristmill.store import storage
 
 TOKENIZER = "tokenizer.json"
-"""The tokenizer of the mix. Whoever starts a run may put it into the folder; it is then exported with the model."""
+"""The tokenizer of the mix. If it is in the folder when training ends, it is exported with the model."""
 
 
 class RunFolder:
