@@ -37,7 +37,7 @@ def token_losses(hidden: Any, weight: Any, targets: Any, vocab_size: int) -> Any
     """Return the cross-entropy of each position, shape (positions,), without gradients."""
     losses = hidden.new_empty(len(hidden), dtype=_wide_type(hidden))
     for rows in _chunks(len(hidden), vocab_size):
-        losses[rows], _ = _losses_and_probabilities(hidden[rows], weight[:vocab_size], targets[rows])
+        losses[rows] = _losses(_log_probabilities(hidden[rows], weight[:vocab_size]), targets[rows])
     return losses
 
 
@@ -51,7 +51,9 @@ class _LinearCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros_like(weight, dtype=losses.dtype)
         for rows in _chunks(len(hidden), vocab_size):
-            losses[rows], grad_logits = _losses_and_probabilities(hidden[rows], used_weight, targets[rows])
+            log_probabilities = _log_probabilities(hidden[rows], used_weight)
+            losses[rows] = _losses(log_probabilities, targets[rows])
+            grad_logits = log_probabilities.exp_()
             grad_logits[torch.arange(len(grad_logits), device=hidden.device), targets[rows]] -= 1
             grad_logits = grad_logits.to(hidden.dtype)
             grad_hidden[rows] = grad_logits @ used_weight
@@ -66,13 +68,13 @@ class _LinearCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
         return grad_hidden * grad_loss, (grad_weight * grad_loss).to(grad_hidden.dtype), None, None
 
 
-def _losses_and_probabilities(hidden: Any, weight: Any, targets: Any) -> tuple[Any, Any]:
-    """Return the loss of each row, shape (rows,), and its probabilities, shape (rows, vocabulary)."""
-    logits = (hidden @ weight.T).to(_wide_type(hidden))
-    logits -= logits.amax(1, keepdim=True)
-    target_logits = logits.gather(1, targets.unsqueeze(1))
-    totals = logits.exp_().sum(1, keepdim=True)
-    return (totals.log() - target_logits).squeeze(1), logits.div_(totals)
+def _log_probabilities(hidden: Any, weight: Any) -> Any:
+    """Return the logarithm of the softmax over the vocabulary, shape (positions, vocabulary)."""
+    return torch.log_softmax(hidden @ weight.T, dim=1, dtype=_wide_type(hidden))
+
+
+def _losses(log_probabilities: Any, targets: Any) -> Any:
+    return -log_probabilities.gather(1, targets.unsqueeze(1)).squeeze(1)
 
 
 def _chunks(positions: int, vocab_size: int) -> Iterator[slice]:

@@ -23,6 +23,9 @@ INIT_STD = 0.02
 
 VOCABULARY_MULTIPLE = 64
 
+EMBEDDINGS = ("embed_tokens.weight", "lm_head.weight")
+"""Names of the parameters with a row per token, and rows of padding."""
+
 Recompute: TypeAlias = Literal["none", "selective", "full"]
 
 Tensor = Any
@@ -153,9 +156,14 @@ def padded(vocab_size: int) -> int:
     return -(-vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
 
 
+def hugging_face_name(name: str) -> str:
+    """Return the name of a parameter of ``Decoder`` in a checkpoint of ``transformers``."""
+    return name if name.startswith("lm_head.") else f"model.{name}"
+
+
 def rotary_table(length: int, head_dim: int, theta: float, device: Any) -> Tensor:
     """Return cosines and sines, shape (2, length, head_dim / 2), float32 (Su et al. 2021, arXiv:2104.09864)."""
-    frequencies = theta ** (-torch.arange(0, head_dim, 2, device=device, dtype=torch.float32) / head_dim)
+    frequencies = 1 / theta ** (torch.arange(0, head_dim, 2, device=device, dtype=torch.float32) / head_dim)
     angles = torch.outer(torch.arange(length, device=device, dtype=torch.float32), frequencies)
     return torch.stack((angles.cos(), angles.sin()))
 

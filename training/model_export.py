@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
 from gristmill.store.keys import pretty_json
-from gristmill.training.llama_decoder import INIT_STD
+from gristmill.training.llama_decoder import EMBEDDINGS, INIT_STD, hugging_face_name
 from gristmill.training.model_section import ModelSection
 from gristmill.training.process_group import ProcessGroup
 from gristmill.training.run_folder import RunFolder
@@ -86,6 +86,7 @@ def tokenizer_config(config: Mapping[str, Any], tokenizer: bytes) -> dict[str, A
         "eos_token": eos_token,
         "pad_token": eos_token,
         "model_max_length": config["max_position_embeddings"],
+        "model_input_names": ["input_ids", "attention_mask"],
         "clean_up_tokenization_spaces": False,
     }
 
@@ -105,9 +106,7 @@ def _architecture(shape: ModelSection) -> dict[str, Any]:
 
 def _exported(weights: Mapping[str, Any], vocab_size: int) -> dict[str, Any]:
     """Return the weights under the names of ``transformers``, embeddings without their padding."""
-    exported = {}
-    for name, weight in weights.items():
-        is_embedding = name in ("embed_tokens.weight", "lm_head.weight")
-        prefix = "" if name.startswith("lm_head.") else "model."
-        exported[prefix + name] = weight[:vocab_size].contiguous() if is_embedding else weight
-    return exported
+    return {
+        hugging_face_name(name): weight[:vocab_size].contiguous() if name in EMBEDDINGS else weight
+        for name, weight in weights.items()
+    }

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from gristmill.corpus.arrays import Float32s
 from gristmill.errors import InputError
 from gristmill.store import storage
+from gristmill.training.llama_decoder import EMBEDDINGS, Decoder, hugging_face_name
 from gristmill.training.model_section import ModelSection
 
 _SUPPORTED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "rope_scaling": None}
@@ -46,11 +47,10 @@ class Difference(NamedTuple):
 def check_shape(folder: str, shape: ModelSection, vocab_size: int) -> None:
     """Compare the checkpoint in ``folder`` with the recipe's ``train.model`` and the vocabulary of the mix.
 
-    Raises InputError if there is no checkpoint of a supported model, or for the first key of its ``config.json`` that
-    differs.
+    Raises InputError if there is no checkpoint of a supported model, for the first key of its ``config.json`` that
+    differs, and for a parameter that is missing or has another shape than that of ``config.json``.
     """
     config = _read_config(_local_folder(folder))
-    _parameter_files(folder)
     difference = next((row for row in _compared(config, shape, vocab_size) if row.found != row.needed), None)
     if difference:
         key, found, needed, required_by = difference
@@ -58,6 +58,16 @@ def check_shape(folder: str, shape: ModelSection, vocab_size: int) -> None:
             f"{folder}/config.json has {key} {json.dumps(found)}, but {required_by} requires {json.dumps(needed)}: "
             "change it, or use another train.initial_model"
         )
+    with torch.device("meta"):
+        model = Decoder(shape, vocab_size)
+    for name, weight in model.named_parameters():
+        needed = [vocab_size if name in EMBEDDINGS else len(weight), *weight.shape[1:]]
+        with _stored(folder, name) as stored:
+            if stored.get_shape() != needed:
+                raise InputError(
+                    f"{hugging_face_name(name)} in the checkpoint {folder} has the shape {stored.get_shape()}, but its "
+                    f"config.json requires {needed}: use another train.initial_model"
+                )
 
 
 def read_rows(folder: str, name: str, first_row: int, rows: int) -> Float32s:
@@ -66,12 +76,7 @@ def read_rows(folder: str, name: str, first_row: int, rows: int) -> Float32s:
     ``name`` is the parameter's name in ``Decoder``. Only these rows are read. Rows after the last one are zero, since
     the embeddings of a checkpoint are not padded. Raises InputError if there is no such parameter.
     """
-    stored_name = name if name.startswith("lm_head.") else f"model.{name}"
-    path = _parameter_files(folder).get(stored_name)
-    if path is None:
-        raise InputError(f"the checkpoint {folder} has no parameter {stored_name}: use another train.initial_model")
-    with _opened(path) as file:
-        stored = file.get_slice(stored_name)
+    with _stored(folder, name) as stored:
         length, *width = stored.get_shape()
         last = min(first_row + rows, length)
         values = np.zeros((rows, *width), np.float32)
@@ -155,6 +160,17 @@ def _local_folder(folder: str) -> Path:
     if not storage.is_local(folder):
         raise InputError(f"{folder} is not a local folder: copy the checkpoint to this host, then train from the copy")
     return Path(storage.url_to_fs(folder)[1])
+
+
+@contextmanager
+def _stored(folder: str, name: str) -> Iterator[Any]:
+    """Open the parameter ``name`` of ``Decoder`` in a checkpoint, without reading it."""
+    stored_name = hugging_face_name(name)
+    path = _parameter_files(folder).get(stored_name)
+    if path is None:
+        raise InputError(f"the checkpoint {folder} has no parameter {stored_name}: use another train.initial_model")
+    with _opened(path) as file:
+        yield file.get_slice(stored_name)
 
 
 @contextmanager

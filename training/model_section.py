@@ -15,15 +15,15 @@ FFN_ROUNDING = 64
 PRESETS: dict[str, dict[str, Any]] = {
     "10M": {"dim": 256, "layers": 12, "heads": 4},
     "30M": {"dim": 512, "layers": 10, "heads": 8},
-    "125M": {"dim": 768, "layers": 12, "heads": 12},
+    "125M": {"dim": 768, "layers": 16, "heads": 12},
     "350M": {"dim": 1024, "layers": 24, "heads": 8},
     "760M": {"dim": 1536, "layers": 24, "heads": 12},
     "1.3B": {"dim": 2048, "layers": 24, "heads": 16},
     "2.7B": {"dim": 2560, "layers": 32, "heads": 20},
     "6.7B": {"dim": 4096, "layers": 32, "heads": 32},
 }
-"""Shapes by the approximate number of parameters without embeddings. From 125M on, width and depth are those of GPT-3
-(Brown et al. 2020, table 2.1); from 350M on, heads have a width of 128, which GPUs compute faster than 64."""
+"""Shapes by the approximate number of parameters without embeddings. From 350M on, width and depth are those of GPT-3
+(Brown et al. 2020, table 2.1), and heads have a width of 128, which GPUs compute faster than 64."""
 
 PresetName: TypeAlias = Literal["10M", "30M", "125M", "350M", "760M", "1.3B", "2.7B", "6.7B"]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.distributed.fsdp import FSDPModule
 
 from gristmill.corpus.arrays import Float32s
 from gristmill.training.batch_plan import Batch
@@ -28,6 +29,7 @@ def quarantine(
     """Append the documents of ``batch`` to the file. All processes call it, each with its share of the ``tokens``."""
     with torch.no_grad():
         losses = [model(row[None].to(group.device), loss="tokens")[0].cpu().numpy() for row in tokens]
+    reshard(model)
     shares = group.gather(np.stack(losses))
     if not group.is_main:
         return
@@ -37,6 +39,13 @@ def quarantine(
         file.flush()
         os.fsync(file.fileno())
     folder.publish(NAME)
+
+
+def reshard(model: Any) -> None:
+    """Free the gathered weights, which FSDP otherwise keeps until the backward pass if it does not reshard before."""
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
 
 
 def _rows(losses: Float32s, first: int, step: int, sequences: Sequences) -> Iterator[Row]:

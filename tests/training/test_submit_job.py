@@ -148,7 +148,7 @@ def test_batch_script_contains_the_options_of_the_recipe() -> None:
     assert lines[0] == "#!/bin/bash"
     assert options == (
         f"--job-name={NAME}|--dependency=singleton|--nodes=2|--ntasks-per-node=1|--gpus-per-node=8|--partition=gpu|"
-        '--account=lab|--time=1-00:00:00|--requeue|--signal=TERM@300|--open-mode=append|'
+        "--account=lab|--time=1-00:00:00|--requeue|--signal=TERM@300|--open-mode=append|"
         '--output="/my work/a.slurm-%j.log"|'
         "--constraint=h100"
     ).split("|")

@@ -94,6 +94,15 @@ def test_a_bad_step_is_skipped(
     assert all(len(row["id"]) == 32 and row["source"] for row in documents)
 
 
+def test_weights_that_are_not_resharded_survive_a_return(
+    numbered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inject(monkeypatch, dict.fromkeys(range(4, 16), "nan_loss"))
+    run(numbered, tmp_path / "out", GUARDED.model_copy(update={"reshard_after_forward": False}))
+    assert skipped(tmp_path / "out")[-1] == ("rollback", 0, 0, 16)
+    assert_finite(tmp_path / "out")
+
+
 def test_a_run_with_a_skipped_step_equals_a_run_that_never_saw_it(
     numbered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,117 @@
+"""Whether a model is trained alike eager and compiled, by one and by two processes: the losses on top of each other.
+
+    python -m benchmarks training_curves --shards WORK/mix-…    # two hours on two cores
+    python -m benchmarks training_curves --quick                # a tiny model that learns to count
+
+The variants train the same model (10 million parameters without embeddings) on the same sequences. Their losses are
+drawn into `work/bench/training_curves/curves.svg`.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness.benchmark_main import benchmark_main, empty_work_folder
+from benchmarks.harness.result_tables import CONSOLE, result_table
+from gristmill.training.launch.local_launch import train_locally
+from gristmill.training.train_section import TrainSection
+
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "eager_1": {"processes": 1, "compile": False},
+    "compiled_1": {"processes": 1, "compile": True},
+    "eager_2": {"processes": 2, "compile": False},
+    "compiled_2": {"processes": 2, "compile": True},
+}
+MODEL = {"preset": "10M"}
+QUICK_MODEL = {"dim": 32, "layers": 2, "heads": 2}
+COLORS = ("#1b6ca8", "#d1495b", "#edae49", "#3c8d40")
+WIDTH, HEIGHT, MARGIN = 900, 420, 50
+
+
+def main() -> None:
+    benchmark_main(
+        measure, description=__doc__, quick="a tiny model that learns to count", needs_data=False, add_options=_options
+    )
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("--shards", metavar="DIR", help="directory of a completed mix stage")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--batch", type=int, default=8, help="sequences per step, a multiple of 2")
+
+
+def measure(options: Namespace) -> dict[str, float]:
+    """Train all variants, draw their losses, and return how far each is from the first."""
+    folder = empty_work_folder("training_curves")
+    shards, steps = (counting_mix(folder), 20) if options.quick else (options.shards, options.steps)
+    if shards is None:
+        raise SystemExit("pass --shards, the directory of a completed mix stage")
+    losses = {name: trained(shards, folder / name, steps, options, layout) for name, layout in VARIANTS.items()}
+    (folder / "curves.svg").write_text(curves(losses))
+    first = np.array(losses["eager_1"])
+    table = result_table(f"{steps} steps", ["variant", "first loss", "last loss", "largest difference from eager_1"])
+    figures: dict[str, float] = {"last_loss": first[-1]}
+    for name, values in losses.items():
+        difference = float(np.max(np.abs(np.array(values) / first - 1)))
+        figures[f"difference_{name}"] = difference
+        table.add_row(name, f"{values[0]:.4f}", f"{values[-1]:.4f}", f"{difference:.2e}")
+    CONSOLE.print(table, f"drawn in {folder / 'curves.svg'}")
+    return figures
+
+
+def trained(shards: str, out: Path, steps: int, options: Namespace, layout: Mapping[str, Any]) -> list[float]:
+    """Train one variant and return its losses."""
+    model = QUICK_MODEL if options.quick else MODEL
+    shape = {"model": model, "batch_sequences": options.batch, "micro_batch": options.batch // 2, "steps": steps}
+    train_locally(TrainSection.model_validate({**shape, **layout}), shards, str(out), steps, lambda row: None)
+    return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def counting_mix(folder: Path) -> str:
+    """Write a mix whose sequences count up from a random start; returns its directory."""
+    root, length, vocab_size, sequences = folder / "mix", 64, 64, 20 * 8
+    (root / "shards").mkdir(parents=True)
+    starts = np.random.default_rng(0).integers(0, vocab_size, (sequences, 1))
+    payload = ((starts + np.arange(length)) % vocab_size).astype("<u2").tobytes()
+    (root / "shards" / "all.bin").write_bytes(payload)
+    files = [
+        {"kind": "shards", "path": "shards/all.bin", "sha256": sha256(payload).hexdigest()},
+        {"kind": "shard_index", "path": "shards/all.docs.parquet"},
+    ]
+    facts = {"sequence_length": length, "vocab_size": vocab_size, "eos_id": 0, "dtype": "uint16"}
+    unit = {"unit": "all", "facts": {"first_sequence": 0, "sequences": sequences}, "files": files}
+    manifest = {"stage": "mix", "facts": {**facts, "sequences": sequences}, "units": [unit]}
+    (root / "manifest.json").write_text(json.dumps(manifest))
+    return str(root)
+
+
+def curves(losses: Mapping[str, Sequence[float]]) -> str:
+    """Return an SVG of the losses by step; earlier curves are thicker, so that all are seen where they coincide."""
+    steps = max(map(len, losses.values()))
+    low, high = min(map(min, losses.values())), max(map(max, losses.values()))
+
+    def point(step: int, loss: float) -> str:
+        x = MARGIN + step / max(steps - 1, 1) * (WIDTH - 2 * MARGIN)
+        y = MARGIN + (high - loss) / max(high - low, 1e-9) * (HEIGHT - 2 * MARGIN)
+        return f"{x:.1f},{y:.1f}"
+
+    drawn = [f'<text x="{MARGIN}" y="{MARGIN - 20}">loss in nats per token, by step (1 to {steps})</text>']
+    for value in (high, low):
+        drawn.append(f'<text x="5" y="{point(0, value).partition(",")[2]}">{value:.2f}</text>')
+    for index, (name, values) in enumerate(losses.items()):
+        points, color, width = " ".join(map(point, range(steps), values)), COLORS[index], 2 * (len(losses) - index)
+        drawn.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="{width}"/>')
+        drawn.append(f'<text x="{WIDTH - 3 * MARGIN}" y="{MARGIN + 20 * index}" fill="{color}">{name}</text>')
+    style = 'font-family="sans-serif" font-size="14"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" {style}>{"".join(drawn)}</svg>\n'
+
+
+if __name__ == "__main__":
+    main()
