@@ -100,7 +100,8 @@ class Checkpoints:
         written.result()
         folder = self._at(state.progress.step)
         names = [path for path, _ in storage.glob(folder, "*") if self._is_mine(path)]
-        hashes = self.group.gather({name: storage.content_hash(storage.join(folder, name)) for name in names})
+        mine = {name: storage.content_hash(storage.join(folder, name)) for name in names}
+        hashes = self.group.gather(mine, in_background=True)
         if self.group.is_main:
             sha256 = {name: value for part in hashes for name, value in part.items()}
             marker = {"progress": state.progress._asdict(), "accepted": state.accepted, "sha256": sha256}

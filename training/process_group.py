@@ -41,10 +41,13 @@ class ProcessGroup(NamedTuple):
         dist.all_reduce(flag)
         return not flag.item()
 
-    def gather(self, value: Any) -> list[Any]:
-        """Return every process's ``value``, a picklable object, in the order of ranks."""
+    def gather(self, value: Any, in_background: bool = False) -> list[Any]:
+        """Return every process's ``value``, a picklable object, in the order of ranks.
+
+        ``in_background`` is for other threads than the main one: within a group, collectives have one order.
+        """
         values: list[Any] = [None] * self.size
-        dist.all_gather_object(values, value, group=self.background)
+        dist.all_gather_object(values, value, group=self.background if in_background else None)
         return values
 
 
