@@ -18,13 +18,14 @@ from gristmill.store.counts import RecordCounts
 from gristmill.store.keys import key_of
 from gristmill.store.receipts import Manifest, Receipt
 from gristmill.store.stage_directory import StageDirectory
-from gristmill.training.batch_plan import planned_steps
+from gristmill.training.batch_plan import Progress, planned_steps, planned_tokens
 from gristmill.training.launch.follow_job import follow_job, require_not_failed
 from gristmill.training.launch.launch_section import LocalLaunch
 from gristmill.training.launch.local_launch import train_locally
 from gristmill.training.launch.run_result import read_result
 from gristmill.training.launch.submission_record import read_submission
 from gristmill.training.launch.submit_job import check_launch, submit_job
+from gristmill.training.learning_rate import warmup_tokens
 from gristmill.training.run_folder import TOKENIZER
 from gristmill.training.train_section import TrainSection
 from gristmill.transforms.core.tasks import Task
@@ -67,6 +68,9 @@ class Train(LaunchStage):
         return key_config(recipe.train)
 
     def check(self, context: RunContext) -> None:
+        section, length = context.recipe.train, context.recipe.mix.sequence_length
+        if section.steps is not None:
+            warmup_tokens(section.schedule, planned_tokens(section, length, section.steps, Progress()))
         if not self.directory(context).completed_units():
             check_launch(context.recipe.train.launch, context.work)
 

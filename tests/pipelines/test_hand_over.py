@@ -147,6 +147,15 @@ def test_launch_errors_are_reported_before_the_first_stage(tmp_path: Path) -> No
     )  # does not reach the trainer
 
 
+def test_a_warmup_longer_than_the_run_is_reported_before_the_first_stage(tmp_path: Path) -> None:
+    schedule = {"warmup_tokens": 10**9}
+    with pytest.raises(InputError, match=r"warmup_tokens \(1,000,000,000\) is longer than the run"):
+        run_recipe(
+            training_recipe(tmp_path / "in", {"kind": "local"}, schedule=schedule), tmp_path / "work", until=None
+        )
+    assert not (tmp_path / "work").exists()
+
+
 @pytest.mark.slow
 def test_training_on_an_object_store_gives_the_manifest_of_a_local_run(tmp_path: Path, s3_server: Any) -> None:
     work = s3_server.new_bucket()

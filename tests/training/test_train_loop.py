@@ -249,6 +249,25 @@ def test_exported_model_is_a_llama(mix: str, tmp_path: Path, tied: bool) -> None
         assert model(torch.from_numpy(tokens), loss="sum").item() / 64 == pytest.approx(loss, rel=1e-5)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_run_continues_from_an_exported_model(mix: str, tmp_path: Path, tied: bool) -> None:
+    """Its first loss is that of the exported model on the same batch."""
+    shape = SECTION.model.model_copy(update={"tie_embeddings": tied})
+    section = SECTION.model_copy(update={"model": shape, "steps": 6})
+    run(section, mix, tmp_path / "first")
+    run(section.model_copy(update={"initial_model": str(tmp_path / "first" / "model")}), mix, tmp_path / "second")
+    config = json.loads((tmp_path / "first" / "model" / "config.json").read_bytes())
+    weights = load_file(tmp_path / "first" / "model" / "model.safetensors")
+    tokens = MixedShards.open(mix).tokens(0, 4).astype(np.int64)
+    logits = np.stack([plain_llama(config, weights, row[:-1]) for row in tokens])
+    log_probabilities = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    loss = -np.take_along_axis(log_probabilities, tokens[:, 1:, None], -1).mean()
+    assert losses(tmp_path / "second")[0] == pytest.approx(loss, rel=1e-5)
+    wider = {"initial_model": str(tmp_path / "first" / "model"), "model": shape.model_copy(update={"dim": 32})}
+    with pytest.raises(InputError, match=r"has hidden_size 16, but train\.model\.dim requires 32"):
+        run(section.model_copy(update=wider), mix, tmp_path / "third")
+
+
 def plain_llama(config: dict[str, Any], weights: dict[str, Any], tokens: Any) -> Any:
     """Return logits, shape (length, vocabulary), as Hugging Face's ``LlamaForCausalLM`` does, in float64."""
 
