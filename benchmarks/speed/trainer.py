@@ -28,13 +28,13 @@ from gristmill.training.model_size import parameter_count
 from gristmill.training.train_section import TrainSection
 
 LENGTH = 256
-SHAPES: Mapping[str, tuple[int, Mapping[str, Any]]] = {
-    "2m": (4096, {"dim": 128, "layers": 4, "heads": 4}),
-    "7m": (8192, {"dim": 256, "layers": 6, "heads": 4}),
-    "30m": (16_384, {"dim": 512, "layers": 7, "heads": 8}),
+SHAPES: Mapping[str, tuple[int, int, Mapping[str, Any]]] = {
+    "2m": (4096, 8, {"dim": 128, "layers": 6, "heads": 4}),
+    "7m": (8192, 4, {"dim": 256, "layers": 6, "heads": 4}),
+    "30m": (16_384, 2, {"dim": 512, "layers": 7, "heads": 8}),
 }
-"""Vocabulary and shape by the number of parameters."""
-ROUNDS = 5
+"""Vocabulary, sequences per step, and shape by the number of parameters."""
+ROUNDS, STEPS = 5, 2
 LOGITS_SHAPE = 4 * 2048, 32_768
 HIDDEN = 512
 
@@ -49,8 +49,8 @@ def measure(options: Namespace) -> dict[str, float]:
     table = result_table("one optimizer step", ["model", "parameters", "tokens/s", "transformers tokens/s", "ratio"])
     figures: dict[str, float] = {}
     for name in names:
-        vocab_size, shape = SHAPES[name]
-        section = TrainSection(model=ModelSection(**shape), batch_sequences=8, micro_batch=8, compile=True)
+        vocab_size, batch, shape = SHAPES[name]
+        section = TrainSection(model=ModelSection(**shape), batch_sequences=batch, micro_batch=batch, compile=True)
         ours, theirs = side_by_side(section, vocab_size, rounds=2 if options.quick else ROUNDS)
         tokens = section.batch_sequences * LENGTH
         figures |= {f"tokens_per_s_{name}": tokens / ours, f"ratio_hf_{name}": theirs / ours}
@@ -66,8 +66,8 @@ def side_by_side(section: TrainSection, vocab_size: int, rounds: int) -> tuple[f
     ours, theirs = [], []
     with training_step(section, vocab_size, LENGTH) as step, transformers_step(section, vocab_size, LENGTH) as plain:
         for warmup in (2, *(0,) * (rounds - 1)):  # the first round compiles
-            ours.append(time_steps(step, warmup, 3).seconds)
-            theirs.append(time_steps(plain, warmup, 3).seconds)
+            ours.append(time_steps(step, warmup, STEPS).seconds)
+            theirs.append(time_steps(plain, warmup, STEPS).seconds)
     return median(ours), median(theirs)
 
 
