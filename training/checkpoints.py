@@ -61,7 +61,7 @@ class Checkpoints:
         A damaged checkpoint is reported to ``on_damaged`` by its step and deleted, and the one before it is loaded. All
         processes must call it.
         """
-        while steps := self.group.gather(self.complete_steps())[0]:
+        while steps := self.group.from_main(self.complete_steps):
             if self.group.all(self._is_intact(steps[-1])) and self.group.all(self._load(steps[-1], model, optimizers)):
                 self.last_step = steps[-1]
                 return self._state(steps[-1])
@@ -128,15 +128,19 @@ class Checkpoints:
     def _is_intact(self, step: int) -> bool:
         """Return whether this process's part of the checkpoint's files has the recorded hashes."""
         try:
-            sha256 = json.loads(storage.read_bytes(storage.join(self._at(step), MARKER)))["sha256"]
+            sha256 = self._marker(step)["sha256"]
             mine = sorted(sha256)[self.group.rank :: self.group.size]
             return all(storage.content_hash(storage.join(self._at(step), name)) == sha256[name] for name in mine)
         except (OSError, ValueError, KeyError):
             return False
 
     def _state(self, step: int) -> RunState:
-        marker = json.loads(storage.read_bytes(storage.join(self._at(step), MARKER)))
+        marker = self._marker(step)
         return RunState(Progress(**marker["progress"]), tuple(StepFigures(*figures) for figures in marker["accepted"]))
+
+    def _marker(self, step: int) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(storage.read_bytes(storage.join(self._at(step), MARKER)))
+        return content
 
     def _is_mine(self, name: str) -> bool:
         """Return whether this process wrote the file: ``__<rank>_<number>.distcp``, or rank 0 the metadata."""

@@ -128,7 +128,7 @@ class Attention(nn.Module):  # type: ignore[misc]
         q, k = rotate(self.q_norm(q), rotation), rotate(self.k_norm(k), rotation)
         if mask is None:
             mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=self.group > 1)
-        else:  # no GPU kernel of torch 2.11 takes both a mask and grouped heads
+        else:  # not every kernel takes both a mask and grouped heads
             k, v = (heads.repeat_interleave(self.group, dim=1) for heads in (k, v))
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return self.o_proj(mixed.transpose(1, 2).flatten(2))

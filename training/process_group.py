@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
 
 from gristmill.errors import InputError
 from gristmill.training.train_section import TrainSection
+
+T = TypeVar("T")
 
 
 class ProcessGroup(NamedTuple):
@@ -40,6 +42,12 @@ class ProcessGroup(NamedTuple):
         flag = torch.tensor(float(not value), device=self.device)
         dist.all_reduce(flag)
         return not flag.item()
+
+    def from_main(self, compute: Callable[[], T]) -> T:
+        """Return what ``compute``, which only the main process calls, returns there: a picklable object."""
+        values = [compute() if self.is_main else None]
+        dist.broadcast_object_list(values)
+        return values[0]  # type: ignore[return-value]
 
     def gather(self, value: Any, in_background: bool = False) -> list[Any]:
         """Return every process's ``value``, a picklable object, in the order of ranks.

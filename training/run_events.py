@@ -29,7 +29,7 @@ class RunEvents:
 
     def __init__(self, folder: RunFolder, group: ProcessGroup) -> None:
         self._folder, self._is_main = folder, group.is_main
-        self.rows: list[Row] = group.gather(_read(folder.fetch(NAME)) if group.is_main else [])[0]
+        self.rows: list[Row] = group.from_main(lambda: _read(folder.fetch(NAME)))
 
     @property
     def skipped(self) -> list[Batch]:
@@ -62,13 +62,8 @@ class RunEvents:
         """Append an event after ``step`` steps; it is on the disk, or in the store, when this returns."""
         row = {"event": event, "step": step, **details}
         self.rows.append(row)
-        if not self._is_main:
-            return
-        with open(self._folder.local / NAME, "ab") as file:
-            file.write(json.dumps(row).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self._folder.publish(NAME)
+        if self._is_main:
+            self._folder.append(NAME, [row])
 
 
 def _read(path: Path) -> list[Row]:

@@ -7,11 +7,13 @@ files, are written in ``local``: the folder itself, or, if that is on an object 
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from gristmill.store import storage
 
@@ -36,6 +38,17 @@ class RunFolder:
         """Upload the local file ``name``, replacing an older version; does nothing for a local folder."""
         if self._is_remote:
             storage.put_file(self.local / name, self.at(name))
+
+    def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Append lines of JSON to the file ``name``; they are on the disk, or in the store, when this returns."""
+        path = self.local / name
+        if not path.exists():
+            self.fetch(name)
+        with open(path, "ab") as file:
+            file.write(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+            file.flush()
+            os.fsync(file.fileno())
+        self.publish(name)
 
     def read(self, name: str) -> bytes | None:
         """Return the content of the file ``name``; None if it does not exist."""

@@ -43,7 +43,7 @@ class Sequences(Protocol):
 
 
 class BatchReader:
-    """Reads one process's share of each batch, and the share of the batch that probably follows in the background."""
+    """Reads one process's contiguous share of each batch, and in the background that of the batch likely to follow."""
 
     def __init__(self, sequences: Sequences, rank: int, processes: int) -> None:
         self._sequences, self._rank, self._processes = sequences, rank, processes
@@ -55,11 +55,6 @@ class BatchReader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._thread.shutdown(cancel_futures=True)
-
-    def share(self, batch: Batch) -> Batch:
-        """Return the contiguous part of ``batch`` that this process trains on."""
-        size = batch.size // self._processes
-        return Batch(batch.first + self._rank * size, batch.first + (self._rank + 1) * size)
 
     def read(self, batch: Batch) -> Int64s:
         """Return this process's share of ``batch``, shape (share, length).
@@ -74,11 +69,12 @@ class BatchReader:
         return result
 
     def _load(self, batch: Batch) -> Int64s:
-        share = self.share(batch)
-        tokens = self._sequences.tokens(share.first, share.size).astype(np.int64)
+        share = batch.size // self._processes
+        first = batch.first + self._rank * share
+        tokens = self._sequences.tokens(first, share).astype(np.int64)
         if tokens.max() >= self._sequences.vocab_size:
             raise InputError(
-                f"the sequences from {share.first:,} on contain the token {tokens.max()}, but the mix has a vocabulary "
+                f"the sequences from {first:,} on contain the token {tokens.max()}, but the mix has a vocabulary "
                 f"of {self._sequences.vocab_size:,} tokens: the shards are damaged, run the stage mix again"
             )
         return tokens

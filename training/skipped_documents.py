@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from math import inf
 from typing import Any
@@ -34,11 +32,7 @@ def quarantine(
     if not group.is_main:
         return
     rows = sorted(_rows(np.concatenate(shares), batch.first, step, sequences), key=_rank, reverse=True)
-    with open(folder.fetch(NAME), "ab") as file:
-        file.write(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
-        file.flush()
-        os.fsync(file.fileno())
-    folder.publish(NAME)
+    folder.append(NAME, rows)
 
 
 def reshard(model: Any) -> None:
