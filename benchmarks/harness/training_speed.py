@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from statistics import median
 from typing import Any, NamedTuple
@@ -52,8 +52,7 @@ def training_step(
         model = build_sharded_model(section, vocab_size, group)
         initialise(model, section)
         optimizers = build_optimizers(model, section)
-        generator = torch.Generator().manual_seed(0)
-        tokens = torch.randint(vocab_size, (section.batch_sequences, length), generator=generator)
+        tokens = random_tokens(section.batch_sequences, length, vocab_size)
 
         def step() -> None:
             if loss is None:
@@ -64,6 +63,25 @@ def training_step(
             take_step(optimizers)
 
         yield step
+
+
+def random_tokens(sequences: int, length: int, vocab_size: int) -> Any:
+    """Return the same random tokens at every call, shape (sequences, length)."""
+    return torch.randint(vocab_size, (sequences, length), generator=torch.Generator().manual_seed(0))
+
+
+def time_in_turn(
+    first: Callable[[], None], second: Callable[[], None], warmups: Iterable[int], steps: int
+) -> tuple[float, float]:
+    """Return the median seconds of two steps, timed in turn, so that a machine that slows down slows both.
+
+    ``warmups`` has the number of calls before each round of ``steps`` calls.
+    """
+    rounds = [
+        (time_steps(first, warmup, steps).seconds, time_steps(second, warmup, steps).seconds) for warmup in warmups
+    ]
+    seconds_first, seconds_second = zip(*rounds, strict=True)
+    return median(seconds_first), median(seconds_second)
 
 
 def time_steps(step: Callable[[], None], warmup: int, steps: int) -> Timing:

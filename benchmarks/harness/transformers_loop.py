@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+from benchmarks.harness.training_speed import random_tokens
 from gristmill.training.train_section import TrainSection
 
 
@@ -33,8 +34,7 @@ def transformers_step(section: TrainSection, vocab_size: int, length: int) -> It
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = LlamaForCausalLM(config).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=section.lr, betas=section.betas, fused=True)
-    generator = torch.Generator().manual_seed(0)
-    tokens = torch.randint(vocab_size, (section.batch_sequences, length), generator=generator)
+    tokens = random_tokens(section.batch_sequences, length, vocab_size)
 
     def step() -> None:
         for micro_batch in tokens.to(device).split(section.micro_batch):

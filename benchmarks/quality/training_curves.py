@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 
 from benchmarks.harness.benchmark_main import benchmark_main, empty_work_folder
 from benchmarks.harness.result_tables import CONSOLE, result_table
+from benchmarks.harness.synthetic_mix import write_mix
 from gristmill.training.launch.local_launch import train_locally
 from gristmill.training.train_section import TrainSection
 
@@ -30,7 +30,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "compiled_2": {"processes": 2, "compile": True},
 }
 MODEL = {"preset": "10M"}
-QUICK_MODEL = {"dim": 32, "layers": 2, "heads": 2}
+QUICK_MODEL, QUICK_STEPS = {"dim": 32, "layers": 2, "heads": 2}, 20
 COLORS = ("#1b6ca8", "#d1495b", "#edae49", "#3c8d40")
 WIDTH, HEIGHT, MARGIN = 900, 420, 50
 
@@ -50,7 +50,8 @@ def _options(parser: ArgumentParser) -> None:
 def measure(options: Namespace) -> dict[str, float]:
     """Train all variants, draw their losses, and return how far each is from the first."""
     folder = empty_work_folder("training_curves")
-    shards, steps = (counting_mix(folder), 20) if options.quick else (options.shards, options.steps)
+    steps = QUICK_STEPS if options.quick else options.steps
+    shards = counting_mix(folder, steps * options.batch) if options.quick else options.shards
     if shards is None:
         raise SystemExit("pass --shards, the directory of a completed mix stage")
     losses = {name: trained(shards, folder / name, steps, options, layout) for name, layout in VARIANTS.items()}
@@ -74,22 +75,11 @@ def trained(shards: str, out: Path, steps: int, options: Namespace, layout: Mapp
     return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
-def counting_mix(folder: Path) -> str:
+def counting_mix(folder: Path, sequences: int) -> str:
     """Write a mix whose sequences count up from a random start; returns its directory."""
-    root, length, vocab_size, sequences = folder / "mix", 64, 64, 20 * 8
-    (root / "shards").mkdir(parents=True)
+    length = vocab_size = 64
     starts = np.random.default_rng(0).integers(0, vocab_size, (sequences, 1))
-    payload = ((starts + np.arange(length)) % vocab_size).astype("<u2").tobytes()
-    (root / "shards" / "all.bin").write_bytes(payload)
-    files = [
-        {"kind": "shards", "path": "shards/all.bin", "sha256": sha256(payload).hexdigest()},
-        {"kind": "shard_index", "path": "shards/all.docs.parquet"},
-    ]
-    facts = {"sequence_length": length, "vocab_size": vocab_size, "eos_id": 0, "dtype": "uint16"}
-    unit = {"unit": "all", "facts": {"first_sequence": 0, "sequences": sequences}, "files": files}
-    manifest = {"stage": "mix", "facts": {**facts, "sequences": sequences}, "units": [unit]}
-    (root / "manifest.json").write_text(json.dumps(manifest))
-    return str(root)
+    return write_mix(folder / "mix", (starts + np.arange(length)) % vocab_size, vocab_size)
 
 
 def curves(losses: Mapping[str, Sequence[float]]) -> str:

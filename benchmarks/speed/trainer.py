@@ -1,6 +1,6 @@
 """How fast the trainer is on a CPU beside a plain loop over a `transformers` model, and what its loss needs in memory.
 
-    python -m benchmarks trainer            # six minutes on two cores
+    python -m benchmarks trainer            # four minutes on two cores
     python -m benchmarks trainer --quick    # the smallest model only, fewer steps
 
 Both loops train the same shape on the same tokens with one thread, in turn, so that a busy machine slows both. The
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping
-from statistics import median
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.harness.benchmark_main import benchmark_main
 from benchmarks.harness.result_tables import CONSOLE, result_table
-from benchmarks.harness.training_speed import time_steps, training_step
+from benchmarks.harness.training_speed import time_in_turn, training_step
 from benchmarks.harness.transformers_loop import transformers_step
 from gristmill.training.linear_cross_entropy import linear_cross_entropy
 from gristmill.training.model_section import ModelSection
@@ -34,7 +33,8 @@ SHAPES: Mapping[str, tuple[int, int, Mapping[str, Any]]] = {
     "30m": (16_384, 2, {"dim": 512, "layers": 7, "heads": 8}),
 }
 """Vocabulary, sequences per step, and shape by the number of parameters."""
-ROUNDS, STEPS = 5, 2
+WARMUPS, STEPS = (2, 0, 0, 0, 0), 2
+"""Steps before each round, the first of which compiles, and timed steps of a round."""
 LOGITS_SHAPE = 4 * 2048, 32_768
 HIDDEN = 512
 
@@ -51,7 +51,11 @@ def measure(options: Namespace) -> dict[str, float]:
     for name in names:
         vocab_size, batch, shape = SHAPES[name]
         section = TrainSection(model=ModelSection(**shape), batch_sequences=batch, micro_batch=batch, compile=True)
-        ours, theirs = side_by_side(section, vocab_size, rounds=2 if options.quick else ROUNDS)
+        with (
+            training_step(section, vocab_size, LENGTH) as step,
+            transformers_step(section, vocab_size, LENGTH) as plain,
+        ):
+            ours, theirs = time_in_turn(step, plain, WARMUPS[:2] if options.quick else WARMUPS, STEPS)
         tokens = section.batch_sequences * LENGTH
         figures |= {f"tokens_per_s_{name}": tokens / ours, f"ratio_hf_{name}": theirs / ours}
         parameters = f"{parameter_count(section.model, vocab_size):,}"
@@ -59,16 +63,6 @@ def measure(options: Namespace) -> dict[str, float]:
     CONSOLE.print(table)
     figures["peak_over_logits"] = loss_peak() / (4 * LOGITS_SHAPE[0] * LOGITS_SHAPE[1])
     return figures | {name: figures[f"{name}_2m"] for name in ("ratio_hf", "tokens_per_s")}
-
-
-def side_by_side(section: TrainSection, vocab_size: int, rounds: int) -> tuple[float, float]:
-    """Return the median seconds of a step of the trainer and of the plain loop, measured in turn."""
-    ours, theirs = [], []
-    with training_step(section, vocab_size, LENGTH) as step, transformers_step(section, vocab_size, LENGTH) as plain:
-        for warmup in (2, *(0,) * (rounds - 1)):  # the first round compiles
-            ours.append(time_steps(step, warmup, STEPS).seconds)
-            theirs.append(time_steps(plain, warmup, STEPS).seconds)
-    return median(ours), median(theirs)
 
 
 def loss_peak() -> int:

@@ -25,25 +25,27 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.harness.benchmark_main import benchmark_main
+from benchmarks.harness.synthetic_mix import write_mix
 from benchmarks.harness.training_speed import (
     Hardware,
     full_length_logits_loss,
     logits_loss,
     predicted_seconds,
+    random_tokens,
+    time_in_turn,
     time_steps,
     training_step,
 )
+from benchmarks.harness.transformers_loop import transformers_step
+from gristmill.mixing.mixed_shards import MixedShards
 from gristmill.training.gpu_peaks import peak_flops
 from gristmill.training.model_section import ModelSection
 from gristmill.training.model_size import flops_per_token
@@ -116,15 +118,10 @@ def measure(options: Namespace) -> dict[str, float]:
     """Measure all parts and return the figures."""
     scale, deadline = (QUICK if options.quick else FULL), time.monotonic() + options.seconds
     rows = [_print_row({"part": "machine", "device": _device_name(), "torch": torch.__version__})]
-    hardware = Hardware(*(0.0,) * 3)
     for part in (_peaks, _attention, _ladder, _sizes, _plain_loop, _resume):
-        for name, measure_row in part(scale, hardware):
-            if time.monotonic() > deadline:
-                rows.append(_print_row({"part": part.__name__.strip("_"), "row": name, "skipped": "no time left"}))
-                continue
-            rows.append(_print_row(_measured(part.__name__.strip("_"), name, measure_row)))
-            hardware = _rates(rows)
-        torch.cuda.empty_cache() if torch.cuda.is_available() else None
+        for name, measure_row in part(scale, _rates(rows)):
+            row = {"skipped": "no time left"} if time.monotonic() > deadline else _measured(measure_row)
+            rows.append(_print_row({"part": part.__name__.strip("_"), "row": name, **row}))
     _print_table(rows)
     return {f"{row['part']}_{row['row']}_{key}": row[key] for row in rows for key in KEYS if key in row}
 
@@ -136,12 +133,12 @@ def _device_name() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
-def _measured(part: str, name: str, measure_row: Callable[[], Row]) -> Row:
-    """Return a row; one that fails, for lack of memory or of an implementation, says why and ends nothing else."""
+def _measured(measure_row: Callable[[], Row]) -> Row:
+    """Return the figures of a row. One that fails, for lack of memory or of an implementation, says why instead."""
     try:
-        return {"part": part, "row": name, **measure_row()}
+        return measure_row()
     except (RuntimeError, torch.OutOfMemoryError) as error:
-        return {"part": part, "row": name, "failed": str(error).partition("\n")[0][:200]}
+        return {"failed": str(error).partition("\n")[0][:200]}
     finally:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -205,9 +202,7 @@ def _attention(scale: Scale, hardware: Hardware) -> Part:
                     seconds = _seconds(gradients)
             finally:
                 torch.use_deterministic_algorithms(False)
-            flops = (
-                7 * batch * heads * length**2 * width
-            )  # 2 products forward and 5 backward, half of each for causality
+            flops = 7 * batch * heads * length**2 * width  # half of 2 products forward and 5 backward: it is causal
             return {"tflops": _round(flops / seconds / 1e12), "bits_repeat": repeats}
 
         yield f"{name}_{length}{'_strict' if strict else ''}", attention
@@ -244,16 +239,16 @@ def _plain_loop(scale: Scale, hardware: Hardware) -> Part:
     section = _section(scale.ladder, batch)
 
     def side_by_side() -> Row:
-        with training_step(section, scale.vocab_size, length) as step, _plain_step(section, length, scale) as plain:
-            ours, theirs = [], []
-            for _ in range(3):  # in turn, so that the clock of the GPU is the same for both
-                ours.append(time_steps(step, 2, scale.steps).seconds)
-                theirs.append(time_steps(plain, 2, scale.steps).seconds)
+        with (
+            training_step(section, scale.vocab_size, length) as step,
+            transformers_step(section, scale.vocab_size, length) as plain,
+        ):
+            ours, theirs = time_in_turn(step, plain, (2, 2, 2), scale.steps)
         tokens = batch * length
         return {
-            "tokens_per_s": round(tokens / median(ours)),
-            "transformers_tokens_per_s": round(tokens / median(theirs)),
-            "ratio": _round(median(theirs) / median(ours)),
+            "tokens_per_s": round(tokens / ours),
+            "transformers_tokens_per_s": round(tokens / theirs),
+            "ratio": _round(theirs / ours),
         }
 
     yield "transformers", side_by_side
@@ -261,12 +256,13 @@ def _plain_loop(scale: Scale, hardware: Hardware) -> Part:
 
 def _resume(scale: Scale, hardware: Hardware) -> Part:
     def digits() -> Row:
-        section = _section(TINY, 4, deterministic=True, schedule={"warmup_tokens": 0})
-        section = section.model_copy(update={"steps": 12, "checkpoint_every": 4, "log_every": 1})
+        settings = {"schedule": {"warmup_tokens": 0}, "steps": 12, "checkpoint_every": 4, "log_every": 1}
+        section = _section(TINY, 4, deterministic=True, **settings)
         with TemporaryDirectory() as folder:
+            mix = MixedShards.open(write_mix(Path(folder, "mix"), random_tokens(64, 64, 500).numpy(), 500))
             for name, report in (("whole", _ignore), ("cut", _interrupt), ("cut", _ignore)):
                 with suppress(_InterruptedError):
-                    train(section, _RandomSequences(), f"{folder}/{name}", report)
+                    train(section, mix, f"{folder}/{name}", report)
             lines = [Path(folder, name, "metrics.jsonl").read_text().splitlines() for name in ("whole", "cut")]
         different = sum(a != b for a, b in zip(*lines, strict=True))
         return {"steps": len(lines[0]), "differing_losses": different}
@@ -301,13 +297,6 @@ def _section(shape: Mapping[str, Any], batch: int, **settings: Any) -> TrainSect
     return TrainSection(model=ModelSection(**shape), batch_sequences=batch, **{**best, **settings})
 
 
-def _plain_step(section: TrainSection, length: int, scale: Scale) -> Any:
-    """A context that yields one step of the loop that users of ``transformers`` write."""
-    from benchmarks.harness.transformers_loop import transformers_step
-
-    return transformers_step(section, scale.vocab_size, length)
-
-
 class _InterruptedError(Exception):
     """Ends a run in the middle."""
 
@@ -319,22 +308,6 @@ def _ignore(row: Row) -> None:
 def _interrupt(row: Row) -> None:
     if row["step"] == 6:
         raise _InterruptedError
-
-
-class _RandomSequences:
-    """Random tokens as training data."""
-
-    sequence_length, vocab_size, eos_id, digest = 64, 500, 0, "random"
-
-    def __len__(self) -> int:
-        return 64
-
-    def tokens(self, first: int, count: int) -> Any:
-        tokens = np.random.default_rng(0).integers(0, self.vocab_size, (len(self), self.sequence_length), np.uint16)
-        return tokens[first : first + count]
-
-    def documents(self, position: int) -> pa.Table:
-        raise NotImplementedError("no step of this run is skipped")
 
 
 def _rates(rows: list[Row]) -> Hardware:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from gristmill.mixing.build_shard import PIECE_SCHEMA
+from benchmarks.harness.synthetic_mix import write_mix
 from gristmill.training.model_section import ModelSection
 from gristmill.training.train_section import ScheduleSection, TrainSection
 from tests.training.fake_commands import FakeCommands
@@ -33,32 +31,17 @@ def mix(tmp_path: Path) -> str:
     """The directory of a mix stage: 80 sequences that count up in threes, each from a random start."""
     starts = np.random.default_rng(0).integers(0, VOCABULARY, (SEQUENCES, 1))
     tokens = (starts + 3 * np.arange(LENGTH)) % VOCABULARY
-    return write_mix(tmp_path / "mix", tokens.astype("<u2").tobytes())
+    return write_mix(tmp_path / "mix", tokens, VOCABULARY)
 
 
-def write_mix(root: Path, payload: bytes) -> str:
-    (root / "shards").mkdir(parents=True)
-    (root / "shards" / "all.bin").write_bytes(payload)
-    pq.write_table(_pieces(), root / "shards" / "all.docs.parquet")
-    files = [
-        {"kind": "shards", "path": "shards/all.bin", "sha256": sha256(payload).hexdigest()},
-        {"kind": "shard_index", "path": "shards/all.docs.parquet"},
-    ]
-    facts = {"sequence_length": LENGTH, "vocab_size": VOCABULARY, "eos_id": 0, "dtype": "uint16"}
-    unit = {"unit": "all", "facts": {"first_sequence": 0, "sequences": SEQUENCES}, "files": files}
-    manifest = {"stage": "mix", "facts": {**facts, "sequences": SEQUENCES}, "units": [unit]}
-    (root / "manifest.json").write_text(json.dumps(manifest))
-    return str(root)
+def log_rows(out: Path, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
+    """The rows of a log of the run in ``out``."""
+    return [json.loads(line) for line in (out / name).read_text().splitlines()]
 
 
-def _pieces() -> pa.Table:
-    """The shard index: two documents in each sequence, one of 8 tokens and one of 9."""
-    starts = [start for first in range(0, SEQUENCES * LENGTH, LENGTH) for start in (first, first + 8)]
-    rows = [
-        {"id": start.to_bytes(16, "big"), "source": "texts", "offset": 0, "start": start, "end": end, "copy": 0}
-        for start, end in zip(starts, [*starts[1:], SEQUENCES * LENGTH], strict=True)
-    ]
-    return pa.Table.from_pylist(rows, PIECE_SCHEMA)
+def losses(out: Path) -> list[float]:
+    """The loss of every step of the run in ``out``."""
+    return [row["loss"] for row in log_rows(out)]
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.harness.synthetic_mix import write_mix
 from gristmill.training.checkpoints import Checkpoints
 from gristmill.training.llama_decoder import Decoder
-from tests.training.conftest import LENGTH, SEQUENCES, VOCABULARY, write_mix
+from tests.training.conftest import LENGTH, SEQUENCES, VOCABULARY
 
 SPIKE = 50.0
 
@@ -28,7 +29,7 @@ def numbered_mix(root: Path) -> str:
     numbers = np.arange(SEQUENCES)[:, None]
     tokens = (numbers + 3 * np.arange(LENGTH)) % VOCABULARY
     tokens[:, 0], tokens[:, 1] = numbers[:, 0] // VOCABULARY, numbers[:, 0] % VOCABULARY
-    return write_mix(root, tokens.astype("<u2").tobytes())
+    return write_mix(root, tokens, VOCABULARY)
 
 
 def inject(patch: Any, faults: Mapping[int, str]) -> None:

@@ -19,7 +19,7 @@ from gristmill.training.__main__ import main
 from gristmill.training.launch.local_launch import failure_reason, torchrun_command, train_locally
 from gristmill.training.train_loop import train
 from gristmill.training.train_section import ScheduleSection
-from tests.training.conftest import TINY
+from tests.training.conftest import TINY, log_rows, losses
 
 SECTION = TINY.model_copy(update={"checkpoint_every": 3})
 
@@ -36,10 +36,6 @@ def die(row):
 
 train_locally(TrainSection.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3], 80, die)
 """
-
-
-def losses(out: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
 def test_the_command() -> None:
@@ -133,6 +129,6 @@ def test_a_run_resumed_in_other_layouts_equals_an_undisturbed_one(mix: str, tmp_
         section = steady.model_copy(update=layout)
         assert train_locally(section, mix, str(tmp_path / "moved"), steps, lambda row: None)["steps"] == steps
     assert losses(tmp_path / "moved") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
-    events = [json.loads(line) for line in (tmp_path / "moved" / "events.jsonl").read_text().splitlines()]
+    events = log_rows(tmp_path / "moved", "events.jsonl")
     assert [(row["event"], row["step"]) for row in events] == [("start", 0), ("change", 7), ("change", 12)]
     assert events[1]["changed"] == {"steps": [7, 12], "micro_batch": [2, 1], "processes": [2, 1]}

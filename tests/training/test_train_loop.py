@@ -28,6 +28,7 @@ from gristmill.training.stop_signal import StopSignal  # noqa: E402
 from gristmill.training.train_loop import train  # noqa: E402
 from gristmill.training.train_section import ScheduleSection, TrainSection  # noqa: E402
 from gristmill.training.train_step import compute_gradient  # noqa: E402
+from tests.training.conftest import log_rows, losses  # noqa: E402
 
 SECTION = TrainSection(
     model=ModelSection(dim=16, layers=2, heads=4, kv_heads=2),
@@ -67,7 +68,7 @@ def checkpoint_names(out: Path) -> list[str]:
 
 def test_a_run_from_end_to_end(mix: str, tmp_path: Path) -> None:
     reports = run(SECTION, mix, tmp_path / "out")
-    rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    rows = log_rows(tmp_path / "out")
     assert [row["step"] for row in rows] == list(range(20))
     assert [(row["sequences"], row["tokens"]) for row in rows] == [(4 * n, 68 * n) for n in range(1, 21)]
     assert [row["first_sequence"] for row in rows] == [4 * n for n in range(20)]
@@ -78,9 +79,9 @@ def test_a_run_from_end_to_end(mix: str, tmp_path: Path) -> None:
     assert all(report["steps"] == 20 and report["tokens_per_s"] > 0 for report in reports)
     assert rows[5].items() <= reports[1].items()
     result = json.loads((tmp_path / "out" / "result.json").read_bytes())
-    losses = {"first_loss": rows[0]["loss"], "last_loss": rows[-1]["loss"]}
+    ends = {"first_loss": rows[0]["loss"], "last_loss": rows[-1]["loss"]}
     counts = {"planned_steps": 20, "steps": 20, "sequences": 80, "tokens": 1360, "skipped_sequences": 0}
-    assert result == {**counts, "parameters": 8272, **losses}
+    assert result == {**counts, "parameters": 8272, **ends}
     assert checkpoint_names(tmp_path / "out") == ["step-00000016", "step-00000020"]
 
 
@@ -154,7 +155,7 @@ def test_more_steps_and_other_settings_continue_a_run(mix: str, tmp_path: Path) 
     run(steady.model_copy(update={"steps": 12, "micro_batch": 1}), mix, out)
     run(steady.model_copy(update={"micro_batch": 4}), mix, out)
     assert losses(out) == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
-    assert [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()[1:]] == [
+    assert log_rows(out, "events.jsonl")[1:] == [
         {"event": "change", "step": 7, "changed": {"steps": [7, 12], "micro_batch": [2, 1]}},
         {"event": "change", "step": 12, "changed": {"steps": [12, None], "micro_batch": [1, 4]}},
     ]
@@ -165,22 +166,18 @@ def test_more_steps_and_other_settings_continue_a_run(mix: str, tmp_path: Path) 
 def test_a_lower_learning_rate_resumes_and_is_logged(mix: str, tmp_path: Path) -> None:
     run(SECTION.model_copy(update={"steps": 8}), mix, tmp_path)
     run(SECTION.model_copy(update={"lr": 0.002, "weight_decay": 0.0}), mix, tmp_path)
-    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    rows = log_rows(tmp_path)
     assert len(rows) == 20
     assert max(row["lr"] for row in rows[:8]) == 0.02
     assert max(row["lr"] for row in rows[8:]) <= 0.002
-    change = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[1])
+    change = log_rows(tmp_path, "events.jsonl")[1]
     assert change["changed"] == {"steps": [8, None], "lr": [0.02, 0.002], "weight_decay": [0.1, 0.0]}
-
-
-def losses(out: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
 def test_a_batch_ramp_reads_every_sequence_once(mix: str, tmp_path: Path) -> None:
     ramp = SECTION.model_dump() | {"batch_ramp": [{"until_tokens": 100, "batch_sequences": 2}], "micro_batch": 1}
     run(TrainSection.model_validate(ramp), mix, tmp_path)
-    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    rows = log_rows(tmp_path)
     assert [row["first_sequence"] for row in rows] == [0, 2, 4, *range(6, 78, 4)]
     assert [row["sequences"] for row in rows] == [2, 4, 6, *range(10, 79, 4)]
 

@@ -19,7 +19,7 @@ from gristmill.mixing.mixed_shards import MixedShards  # noqa: E402
 from gristmill.training.launch.local_launch import torchrun_command  # noqa: E402
 from gristmill.training.train_loop import train  # noqa: E402
 from gristmill.training.train_section import TrainSection  # noqa: E402
-from tests.training.conftest import TINY  # noqa: E402
+from tests.training.conftest import TINY, log_rows  # noqa: E402
 from tests.training.injected_faults import inject, numbered_mix, signal_while_saving  # noqa: E402
 
 SECTION = TINY.model_copy(update={"checkpoint_every": 4, "lr": 0.005})  # 20 steps of 4 sequences
@@ -40,22 +40,18 @@ def run(mix: str, out: Path, section: TrainSection = GUARDED) -> list[int]:
     return steps
 
 
-def rows(out: Path, name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / name).read_text().splitlines()]
-
-
 def skipped(out: Path) -> list[tuple[str, int, int, int]]:
     """What was not trained on: reason, step, first sequence and end."""
     return [
         (row.get("reason", row["event"]), row["step"], row["first_sequence"], row["end"])
-        for row in rows(out, "events.jsonl")
+        for row in log_rows(out, "events.jsonl")
         if "first_sequence" in row
     ]
 
 
 def read(out: Path) -> list[int]:
     """The first sequences of the batches that were trained on."""
-    return [row["first_sequence"] for row in rows(out, "metrics.jsonl")]
+    return [row["first_sequence"] for row in log_rows(out)]
 
 
 def assert_finite(out: Path) -> None:
@@ -83,7 +79,7 @@ def test_a_bad_step_is_skipped(
         76,
         4,
     )
-    documents = rows(out, "quarantine.jsonl")
+    documents = log_rows(out, "quarantine.jsonl")
     assert {row["sequence"] for row in documents} == set(range(first, first + 4))
     assert {row["step"] for row in documents} == {first // 4}
     if kind != "nan_gradient":
@@ -147,7 +143,7 @@ def test_a_run_that_returns_too_often_fails_and_a_lower_rate_resumes_it(
     lower = GUARDED.model_copy(update={"lr": 0.001})
     assert run(numbered, out, lower) == [8, 9, 10, 11]
     assert read(out) == [*range(0, 32, 4), *range(64, 80, 4)]  # the others are skipped
-    assert rows(out, "events.jsonl")[-1] == {"event": "change", "step": 8, "changed": {"lr": [0.005, 0.001]}}
+    assert log_rows(out, "events.jsonl")[-1] == {"event": "change", "step": 8, "changed": {"lr": [0.005, 0.001]}}
     assert_finite(out)
 
 
@@ -212,7 +208,7 @@ def test_a_damaged_checkpoint_is_passed_over(numbered: str, tmp_path: Path, dama
     else:
         (payload if damage == "deleted" else newest / ".metadata").unlink()
     assert run(numbered, out, SECTION) == list(range(16, 20))
-    assert {"event": "damaged_checkpoint", "step": 20} in rows(out, "events.jsonl")
+    assert {"event": "damaged_checkpoint", "step": 20} in log_rows(out, "events.jsonl")
     assert (out / "metrics.jsonl").read_bytes() == whole
 
 
