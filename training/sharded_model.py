@@ -23,6 +23,7 @@ def build_sharded_model(section: TrainSection, vocab_size: int, group: ProcessGr
     It computes in bfloat16 on CUDA and in float32 on a CPU. Each block is one FSDP unit, and the rest another. With
     ``replicas``, each group of ``processes / replicas`` processes shards a complete copy (HSDP).
     """
+    sharded = group.size > section.replicas
     with torch.device("meta"):
         model = Decoder(section.model, vocab_size, section.activation_checkpointing)
     if is_compiled(section, group):
@@ -30,7 +31,7 @@ def build_sharded_model(section: TrainSection, vocab_size: int, group: ProcessGr
             block.compile(fullgraph=True)
     options: dict[str, Any] = {
         "mesh": _mesh(section, group),
-        "reshard_after_forward": section.reshard_after_forward,
+        "reshard_after_forward": sharded if section.reshard_after_forward is None else section.reshard_after_forward,
         "mp_policy": MixedPrecisionPolicy(
             param_dtype=torch.bfloat16 if group.device.type == "cuda" else None,
             reduce_dtype=torch.float32,

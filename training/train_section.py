@@ -154,10 +154,11 @@ class TrainSection(Section):
         description="Number of complete copies of the model, a divisor of processes: each copy is sharded over "
         "processes / replicas processes (HSDP). With one copy per node, only gradients cross between nodes.",
     )
-    reshard_after_forward: Annotated[bool, RuntimeMark()] = Field(
-        True,
+    reshard_after_forward: Annotated[bool | None, RuntimeMark()] = Field(
+        None,
         description="Whether a block's weights are freed after the forward pass and gathered again for the backward "
-        "pass (ZeRO-3), or kept (ZeRO-2), which needs more memory and less communication.",
+        "pass (ZeRO-3), or kept (ZeRO-2), which needs more memory and less communication. Default: freed, unless each "
+        "process holds a complete copy of the model anyway.",
     )
     activation_checkpointing: Annotated[Literal["none", "selective", "full"], RuntimeMark()] = Field(
         "none",

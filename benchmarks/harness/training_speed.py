@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import median
 from typing import Any, NamedTuple
@@ -36,6 +36,17 @@ class Timing(NamedTuple):
     memory_gib: float
 
 
+class Comparison(NamedTuple):
+    """Median seconds of two steps, and the median over pairs of the second's time as a multiple of the first's."""
+
+    first: float
+    second: float
+    ratio: float
+
+
+WARMUP = 2
+"""Calls of a step before it is compared; the first compiles."""
+
 Loss = Callable[[Any, Any], Any]
 """Maps a model and tokens, shape (batch, length), to the summed loss."""
 
@@ -46,8 +57,10 @@ def training_step(
 ) -> Iterator[Callable[[], None]]:
     """Yield a function that takes one optimizer step of the trainer on random tokens.
 
-    With ``loss``, a step without the trainer's chunked loss: its gradient is that of ``loss``.
+    With ``loss``, a step without the trainer's chunked loss: its gradient is that of ``loss``. Code compiled for models
+    before it is dropped, since a second shape in one process would be compiled for shapes of all sizes.
     """
+    torch.compiler.reset()
     with join_process_group(section) as group:
         model = build_sharded_model(section, vocab_size, group)
         initialise(model, section)
@@ -70,18 +83,17 @@ def random_tokens(sequences: int, length: int, vocab_size: int) -> Any:
     return torch.randint(vocab_size, (sequences, length), generator=torch.Generator().manual_seed(0))
 
 
-def time_in_turn(
-    first: Callable[[], None], second: Callable[[], None], warmups: Iterable[int], steps: int
-) -> tuple[float, float]:
-    """Return the median seconds of two steps, timed in turn, so that a machine that slows down slows both.
+def time_in_turn(first: Callable[[], None], second: Callable[[], None], pairs: int) -> Comparison:
+    """Time ``pairs`` calls of two steps in turn, after ``WARMUP`` calls of each.
 
-    ``warmups`` has the number of calls before each round of ``steps`` calls.
+    A machine whose speed changes from minute to minute changes both calls of a pair, and their ratio little.
     """
-    rounds = [
-        (time_steps(first, warmup, steps).seconds, time_steps(second, warmup, steps).seconds) for warmup in warmups
-    ]
-    seconds_first, seconds_second = zip(*rounds, strict=True)
-    return median(seconds_first), median(seconds_second)
+    for step in (first, second):
+        time_steps(step, 0, WARMUP)
+    seconds = [(time_steps(first, 0, 1).seconds, time_steps(second, 0, 1).seconds) for _ in range(pairs)]
+    seconds_first, seconds_second = zip(*seconds, strict=True)
+    ratio = median(two / one for one, two in seconds)
+    return Comparison(median(seconds_first), median(seconds_second), ratio)
 
 
 def time_steps(step: Callable[[], None], warmup: int, steps: int) -> Timing:

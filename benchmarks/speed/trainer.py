@@ -1,11 +1,11 @@
 """How fast the trainer is on a CPU beside a plain loop over a `transformers` model, and what its loss needs in memory.
 
-    python -m benchmarks trainer            # four minutes on two cores
+    python -m benchmarks trainer            # five minutes on two cores
     python -m benchmarks trainer --quick    # the smallest model only, fewer steps
 
-Both loops train the same shape on the same tokens with one thread, in turn, so that a busy machine slows both. The
-memory of the loss is the most that it holds beyond its inputs, as a share of all logits in float32, at a vocabulary of
-32,768 and 4 sequences of 2,048 tokens.
+Both loops train the same shape on the same tokens with one thread, one step of each in turn, so that a busy machine
+slows both. The memory of the loss is the most that it holds beyond its inputs, as a share of all logits in float32, at
+a vocabulary of 32,768 and 4 sequences of 2,048 tokens.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ LENGTH = 256
 SHAPES: Mapping[str, tuple[int, int, Mapping[str, Any]]] = {
     "2m": (4096, 8, {"dim": 128, "layers": 6, "heads": 4}),
     "7m": (8192, 4, {"dim": 256, "layers": 6, "heads": 4}),
-    "30m": (16_384, 2, {"dim": 512, "layers": 7, "heads": 8}),
+    "30m": (16_384, 8, {"dim": 512, "layers": 7, "heads": 8}),
 }
 """Vocabulary, sequences per step, and shape by the number of parameters."""
-WARMUPS, STEPS = (2, 0, 0, 0, 0), 2
-"""Steps before each round, the first of which compiles, and timed steps of a round."""
+PAIRS = {"2m": 40, "7m": 24, "30m": 7}
+"""Timed steps of each loop by the number of parameters: half a minute and more."""
 LOGITS_SHAPE = 4 * 2048, 32_768
 HIDDEN = 512
 
@@ -55,11 +55,11 @@ def measure(options: Namespace) -> dict[str, float]:
             training_step(section, vocab_size, LENGTH) as step,
             transformers_step(section, vocab_size, LENGTH) as plain,
         ):
-            ours, theirs = time_in_turn(step, plain, WARMUPS[:2] if options.quick else WARMUPS, STEPS)
+            ours, theirs, ratio = time_in_turn(step, plain, 3 if options.quick else PAIRS[name])
         tokens = section.batch_sequences * LENGTH
-        figures |= {f"tokens_per_s_{name}": tokens / ours, f"ratio_hf_{name}": theirs / ours}
+        figures |= {f"tokens_per_s_{name}": tokens / ours, f"ratio_hf_{name}": ratio}
         parameters = f"{parameter_count(section.model, vocab_size):,}"
-        table.add_row(name, parameters, f"{tokens / ours:,.0f}", f"{tokens / theirs:,.0f}", f"{theirs / ours:.2f}")
+        table.add_row(name, parameters, f"{tokens / ours:,.0f}", f"{tokens / theirs:,.0f}", f"{ratio:.2f}")
     CONSOLE.print(table)
     figures["peak_over_logits"] = loss_peak() / (4 * LOGITS_SHAPE[0] * LOGITS_SHAPE[1])
     return figures | {name: figures[f"{name}_2m"] for name in ("ratio_hf", "tokens_per_s")}
