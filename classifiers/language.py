@@ -48,6 +48,11 @@ class LanguageIdentifier:
         """Load the model at ``path``, by default lid.176. Raises InputError if it is missing or not from fastText."""
         return cls(load_model(model_path(path)))
 
+    @property
+    def languages(self) -> list[str]:
+        """The languages that the model knows, sorted."""
+        return sorted(label.removeprefix(LABEL_PREFIX) for label in self._model.get_labels())
+
     def identify(self, text: str) -> tuple[str, float]:
         """The language of ``text`` and its probability, rounded to 4 digits; ``UNDETERMINED`` with too few letters."""
         return self.identify_many([text])[0]

@@ -43,7 +43,7 @@ UTF_16_MAX_MISPLACED = 0.2
 to a byte that is not Latin-1 text."""
 
 _META = re.compile(rb"""<meta\s[^>]{0,1000}?charset\s*=\s*["']?\s*([\w:.+-]{1,40})""", re.IGNORECASE)
-_COMMENT = re.compile(rb"<!--.*?(?:-->|$)", re.DOTALL)
+_COMMENT = re.compile(rb"<!--(?:-?>|.*?(?:--!?>|\Z))", re.DOTALL)
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LATIN_1_TEXT = frozenset((*b"\t\n\r", *range(0x20, 0x7F), *range(0xA0, 0x100)))
@@ -84,7 +84,7 @@ def decode(data: bytes, transport: str | None = None) -> str:
     for mark, codec in _MARKS:
         if data.startswith(mark):
             return _without_nul(data[len(mark) :].decode(codec, "replace"))
-    special = _utf_16(data) or _iso_2022(data, transport)
+    special = utf_16_codec(data) or _iso_2022(data, transport)
     if special:
         return _without_nul(data.decode(special, "replace"))
     try:
@@ -115,7 +115,7 @@ def _declared(data: bytes, transport: str | None) -> list[str]:
     return [codec for label in (transport, meta_charset(data)) if (codec := codec_of(label))]
 
 
-def _utf_16(data: bytes) -> str | None:
+def utf_16_codec(data: bytes) -> str | None:
     """The UTF-16 codec, if the first 4 KiB are UTF-16 without a byte order mark: see ``UTF_16_MIN_NUL_SHARE``."""
     sample = data[:UTF_16_SCAN]
     nuls = sample.count(0)

@@ -91,7 +91,13 @@ def extract_html(html: bytes | str, url: str | None, section: ExtractSection, to
 
     A page without text has ``dropped`` (and ``also``) or ``failed`` instead, and ``detail``.
     """
-    result = extract_record(Raw(Origin("adhoc", url or "-", 0, len(html), url=url), "text/html", html), section, tools)
+    origin = Origin("adhoc", url or "-", 0, len(html), url=url)
+    return outcome_row(extract_record(Raw(origin, "text/html", html), section, tools))
+
+
+def outcome_row(result: Outcome) -> dict[str, Any]:
+    """The outcome for a page as a JSON row; see ``extract_html``."""
+    url = result.origin.url
     if isinstance(result, Document):
         return {"url": url, "text": result.text, "lang": result.lang, "lang_score": result.lang_score}
     if isinstance(result, Dropped):

@@ -28,8 +28,8 @@ class UrlSection(Section):
 
     domains: tuple[Asset, ...] = Field(
         default=(),
-        description="Files of domains or domain/path prefixes, one per line: plain, .gz, or a .tar.gz of such files. "
-        "A domain includes its subdomains.",
+        description="Files of domains or domain/path prefixes, one per line, hosts files, dnsmasq options or lists for "
+        "ad blockers: plain, .gz, or a .tar.gz of such files. A domain includes its subdomains.",
     )
     words: tuple[Asset, ...] = Field(
         default=(), description="Files of words or phrases, one per line, that may not occur in a URL as whole words."

@@ -10,7 +10,12 @@ entries ``b.example.com`` and ``example.com`` match ``a.b.example.com``, and ``e
 million entries takes 5 s and up to 85 MB, once per machine: the array is stored in the cache
 (``gristmill.store.cache``) under a name that says what the lists hold. A verdict takes some 25 µs.
 
-In list files a line that starts with ``# `` is a comment (datatrove's word list has words that start with ``#``).
+List files are hosts files, dnsmasq options, lists of ad blockers (``list_syntax.py``), or plain domains and URLs, one
+per line. A page whose URL matches an exception (``@@||good.example^``) is not blocked. ``||example.com/path`` matches
+like the entry ``example.com/path``: on that host, and up to the end of a segment. A line that cannot be read is an
+error, except in lists that say that they are for ad blockers: there, patterns that are no address are skipped.
+
+In word lists a line that starts with ``# `` is a comment (datatrove's word list has words that start with ``#``).
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
-from itertools import accumulate, islice
+from itertools import accumulate, compress, count, islice
 from typing import IO
 from urllib.parse import unquote
 
@@ -32,7 +37,9 @@ import numpy as np
 
 from gristmill.corpus.arrays import UInt64s
 from gristmill.errors import InputError
+from gristmill.extraction import list_syntax
 from gristmill.extraction.extract_section import UrlSection
+from gristmill.extraction.list_syntax import EXCEPTION, is_adblock_header, listed_addresses
 from gristmill.store import storage
 from gristmill.store.cache import cached_bytes
 from gristmill.store.keys import asset_hash, key_of
@@ -46,6 +53,9 @@ _AUTHORITY = re.compile(
 _PORT = re.compile(r":[0-9]*$")
 _SPLIT = re.compile(r"[\W_]+")
 _PLAIN = re.compile(rb"(?!www\.)[a-z0-9-]+(?:\.[a-z0-9-]+)+\n")
+_HOST = re.compile(r"\w[\w.-]*|[0-9a-f:.]+")
+_NETWORK = re.compile(r"[0-9.]+/[0-9]{1,2}")
+_NO_WORD = re.compile(r"[\0<>{}]|^\|\||^[0-9]+(?:\.[0-9]+){3}\s")
 _BLOCK_LINES = 1 << 16
 
 
@@ -60,8 +70,8 @@ class UrlFilter:
 
     @classmethod
     def load(cls, section: UrlSection) -> UrlFilter:
-        """Reads the section's lists. Raises InputError if a list cannot be read."""
-        return cls(_cached_hashes(section.domains), _lines(section.words))
+        """Reads the section's lists. Raises InputError if a list or a line of it cannot be read."""
+        return cls(_cached_hashes(section.domains), _word_lines(section.words))
 
     def verdict(self, url: str | None) -> list[str]:
         """The reasons to drop ``url``, among ``url_domain`` and ``url_word``; none for a record without a URL."""
@@ -72,7 +82,10 @@ class UrlFilter:
         return ["url_domain"] * bool(domain_listed) + ["url_word"] * bool(word_listed)
 
     def _is_listed(self, url_keys: list[str]) -> bool:
-        wanted = _hash_array([key.encode("utf-8", "surrogatepass") for key in url_keys])
+        return self._holds(url_keys) and not self._holds([EXCEPTION + key for key in url_keys])
+
+    def _holds(self, keys: list[str]) -> bool:
+        wanted = _hash_array([key.encode("utf-8", "surrogatepass") for key in keys])
         places = np.searchsorted(self._domains, wanted)
         return bool((self._domains[np.minimum(places, len(self._domains) - 1)] == wanted).any())
 
@@ -129,10 +142,31 @@ def _entry(line: bytes) -> str:
     return "" if text.startswith("# ") or text == "#" else text
 
 
-def _lines(urls: Iterable[str]) -> Iterator[bytes]:
+def _word_lines(urls: Iterable[str]) -> Iterator[bytes]:
+    for name, lines in _lists(urls):
+        for number, line in enumerate(lines, 1):
+            text = line.decode("utf-8", "replace")
+            if "\N{REPLACEMENT CHARACTER}" in text or _NO_WORD.search(text):
+                raise _line_error(name, number, line, "a word or phrase in UTF-8")
+            yield line
+
+
+def _line_error(name: str, number: int, line: bytes, wanted: str) -> InputError:
+    shown = line[:60].decode("utf-8", "replace").strip()
+    return InputError(f"{name}, line {number}: {shown!r} is not {wanted}; correct or remove the line")
+
+
+def _lists(urls: Iterable[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """The name and the lines of each list, which must be read before the next."""
     for url in urls:
         with _read_errors(url), storage.open_input(url) as file:
-            yield from _file_lines(url, file)
+            for name, lines in _file_lists(url, file):
+                yield name, _checked_lines(url, lines)
+
+
+def _checked_lines(url: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+    with _read_errors(url):
+        yield from lines
 
 
 @contextmanager
@@ -145,18 +179,18 @@ def _read_errors(url: str) -> Iterator[None]:
         ) from error
 
 
-def _file_lines(url: str, file: IO[bytes]) -> Iterator[bytes]:
+def _file_lists(url: str, file: IO[bytes]) -> Iterator[tuple[str, Iterable[bytes]]]:
     if url.endswith((".tar.gz", ".tgz")):
         with tarfile.open(fileobj=file, mode="r|gz") as archive:
             for member in archive:
                 content = archive.extractfile(member)
                 if content:
-                    yield from content
+                    yield f"{url} ({member.name})", content
     elif url.endswith(".gz"):
         with gzip.open(file) as unzipped:
-            yield from unzipped
+            yield url, unzipped
     else:
-        yield from file
+        yield url, file
 
 
 def _cached_hashes(urls: Sequence[str]) -> UInt64s:
@@ -167,27 +201,74 @@ def _cached_hashes(urls: Sequence[str]) -> UInt64s:
     for url in urls:
         with _read_errors(url):
             lists.append((posixpath.basename(url), asset_hash(url)))  # the name determines the archive format
-    key = key_of(storage.content_hash(__file__), sys.version, lists)
-    return np.frombuffer(cached_bytes(f"url-lists/{key}", lambda: hash_entries(_lines(urls)).tobytes()), dtype="<u8")
+    code = [storage.content_hash(file) for file in (__file__, list_syntax.__file__)]
+    key = key_of(code, sys.version, lists)
+    return np.frombuffer(cached_bytes(f"url-lists/{key}", lambda: _hash_lists(urls).tobytes()), dtype="<u8")
 
 
-def hash_entries(lines: Iterable[bytes]) -> UInt64s:
-    """The sorted hashes of a list's entries, ``uint64 [entries]``."""
-    remaining = iter(lines)
-    blocks = [np.empty(0, np.uint64)]
-    while block := list(islice(remaining, _BLOCK_LINES)):
-        blocks.append(_hash_array([key for line in block if (key := _entry_key(line))]))
-    hashes = np.concatenate(blocks)
+def _hash_lists(urls: Iterable[str]) -> UInt64s:
+    hashes = np.concatenate([hash_entries([]), *(hash_entries(lines, name) for name, lines in _lists(urls))])
     hashes.sort()
     return hashes
 
 
-def _entry_key(line: bytes) -> bytes:
-    """A line's entry in the form of ``url_keys``, or b"". Nearly all lines are plain domains already in that form."""
-    if _PLAIN.fullmatch(line):
-        return line[:-1]
-    host, path = host_and_path(_entry(line).removeprefix("*").removeprefix("."))
-    return (f"{host}/{path}" if path else host).encode("utf-8", "surrogatepass")
+def hash_entries(lines: Iterable[bytes], name: str = "the list") -> UInt64s:
+    """The sorted hashes of a list's entries, ``uint64 [entries]``. Raises InputError for a line that cannot be read."""
+    remaining = iter(lines)
+    reader = _LineReader(name)
+    blocks = [np.empty(0, np.uint64)]
+    for start in count(1, _BLOCK_LINES):
+        block = list(islice(remaining, _BLOCK_LINES))
+        if not block:
+            break
+        plain = [_PLAIN.fullmatch(line) is not None for line in block]  # nearly all lines
+        keys = [line[:-1] for line in compress(block, plain)]
+        for index in np.flatnonzero(~np.array(plain)).tolist():
+            keys += reader.keys(start + index, block[index])
+        blocks.append(_hash_array(keys))
+    hashes = np.concatenate(blocks)
+    if reader.first_skipped and not hashes.size:
+        raise InputError(
+            f"{name} blocks no page: from line {reader.first_skipped} on, its rules concern only what is in a page; "
+            "use a list of domains"
+        )
+    hashes.sort()
+    return hashes
+
+
+class _LineReader:
+    """Reads the lines of one list into keys in the form of ``url_keys``; those of exceptions begin with ``@@``."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_adblock = False
+        self.first_skipped = 0
+
+    def keys(self, number: int, line: bytes) -> list[bytes]:
+        text = line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+        self.is_adblock = self.is_adblock or is_adblock_header(text)
+        try:
+            addresses = listed_addresses(text)
+            keys = None if addresses is None else [_key(address) for address in addresses]
+        except ValueError:
+            if not self.is_adblock:
+                raise _line_error(
+                    self.name, number, line, "a domain, a URL, a line of a hosts file or a rule of an ad blocker"
+                ) from None
+            keys = None
+        if keys is None and not self.first_skipped:
+            self.first_skipped = number
+        return keys or []
+
+
+def _key(address: str) -> bytes:
+    """An address in the form of ``url_keys``. Raises ValueError if it names no host."""
+    exception = EXCEPTION if address.startswith(EXCEPTION) else ""
+    host, path = host_and_path(address.removeprefix(EXCEPTION))
+    key = f"{host}/{path}" if path else host
+    if not _HOST.fullmatch(host) or _NETWORK.fullmatch(key):
+        raise ValueError(address)
+    return (exception + key).encode("utf-8", "surrogatepass")
 
 
 def _hash_array(names: list[bytes]) -> UInt64s:

@@ -12,8 +12,10 @@ from typing import Any
 
 from gristmill.classifiers.language import LanguageIdentifier
 from gristmill.classifiers.perplexity import bucket
+from gristmill.corpus.document import Origin
+from gristmill.corpus.record import Raw
 from gristmill.errors import InputError
-from gristmill.extraction.extract_record import ExtractionTools, extract_html
+from gristmill.extraction.extract_record import ExtractionTools, extract_html, extract_record, outcome_row
 from gristmill.extraction.extract_section import ExtractSection
 from gristmill.pipelines.recipe import parse_section
 from gristmill.transforms.quality.apply_rules import explain
@@ -21,13 +23,15 @@ from gristmill.transforms.quality.judge_section import JudgeSection
 from gristmill.transforms.quality.measure_signals import measure_text
 from gristmill.transforms.quality.score_rules import reference_percentiles
 from gristmill.transforms.quality.scorers import AdhocScoreSection, Kenlm
+from gristmill.transforms.read.http_response import HttpResponse
+from gristmill.transforms.read.page_selection import select_body
 from gristmill.transforms.read.text_files import decode_text
 from gristmill.transforms.redaction.redact_section import RedactSection
 from gristmill.transforms.redaction.redactor import Redactor
 
 
 def extract_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The text of HTML files; ``-`` reads JSONL with ``html`` and optional ``url``."""
+    """The text of HTML files, compressed or not; ``-`` reads JSONL with ``html`` and optional ``url``."""
     section = parse_section(ExtractSection, overrides)
     tools = ExtractionTools.load(section)
     with closing(tools.engine):
@@ -36,7 +40,14 @@ def extract_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[di
                 for row in _lines(sys.stdin.buffer, name, "html", url=str):
                     yield _rest(row, "html") | extract_html(row["html"], row.get("url"), section, tools)
             else:
-                yield {"file": name} | extract_html(_read(name), None, section, tools)
+                yield {"file": name} | _extract_file(name, section, tools)
+
+
+def _extract_file(name: str, section: ExtractSection, tools: ExtractionTools) -> dict[str, Any]:
+    data = _read(name)
+    origin = Origin("adhoc", name, 0, len(data))
+    page = select_body(origin, "text/html", HttpResponse(None, {}, data), len(data), section.max_bytes)
+    return outcome_row(extract_record(page, section, tools) if isinstance(page, Raw) else page)
 
 
 def judge_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -91,6 +91,7 @@ def run(
         start = time.monotonic()
         step = prepare(stage, context)
         if step.pending:
+            stage.check_pending(step.pending)
             with show_progress(step):
                 _process(step, context, runner)
         wasted = _wasted_attempts(step.directory)
@@ -104,6 +105,7 @@ def run(
         if not balance["balanced"]:
             raise RunError(f"the record counts do not balance: {'; '.join(balance['imbalances'])}")
         on_complete(CompletedStage(step, manifest, time.monotonic() - start, wasted))
+        stage.check_counts(manifest, context)
     return balance
 
 

@@ -7,11 +7,12 @@ sidecar it writes, what it adds to the report. Code that handles all stages read
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gristmill.errors import RunError
+from gristmill.errors import InputError, RunError
 from gristmill.pipelines.recipe import Recipe
 from gristmill.store.keys import content_key, key_of, library_versions
 from gristmill.store.receipts import Manifest, Receipt
@@ -98,6 +99,20 @@ class Stage(ABC):
     def check(self, context: RunContext) -> None:
         """Raise InputError for a problem that would otherwise only appear after hours of work."""
         return
+
+    def check_pending(self, pending: list[Task]) -> None:
+        """Raise InputError for a problem that the beginning of the input shows, before a job starts."""
+        return
+
+    def check_counts(self, manifest: Manifest, context: RunContext) -> None:
+        """Raise InputError if the counts of the completed stage show a wrong recipe: by default, if nothing is kept."""
+        counts = manifest.counts
+        if counts.records and not counts.kept:
+            reason, rejected = Counter({**counts.dropped, **counts.failed}).most_common(1)[0]
+            raise InputError(
+                f"{self.name} keeps none of {counts.records:,} {self.counted}, {rejected:,} of them because of "
+                f"{reason}: correct the recipe"
+            )
 
     def summary(self, context: RunContext, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
         """What the manifest records about the stage as a whole. Raises RunError if the totals do not add up."""

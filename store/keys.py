@@ -61,9 +61,8 @@ def asset_hash(url: str) -> str:
 
     A process reads each asset once. Raises InputError if there is no such file.
     """
-    if not has_magic(url):
-        with suppress(FileNotFoundError, IsADirectoryError):
-            return storage.content_hash(url)
+    with suppress(FileNotFoundError, IsADirectoryError):  # a file's name may have brackets
+        return storage.content_hash(url)
     root, pattern = storage.split_pattern(url) if has_magic(url) else (url, "*")
     files = storage.glob(root, pattern)
     if not files:

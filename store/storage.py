@@ -11,9 +11,12 @@ On local disks every write is atomic: data is written to a temporary file beside
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
+import re
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +29,7 @@ from typing import IO, Any, TypeVar
 from fsspec.core import has_magic
 from fsspec.core import url_to_fs as _url_to_fs
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import glob_translate
 
 from gristmill.errors import InputError
 from gristmill.store import remote
@@ -74,19 +78,90 @@ def exists(url: str) -> bool:
 
 
 def glob(root: str, pattern: str) -> list[tuple[str, int]]:
-    """The files below ``root`` that match ``pattern``: (path relative to ``root``, size in bytes), sorted by path."""
+    """The files below ``root`` that match ``pattern``: (path relative to ``root``, size in bytes), sorted by path.
+
+    Only ``pattern`` may have wildcards: ``*``, ``?``, ``[…]``, and ``**`` for any number of folders; ``root`` is
+    literal. Links to files and folders are followed, but not into a folder that contains the link. A link that leads
+    nowhere is listed with size 0; opening it raises OSError. Raises InputError if the pattern is invalid.
+    """
     filesystem, base = url_to_fs(root)
-    base = base.rstrip("/")
-    if not has_magic(pattern) and not isinstance(filesystem, LocalFileSystem):  # one file, without listing its folder
-        try:
-            return [(posixpath.normpath(pattern), remote.size(filesystem, posixpath.join(base, pattern)))]
-        except FileNotFoundError:
-            return []
-    full = posixpath.join(base, pattern)
-    found = _uncached(filesystem, lambda: filesystem.glob(full, detail=True), posixpath.join(root, pattern))
-    return sorted(
-        (posixpath.relpath(path, base), info["size"]) for path, info in found.items() if info["type"] == "file"
-    )
+    base = base.rstrip("/") or "/"
+    literal, wild = _split_at_wildcard(pattern)
+    start = posixpath.join(base, literal) if literal else base
+    if not wild:
+        return [(posixpath.relpath(path, base), size) for path, size in _stored_file(filesystem, start)]
+    try:
+        matches = re.compile(glob_translate(wild)).match
+    except ValueError as error:
+        raise InputError(f"{pattern!r} is no valid pattern: {error}; correct it") from error
+    depth = None if "**" in wild else wild.count("/") + 1
+    prefix = start.rstrip("/") + "/"
+    if isinstance(filesystem, LocalFileSystem):
+        found = _walk(prefix, depth)
+    else:
+        entries = _uncached(
+            filesystem, lambda: filesystem.find(start, maxdepth=depth, detail=True), posixpath.join(root, pattern)
+        )
+        found = (file for entry in entries.values() for file in _entry_file(filesystem, entry))
+    below = ((path, size) for path, size in found if path.startswith(prefix) and matches(path[len(prefix) :]))
+    return sorted((posixpath.relpath(path, base), size) for path, size in below)
+
+
+def _split_at_wildcard(pattern: str) -> tuple[str, str]:
+    """Split a pattern into the folder before the first part with a wildcard and the rest, which may be empty."""
+    parts = posixpath.normpath(pattern).split("/")
+    first = next((index for index, part in enumerate(parts) if has_magic(part)), len(parts))
+    folder = "/".join(parts[:first])
+    return (folder or "/" if pattern.startswith("/") else folder), "/".join(parts[first:])
+
+
+def _stored_file(filesystem: Any, path: str) -> list[tuple[str, int]]:
+    """The file at ``path``, without listing its folder; nothing if there is none."""
+    if isinstance(filesystem, LocalFileSystem):
+        return _local_file(path)
+    try:
+        return [(path, remote.size(filesystem, path))]
+    except FileNotFoundError:
+        return []
+
+
+def _local_file(path: str) -> list[tuple[str, int]]:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
+        return [(path, 0)] if os.path.islink(path) else []
+    return [(path, status.st_size)] if stat.S_ISREG(status.st_mode) else []
+
+
+def _entry_file(filesystem: Any, entry: Any) -> list[tuple[str, int]]:
+    """The file that an entry of a remote folder is, or that it links to."""
+    if entry["type"] != "link":
+        return [(entry["name"], entry["size"])] if entry["type"] == "file" else []
+    try:
+        target = filesystem.info(entry["name"])
+    except FileNotFoundError:
+        return [(entry["name"], 0)]
+    return [(entry["name"], target["size"])] if target["type"] == "file" else []
+
+
+def _walk(folder: str, depth: int | None, parents: tuple[tuple[int, int], ...] = ()) -> Iterator[tuple[str, int]]:
+    """The files in a local folder and in its subfolders, ``depth`` levels deep or all; ``folder`` ends in a slash."""
+    try:
+        status = os.stat(folder)
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    identity = (status.st_dev, status.st_ino)
+    if identity in parents:
+        return
+    for entry in entries:
+        if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
+            if depth != 1:
+                yield from _walk(f"{folder}{entry.name}/", None if depth is None else depth - 1, (*parents, identity))
+        elif entry.is_symlink() or entry.is_file():
+            yield from _local_file(folder + entry.name)
 
 
 def split_pattern(url: str) -> tuple[str, str]:

@@ -28,6 +28,8 @@ cdef class Page:
     @cython.locals(html=str, size=cython.Py_ssize_t, at=cython.Py_ssize_t, opening=cython.Py_ssize_t, max_nodes=cython.Py_ssize_t, nodes=cython.Py_ssize_t, first=cython.Py_UCS4)
     cdef void _walk(self) except *
     cdef Py_ssize_t _after(self, str end, Py_ssize_t at) except -1
+    @cython.locals(html=str)
+    cdef Py_ssize_t _comment_end(self, Py_ssize_t at) except -1
     @cython.locals(html=str, character=cython.Py_UCS4)
     cdef Py_ssize_t _name_end(self, Py_ssize_t at) except -1
     @cython.locals(html=str, character=cython.Py_UCS4)

@@ -136,7 +136,7 @@ class Page:
             elif first == "/":
                 at = self._end_tag(opening + 2)
             elif first == "!" and html.startswith("--", opening + 2):
-                at = self._after("-->", opening + 2)
+                at = self._comment_end(opening + 4)
             elif first == "!" or first == "?":
                 at = self._after(">", opening + 2)
             else:
@@ -148,6 +148,23 @@ class Page:
         """The position behind the next ``end``, or the end of the page."""
         found = self.html.find(end, at)
         return found + len(end) if found >= 0 else self.size
+
+    def _comment_end(self, at: int) -> int:
+        """The position behind the comment whose text begins at ``at``: ``>`` and ``->`` there, ``-->`` or ``--!>``."""
+        html = self.html
+        if html.startswith(">", at):
+            return at + 1
+        if html.startswith("->", at):
+            return at + 2
+        while True:
+            at = html.find("--", at)
+            if at < 0:
+                return self.size
+            if html.startswith(">", at + 2):
+                return at + 3
+            if html.startswith("!>", at + 2):
+                return at + 4
+            at += 1
 
     def _name_end(self, at: int) -> int:
         """The end of the tag name that begins at ``at``."""

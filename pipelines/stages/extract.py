@@ -15,12 +15,14 @@ from gristmill.extraction.learned.html_tags import BLOCK_TAGS, COMMON_INLINE_TAG
 from gristmill.extraction.quarantine import CAUSES, load_quarantine, quarantine_lines
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
+from gristmill.pipelines.stages.source_checks import require_few_failures, require_known_languages, require_readable
 from gristmill.store import storage
 from gristmill.store.keys import asset_hash, key_of, library_versions
 from gristmill.store.receipts import Manifest
 from gristmill.store.stage_directory import StageDirectory, open_table
 from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.read.format_table import FORMATS
+from gristmill.transforms.read.payload_types import SIGNATURES, XML_TYPES
 from gristmill.transforms.read.source_section import SourceSection
 from gristmill.transforms.read.source_unit import SourceUnit
 from gristmill.transforms.read.unit_planning import plan_units
@@ -38,6 +40,7 @@ class Extract(BeamStage):
         1: "text by trafilatura",
         2: "own extraction engine, engines in child processes, archives split at members",
         3: "language samples and checks applied to batches of records",
+        4: "bodies decoded by their bytes, binaries and records of crawlers dropped, bad UTF-8 fails one row",
     }
     counted = "records"
     libraries = ("fastwarc", "fasttext-community", "pyarrow", "resiliparse", "warcio")
@@ -59,6 +62,14 @@ class Extract(BeamStage):
     def check(self, context: RunContext) -> None:
         require_engine(context.recipe.extract)
         load_quarantine(context.recipe.extract.quarantine)
+        require_known_languages(context.recipe)
+
+    def check_pending(self, pending: list[Task]) -> None:
+        require_readable(pending)
+
+    def check_counts(self, manifest: Manifest, context: RunContext) -> None:
+        require_few_failures(manifest, context.recipe)
+        super().check_counts(manifest, context)
 
     def tables(self, recipe: Recipe) -> Mapping[str, Any]:
         # trafilatura is slow to import, and commands that only read import this module too.
@@ -72,6 +83,8 @@ class Extract(BeamStage):
             "hidden_tags": HIDDEN_TAGS,
             "tag_roles": TAG_ROLES,
             "xpath_lists": XPATH_LISTS,
+            "binary_signatures": SIGNATURES,
+            "xml_types": XML_TYPES,
         }
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
@@ -101,8 +114,12 @@ class Extract(BeamStage):
             storage.replace(storage.join(directory.url, "quarantine.jsonl"), quarantine_lines(rows))
 
 
+_NOT_IN_KEYS = {"root", "paths", "crawl", "sample", "sample_seed", "max_failed"}
+"""Keys of a source that do not affect how a unit is read: they select files, or judge the counts."""
+
+
 def _task(directory: StageDirectory, unit: SourceUnit, source: SourceSection, limits: ReadLimits) -> Task:
-    reading = source.model_dump(mode="json", exclude={"root", "paths", "crawl", "sample", "sample_seed"})
+    reading = source.model_dump(mode="json", exclude=_NOT_IN_KEYS)
     key = key_of(directory.key, unit.identity(), reading)
     given = {
         "source": source.name,

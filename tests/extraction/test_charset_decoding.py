@@ -51,6 +51,8 @@ def test_labels_follow_the_standard(label: str | None, codec: str | None) -> Non
         (b"<META http-equiv=Content-Type content='text/html; charset=GB2312'>", "GB2312"),
         (b"<meta charset = 'koi8-r' >", "koi8-r"),
         (b"<!-- <meta charset=utf-7> --><meta charset=big5>", "big5"),
+        (b"<!-- <meta charset=utf-7> --!><meta charset=big5>", "big5"),
+        (b"<!--><meta charset=big5> -->", "big5"),
         (b"<!-- <meta charset=big5>", None),
         (b" " * 4069 + b"<meta charset=big5>" + b" " * 50, "big5"),
         (b" " * 4096 + b"<meta charset=big5>", None),

@@ -63,6 +63,12 @@ def tag_of(page: Page, block: int) -> str:
         ("<div>a <label>b</label> c</div>", ["a b c"]),
         ("<noscript><p>a</noscript>", ["a"]),
         ("a<!-- comment -->b", ["ab"]),
+        # Ends of comments by HTML's rules (WHATWG HTML, 13.2.5.43 to 52).
+        ("a<!-- comment --!>b<!-- 2 --!>c", ["abc"]),
+        ("a<!-->b<!--->c<!---->d<!----!>e", ["abcde"]),
+        ("a<!--!>b-->c<!---!>d-->e", ["ace"]),
+        ("a<!--x--!-->b<!--x--->c<!-- <!-- -->d", ["abcd"]),
+        ("a<!--x--! >b", ["a"]),
         ("<p>a&#1;b</p><p>&#1;</p>", ["ab"]),
         ("😀<p>😀😀</p>", ["😀", "😀😀"]),
         ("a</body>b</html>c", ["abc"]),

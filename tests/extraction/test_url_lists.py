@@ -128,6 +128,170 @@ def test_malformed_urls_never_raise(url: str) -> None:
     assert isinstance(host_and_path("http://" + url), tuple)
 
 
+def blocked(*lines: str) -> UrlFilter:
+    return UrlFilter(hash_entries([f"{line}\n".encode() for line in lines], "the.txt"))
+
+
+@pytest.mark.parametrize(
+    ("line", "listed", "not_listed"),
+    [
+        ("0.0.0.0 ads.example", "ads.example", "example"),
+        ("0.0.0.0\tads.example\r", "x.ads.example/y", "0.0.0.0"),
+        ("127.0.0.1 one.example two.example # three.example", "two.example", "three.example"),
+        ("127.0.0.1 localhost localhost.localdomain ads.example", "ads.example", "localhost.localdomain"),
+        ("::1 ads.example", "ads.example", "localhost"),
+        (":: ads.example", "ads.example", "example"),
+        ("0.0.0.0 0.0.0.0 ads.example", "ads.example", "0.0.0.0"),
+        ("ads.example # comment", "ads.example", "comment"),
+        ("\ufeffads.example", "ads.example", "example"),
+        ("address=/ads.example/", "ads.example", "example"),
+        ("address=/one.example/two.example/0.0.0.0", "two.example", "0.0.0.0"),
+        ("server=/ads.example/", "ads.example", "example"),
+        ("*.ads.example", "x.ads.example", "example"),
+        ("http://ads.example/path", "ads.example/path/x", "ads.example"),
+        ("||ads.example^", "x.ads.example/y", "example"),
+        ("||ads.example", "ads.example", "example"),
+        ("||ads.example^|", "ads.example", "example"),
+        ("||*.ads.example^", "ads.example", "example"),
+        ("||ads.example/*", "ads.example/x", "example"),
+        ("||1.2.3.4^", "1.2.3.4", "2.3.4"),
+        ("||ads.example/path^", "ads.example/path/x", "ads.example"),
+        ("||ads.example/path", "ads.example/path", "ads.example/pathology"),
+        ("||ads.example^$third-party", "ads.example", "example"),
+        ("||ads.example^$document,popup", "ads.example", "example"),
+        ("|https://ads.example/path|", "ads.example/path", "ads.example"),
+    ],
+)
+def test_lines_of_public_lists(line: str, listed: str, not_listed: str) -> None:
+    lists = blocked(line)
+    assert lists.verdict(f"http://{listed}") == ["url_domain"]
+    assert lists.verdict(f"http://{not_listed}") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "!comment",
+        "#comment",
+        "[Adblock Plus 2.0]",
+        "127.0.0.1 localhost",
+        "255.255.255.255 broadcasthost",
+        "fe80::1%lo0 localhost",
+        "ff02::1 ip6-allnodes",
+    ],
+)
+def test_lines_without_entries(line: str) -> None:
+    assert not hash_entries([line.encode()]).size
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "##.ad",
+        "ads.example##.ad",
+        "ads.example#@#div #ad",
+        "ads.example#?#div:has(> .ad)",
+        "||ads.example^$image",
+        "||ads.example^$third-party,script",
+        "||ads.example^$domain=other.example",
+        "||ads.example^*/banner",
+        "||ads*.example^",
+        "||ads.example/*/banner",
+        "||ads.example/?ad=",
+        "||ads.",
+        "||ads",
+        "@@||other.example^$image",
+    ],
+)
+@pytest.mark.parametrize("header", ["", "[Adblock Plus 2.0]"])
+def test_rules_for_what_is_in_a_page_are_skipped(rule: str, header: str) -> None:
+    lists = blocked(header, rule, "||other.example^")
+    urls = ["http://ads.example/x/banner?ad=", "http://x.example", "http://other.example"]
+    assert [lists.verdict(url) for url in urls] == [[], [], ["url_domain"]]
+
+
+NO_ENTRIES = [
+    "/banner[0-9]+/",
+    "-ad-banner.",
+    "/banner/*/img^",
+    "ads*.example",
+    "ads.example^",
+    "@@ads.example",
+    "one.example two.example",
+    "one.example,two.example",
+    "- ads.example",
+    '{"domain": "ads.example"}',
+    "[",
+    "<!DOCTYPE html>",
+    "\x1f\ufffd\x08\0",
+    "a\0d\0s\0",
+    "1.2.3.0/24",
+    "192.168.0.1 ads.example",
+    "address=/ads.example/192.168.0.1",
+    'local-zone: "ads.example" always_nxdomain',
+]
+
+
+@pytest.mark.parametrize("line", NO_ENTRIES)
+def test_a_line_that_cannot_be_read_is_named_in_the_error(line: str) -> None:
+    with pytest.raises(InputError, match=r"^the\.txt, line 3: .* is not a domain, .*; correct or remove the line$"):
+        blocked("one.example", "# comment", line, "two.example")
+
+
+@pytest.mark.parametrize("line", NO_ENTRIES)
+@pytest.mark.parametrize("header", ["! Title: made up", "[Adblock Plus 2.0]"])
+def test_lists_for_ad_blockers_may_have_patterns_that_are_no_address(line: str, header: str) -> None:
+    lists = blocked(header, line, "||two.example^")
+    assert lists.verdict("http://two.example") == ["url_domain"]
+    assert lists.verdict("http://ads.example") == lists.verdict("http://one.example") == []
+
+
+def test_the_numbers_of_lines_count_all_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(url_lists, "_BLOCK_LINES", 2)
+    with pytest.raises(InputError, match="line 6"):
+        blocked(*"abcde", "a b")
+    lists = blocked("! header", "a.example", "b.example", "/regex/", "0.0.0.0 c.example")
+    assert all(lists.verdict(f"http://{name}.example") for name in "abc")
+
+
+def test_a_list_that_blocks_no_page_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"the\.txt blocks no page: from line 2 on"):
+        blocked("[Adblock Plus 2.0]", "a.example##.ad", "/regex/")
+    assert blocked("! only a comment").verdict("http://a.example") == []
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("bad.example", ["url_domain"]),
+        ("bad.example/x", ["url_domain"]),
+        ("bad.example/ok", []),
+        ("bad.example/ok/x", []),
+        ("good.bad.example", []),
+        ("x.good.bad.example/y", []),
+        ("x.bad.example", ["url_domain"]),
+    ],
+)
+def test_exceptions_are_not_blocked(url: str, expected: list[str]) -> None:
+    assert blocked("@@||good.bad.example^", "||bad.example^", "@@||bad.example/ok^").verdict(url) == expected
+
+
+@pytest.mark.parametrize("line", ["<html>", '{"word": 1}', "a\0", "caf\xe9", "||ads.example^", "0.0.0.0 ads.example"])
+def test_a_line_that_is_no_word_is_named_in_the_error(tmp_path: Path, line: str) -> None:
+    (tmp_path / "words.txt").write_bytes(b"word\n" + line.encode("latin-1") + b"\n")
+    with pytest.raises(InputError, match=r"words\.txt, line 2: .* is not a word or phrase in UTF-8; correct"):
+        UrlFilter.load(UrlSection(words=(str(tmp_path / "words.txt"),)))
+
+
+def test_the_error_names_the_member_of_an_archive(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "lists.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo("adult/expressions")
+        member.size = 4
+        archive.addfile(member, io.BytesIO(b"(a)\n"))
+    with pytest.raises(InputError, match=r"lists\.tar\.gz \(adult/expressions\), line 1: '\(a\)'"):
+        UrlFilter.load(UrlSection(domains=(str(tmp_path / "lists.tar.gz"),)))
+
+
 def test_lists_may_be_plain_gzipped_or_archives(tmp_path: Path) -> None:
     (tmp_path / "plain.txt").write_bytes(b"one.example\r\n")
     (tmp_path / "zipped.txt.gz").write_bytes(gzip.compress(b"two.example\n"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from html import escape
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from pydantic import BaseModel
 
 from gristmill.classifiers.language import LanguageIdentifier
+from gristmill.errors import InputError
 from gristmill.pipelines.recipe import Recipe, parse_recipe
 from gristmill.pipelines.sample.crawl import Exchange, write_crawl
 from gristmill.pipelines.stage import Stage
@@ -65,7 +67,9 @@ def run_table_corpus(folder: Path) -> Iterator[str]:
         for variant, preset in _VARIANTS.items():
             judge = {"preset": preset, "variant": variant, "lines": {"rules": list(_ALL_LINE_RULES)}}
             recipe = parse_recipe({"name": variant, "sources": sources, "judge": judge})
-            yield run_recipe(recipe, work, until="judge").work
+            with suppress(InputError):  # in some variants, every document violates a rule
+                run_recipe(recipe, work, until="judge")
+            yield str(work)
 
 
 def _marked_languages(self: LanguageIdentifier, texts: Sequence[str]) -> list[tuple[str, float]]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import lzma
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import zstandard
 
 from gristmill.errors import InputError
 from gristmill.pipelines.adhoc import extract_files, judge_files, redact_files
@@ -88,7 +93,24 @@ def test_pages_that_a_run_would_reject_have_a_reason(tmp_path: Path) -> None:
     (tmp_path / "deep.html").write_text("<div>" * 5000)
     (tmp_path / "empty.html").write_text("")
     deep, empty = extract_files([f"{tmp_path}/deep.html", f"{tmp_path}/empty.html"], [])
-    assert (deep["failed"], empty["dropped"]) == ("too_deep", "no_text")
+    assert (deep["failed"], empty["dropped"]) == ("too_deep", "empty")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress, zlib.compress])
+def test_compressed_files_are_decompressed(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    page = b"<html><body><p>" + b"The quick brown fox jumps over the lazy dog near the river. " * 9
+    (tmp_path / "plain.html").write_bytes(page)
+    (tmp_path / "packed.html").write_bytes(pack(page))
+    plain, packed = extract_files([f"{tmp_path}/plain.html", f"{tmp_path}/packed.html"], [])
+    assert "lazy dog" in plain["text"]
+    assert packed == {**plain, "file": f"{tmp_path}/packed.html", "url": packed["url"]}
+    assert packed["url"] is None
+
+
+def test_a_file_that_is_no_page_is_dropped_as_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_bytes(gzip.compress(b"%PDF-1.7\n"))
+    (row,) = extract_files([f"{tmp_path}/a.html"], [])
+    assert (row["dropped"], row["detail"]) == ("binary:application/pdf", "application/pdf")
 
 
 def test_url_lists_apply_to_lines_with_a_url(tmp_path: Path, pipe: Callable[..., None]) -> None:

@@ -61,24 +61,39 @@ def test_archives_without_pages(tmp_path: Path) -> None:
     source_config = source(
         tmp_path, "web", "warc", {"empty.warc.gz": b"", "empty.warc": b"", "info.warc.gz": gzip.compress(INFO)}
     )
-    completed_run = run_recipe(recipe(source_config), tmp_path / "work", until="extract")
-    assert counts(completed_run) == (1, 0, {"record_type:warcinfo": 1}, {})
-    assert completed_run.units_processed() == {"extract": 3}
+    error_message = fault(InputError, recipe(source_config), tmp_path / "work", until="extract")
+    assert error_message == (
+        "extract keeps none of 1 records, 1 of them because of record_type:warcinfo: correct the recipe"
+    )
+    ledger = read_ledger(str(tmp_path / "work"))
+    assert ledger["balanced"]
+    assert (ledger["stages"][0]["in"], ledger["stages"][0]["dropped"]) == (1, {"record_type:warcinfo": 1})
 
 
 def test_files_in_another_format_than_their_source(tmp_path: Path) -> None:
     sources = [
         source(
-            tmp_path, "texts", "text", {"a.txt": bytes(range(256)), "b.txt": "Grüße".encode("latin-1"), "c.txt": b""}
+            tmp_path,
+            "texts",
+            "text",
+            {"a.txt": bytes(range(256)), "b.txt": "Grüße".encode("latin-1"), "c.txt": b""},
+            max_failed=1,
         ),
-        source(tmp_path, "rows", "parquet", {"a.parquet": b"PAR1 and no more PAR1"}),
+        source(tmp_path, "rows", "parquet", {"a.parquet": b"PAR1 and no more PAR1"}, max_failed=1),
         source(
             tmp_path,
             "lines",
             "jsonl",
             {"a.jsonl.gz": b"not gzip", "b.jsonl.gz": gzip.compress(lines(*"abc" * 999))[:-9]},
+            max_failed=1,
         ),
-        source(tmp_path, "web", "warc", {"a.warc.gz": b"\x1f\x8b no gzip", "b.warc": b"<html>a page</html>\n"}),
+        source(
+            tmp_path,
+            "web",
+            "warc",
+            {"a.warc.gz": b"\x1f\x8b no gzip", "b.warc": b"<html>a page</html>\n"},
+            max_failed=1,
+        ),
     ]
     completed_run = run_recipe(recipe(*sources), tmp_path / "work", until="extract")
     rejects = rejected(completed_run)
@@ -104,7 +119,7 @@ def test_broken_lines(tmp_path: Path) -> None:
     broken = [b'{"text": ', b"[1]", b'{"text": 5}', b'{"body": "x"}', b"", b'{"text": " "}', b'{"text": "\xff"}']
     text = b"\n".join([b'{"text": "fine"}', *broken, b'{"text": "last"}'])
     completed_run = run_recipe(
-        recipe(source(tmp_path, "lines", "jsonl", {"a.jsonl": text})), tmp_path / "work", until="extract"
+        recipe(source(tmp_path, "lines", "jsonl", {"a.jsonl": text}, max_failed=1)), tmp_path / "work", until="extract"
     )
     assert counts(completed_run) == (8, 2, {"empty": 1}, {"bad_json": 3, "missing_text": 2})
     for row in rejected(completed_run):
@@ -206,16 +221,29 @@ def test_sources_without_kept_documents_are_processed(tmp_path: Path) -> None:
     assert shares == {"copy": (False, 0), "empty": (False, 0), "good": (True, 1), "thin": (False, 0)}
 
 
-@pytest.mark.parametrize("data", [b"", lines("too short")], ids=["no input", "nothing kept"])
-def test_a_corpus_without_kept_documents(tmp_path: Path, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("data", "last", "error_message"),
+    [
+        (
+            b"",
+            "refine",
+            "the tokenizer has no text to train on: increase tokenizer.sample_bytes, or check why documents are "
+            "dropped",
+        ),
+        (
+            lines("too short"),
+            "judge",
+            "judge keeps none of 1 documents, 1 of them because of words_min: correct the recipe",
+        ),
+    ],
+    ids=["no input", "nothing kept"],
+)
+def test_a_corpus_without_kept_documents(tmp_path: Path, data: bytes, last: str, error_message: str) -> None:
     empty = recipe(source(tmp_path, "thin", "jsonl", {"a.jsonl": data}))
-    error_message = fault(InputError, empty, tmp_path / "work", until="mix")
-    assert error_message == (
-        "the tokenizer has no text to train on: increase tokenizer.sample_bytes, or check why documents are dropped"
-    )
+    assert fault(InputError, empty, tmp_path / "work", until="mix") == error_message
     ledger = read_ledger(str(tmp_path / "work"))
     assert ledger["balanced"]
-    assert [row["stage"] for row in ledger["stages"]][-1] == "refine"
+    assert [row["stage"] for row in ledger["stages"]][-1] == last
 
 
 def test_a_mix_that_is_too_small(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 The stored file is a sequence of *runs*. A run is a gzip member (or zstd or LZ4 frame) and the members behind it that
 continue its last record. In a file compressed record by record, each run is one record; a file compressed as a whole is
 one run, or a few. Garbage between runs and damage in a run extend to the next member that begins a record. Each of them
-is a gap, and every gap is a failure with a name.
+is a gap, and every gap is a failure with a name. A member without content is padding, as line ends between records are:
+its bytes are covered, and it is no record.
 
 A range of a file consists of the runs between two *boundaries*. The payload of a record may itself hold an archive,
 whose members are stored verbatim because they cannot be compressed again, and those look like members of this file. But
@@ -165,7 +166,7 @@ class _Run:
             pending.append(entry)
         end = self.content.end or MemberEnd(self._stored.size)
         self.after = _next_record(self._stored, self._codec, end.offset + 1) if end.damage else end.offset
-        if end.damage or not self.spanned:
+        if end.damage:
             pending = [self._lost_entry(pending, end)]
         yield from self._locate(pending)
 
@@ -178,12 +179,10 @@ class _Run:
             yield entry, self._offset + entry.start, length
 
     def _lost_entry(self, pending: list[Entry], end: MemberEnd) -> Entry:
-        """Return one entry for the unreliable end of a damaged run, or for a run without content."""
+        """Return one entry for the unreliable end of a damaged run."""
         start, headers = (pending[0].start, pending[0].headers) if pending else (self.content.size, {})
         cause = end.damage if self.after == self._stored.size else "corrupt"
         detail = f"stored bytes from {end.offset} up to {self.after} cannot be decompressed"
-        if not end.damage:
-            cause, detail = "garbage", "a compressed member without content"
         return Entry(start, self.content.size, headers, fault=cause, detail=detail)
 
     def _chunks(self, position: int) -> Chunks:

@@ -1,30 +1,24 @@
-"""HTTP responses as archived: status, media type, and body without transfer and content encodings.
+"""HTTP responses as archived: status, media type, charset, and body without transfer and content encodings.
 
-Archives often hold bodies that were decoded already but whose headers still declare the encoding. So a body that cannot
-be decoded is used as it is if it evidently is text.
+Fields that are repeated are joined in their order, as RFC 9110 (section 5.3) allows: several encodings were applied one
+after the other, and of several media types the last valid one counts, as in browsers (Fetch standard, "extract a MIME
+type").
 """
 
 from __future__ import annotations
 
-import io
 import re
-import zlib
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from fastwarc.stream_io import BrotliReader, ZstdReader
-
+from gristmill.transforms.read.body_decoding import decode_layers
 from gristmill.transforms.read.content_stream import EMPTY_LINE
+from gristmill.transforms.read.payload_types import begins_like_page
 from gristmill.transforms.read.warc_records import Headers, parse_fields
 
-_STATUS = re.compile(rb"HTTP/\d+(?:\.\d+)?[ \t]+(\d{3})(?!\d)", re.IGNORECASE)
-_CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_STATUS = re.compile(rb"HTTP(?:/\d+(?:\.\d+)?)?[ \t]+(\d{3})(?!\d)", re.IGNORECASE)
 _CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([^\s"';,]+)""", re.IGNORECASE)
-_HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
-
-
-class BadContentEncodingError(ValueError):
-    """The body neither has its declared Content-Encoding nor is text."""
+_MEDIA_TYPE = re.compile(r"""(?:^|,)[\s"']*([\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+)((?:"[^"]*"|[^,])*)""", re.ASCII)
+_UNKNOWN_TYPES = frozenset({"*/*", "unknown/unknown", "application/unknown"})
 
 
 class HttpResponse(NamedTuple):
@@ -36,118 +30,45 @@ class HttpResponse(NamedTuple):
 
 
 def parse_response(block: bytes) -> HttpResponse:
-    """Split an ``application/http`` block into status, headers and body."""
-    match = _STATUS.match(block)
-    if match is None:
-        return HttpResponse(None, {}, block)
-    first = block.find(b"\n") + 1 or len(block)
-    empty = EMPTY_LINE.search(block, first - 1)
-    head, body = (block[first:], b"") if empty is None else (block[first : empty.start() + 1], block[empty.end() :])
-    return HttpResponse(int(match[1]), parse_fields(head), body)
+    """Split an ``application/http`` block into status, headers and body. Interim responses (1xx) are skipped."""
+    while True:
+        block = block.lstrip(b"\r\n")
+        match = _STATUS.match(block)
+        if match is None:
+            return HttpResponse(None, {}, block)
+        first = block.find(b"\n") + 1 or len(block)
+        empty = EMPTY_LINE.search(block, first - 1)
+        head, body = (block[first:], b"") if empty is None else (block[first : empty.start() + 1], block[empty.end() :])
+        if not (match[1].startswith(b"1") and _STATUS.match(body)):
+            return HttpResponse(int(match[1]), parse_fields(head, join=True), body)
+        block = body
 
 
 def media_type(content_type: str, body: bytes) -> str:
     """Return the lower-case type without parameters; if none is declared, text/html if the body begins like a page."""
-    declared = re.split("[;,]", content_type, maxsplit=1)[0].strip().lower()
-    return declared or ("text/html" if _HTML.match(body[:1024]) else "")
+    declared, _ = _effective_type(content_type)
+    return declared or ("text/html" if begins_like_page(body) else "")
 
 
 def charset(content_type: str) -> str | None:
-    """Return the charset parameter of a Content-Type, as declared."""
-    match = _CHARSET.search(content_type)
-    return match[1] if match else None
+    """Return the charset that is declared for the type that counts."""
+    return _effective_type(content_type)[1]
+
+
+def _effective_type(content_type: str) -> tuple[str, str | None]:
+    """Return the last valid type, and the charset that it or its equals before it declare."""
+    kind, found = "", None
+    for name, parameters in _MEDIA_TYPE.findall(content_type):
+        if name.lower() in _UNKNOWN_TYPES:
+            continue
+        declared = _CHARSET.search(parameters)
+        found = declared[1] if declared else found if name.lower() == kind else None
+        kind = name.lower()
+    return kind, found
 
 
 def decode_body(response: HttpResponse, limit: int) -> bytes:
-    """Return the body without its encodings, cut off after ``limit + 1`` bytes. Raises BadContentEncodingError.
-
-    No encoding is decoded to more than that, and a body that was cut off is not decoded further: it is too large.
-    """
-    body = response.body
-    if "chunked" in response.headers.get("transfer-encoding", "").lower():
-        body = _dechunk(body)
-    for encoding in reversed(response.headers.get("content-encoding", "").lower().split(",")):
-        decode = _DECODERS.get(encoding.strip())
-        if decode is not None and body:
-            body = _decode_or_keep(decode, encoding.strip(), body, limit + 1)
-            if len(body) > limit:
-                break
-    return body
-
-
-def _dechunk(body: bytes) -> bytes:
-    """Join the chunks; from the first invalid chunk on, the body is used as it is (RFC 9112, section 7.1)."""
-    parts: list[bytes] = []
-    position = 0
-    while match := _CHUNK.match(body, position):
-        size = int(match[1], 16)
-        if not size:
-            return b"".join(parts)
-        parts.append(body[match.end() : match.end() + size])
-        position = match.end() + size
-        if body.startswith(b"\r\n", position):
-            position += 2
-        elif body.startswith(b"\n", position):
-            position += 1
-    return b"".join((*parts, body[position:]))
-
-
-def _decode_or_keep(decode: Callable[[bytes, int], bytes], encoding: str, body: bytes, limit: int) -> bytes:
-    try:
-        return decode(body, limit)
-    except (OSError, zlib.error, ValueError):
-        pass
-    try:
-        if "\0" not in body.decode():
-            return body
-    except UnicodeDecodeError:
-        pass
-    if _HTML.match(body[:1024]):
-        return body
-    raise BadContentEncodingError(f"the body is not {encoding}")
-
-
-def _stream_decoder(reader: Callable[[io.BytesIO], Any]) -> Callable[[bytes, int], bytes]:
-    def decode(body: bytes, limit: int) -> bytes:
-        source = reader(io.BytesIO(body))
-        parts: list[bytes] = []
-        while limit > 0 and (part := source.read(min(limit, 2**20))):
-            parts.append(part)
-            limit -= len(part)
-        return b"".join(parts)
-
-    return decode
-
-
-def _gunzip(body: bytes, limit: int) -> bytes:
-    """Decompress all members (RFC 1952, section 2.2); other bytes behind them are ignored."""
-    data = b""
-    while len(data) < limit and (not data or body.startswith(b"\x1f\x8b")):
-        decoder = zlib.decompressobj(31)
-        data += decoder.decompress(body, limit - len(data))
-        if not data or not decoder.eof:
-            break
-        body = decoder.unused_data
-    return data
-
-
-def _undeflate(body: bytes, limit: int) -> bytes:
-    """Decompress ``deflate``: zlib by RFC 9110, section 8.4.1.2, but raw DEFLATE from some servers."""
-    try:
-        return _inflate(zlib.decompressobj(15), body, limit)
-    except zlib.error:
-        return _inflate(zlib.decompressobj(-15), body, limit)
-
-
-def _inflate(decoder: Any, body: bytes, limit: int) -> bytes:
-    data: bytes = decoder.decompress(body, limit)
-    return data
-
-
-_DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
-    "gzip": _gunzip,
-    "x-gzip": _gunzip,
-    "deflate": _undeflate,
-    "br": _stream_decoder(BrotliReader),
-    "zstd": _stream_decoder(ZstdReader),
-}
+    """Return the body without its encodings, as ``decode_layers`` does."""
+    fields = (response.headers.get(name, "") for name in ("content-encoding", "transfer-encoding"))
+    declared = [encoding.strip() for field in fields for encoding in field.lower().split(",") if encoding.strip()]
+    return decode_layers(response.body, declared, limit)

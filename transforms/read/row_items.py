@@ -18,9 +18,9 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class Fields(Section):
-    """The columns of a row that hold a document."""
+    """The columns of a row that hold a document. ``meta.url`` is the field ``url`` of the column ``meta``."""
 
-    text: str = Field(default="text", description="Column of the text.")
+    text: str = Field(default="text", description="Column of the text; a.b names the field b of the column a.")
     id: str | None = Field(
         default=None,
         description="Column of an id that is unique in the source; null: the id derives from file name and position.",
@@ -38,14 +38,17 @@ class Fields(Section):
 def item_from_row(origin: Origin, row: Mapping[str, Any], fields: Fields) -> Raw | Dropped | Failed:
     """Return the text of a row, with the id, URL and date that the row holds.
 
-    Fails with missing_text if the text is not a string; drops empty texts.
+    A string that is not UTF-8 is given as bytes. Fails with bad_utf8 if the text is one, with missing_text if it is no
+    string at all; drops empty texts. An id, URL or date that is not of its type costs no document: it becomes null.
     """
-    text = row.get(fields.text)
+    text = _value(row, fields.text)
     origin = origin._replace(
         record_id=_string(_value(row, fields.id)),
         url=_string(_value(row, fields.url)),
         date=_date(_value(row, fields.date)),
     )
+    if isinstance(text, bytes):
+        return Failed(origin, "bad_utf8", f"{fields.text!r} is not UTF-8: {_utf8_error(text)}")
     if not isinstance(text, str):
         return Failed(origin, "missing_text", f"{fields.text!r} is {'null' if text is None else type(text).__name__}")
     if not text.strip():
@@ -64,11 +67,32 @@ def drop_too_large(item: Raw | Dropped | Failed, max_bytes: int) -> Raw | Droppe
 
 def replace_surrogates(text: str) -> str:
     """Return ``text`` with lone surrogates replaced, so that it can be encoded as UTF-8."""
-    return text if text.isascii() else _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
+    try:
+        text.encode()  # several times as fast as the regular expression
+    except UnicodeEncodeError:
+        return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
+    return text
 
 
 def _value(row: Mapping[str, Any], column: str | None) -> Any:
-    return None if column is None else row.get(column)
+    """Return the value of a column, or of a nested one by its dotted name; a column of that very name comes first."""
+    if column is None:
+        return None
+    if column in row:
+        return row[column]
+    for dot in re.finditer(r"\.", column):
+        parent = row.get(column[: dot.start()])
+        if isinstance(parent, Mapping) and (value := _value(parent, column[dot.end() :])) is not None:
+            return value
+    return None
+
+
+def _utf8_error(data: bytes) -> str:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return f"{error.reason} at byte {error.start}"
+    return ""
 
 
 def _string(value: Any) -> str | None:

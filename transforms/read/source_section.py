@@ -61,6 +61,15 @@ class SourceSection(Section):
         description=f"Extensions of the files to read, if `format` is {_formats_with('extensions')}.",
     )
 
+    max_failed: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Maximum share of the source's records that may fail. If more do, the run stops after `extract`;"
+        " a larger value resumes it. A source of fewer than 1,000 records may have as many failures as one of 1,000,"
+        " up to half of its records.",
+    )
+
     @model_validator(mode="after")
     def _has_files_or_crawl(self) -> SourceSection:
         if self.crawl is None:

@@ -6,6 +6,7 @@ folder's many small files.
 
 from __future__ import annotations
 
+import errno
 from functools import partial
 
 from gristmill.errors import InputError
@@ -19,8 +20,8 @@ from gristmill.transforms.read.source_unit import PlannedFile, SourceUnit
 def plan_units(source: SourceSection, unit_size: int) -> list[SourceUnit]:
     """Return the source's units, largest first, ties by identity.
 
-    Raises InputError if a pattern matches no file or the crawl does not exist, OSError if storage fails. Reads 192 KiB
-    of each file, and the beginning of archives larger than ``unit_size`` bytes.
+    Raises InputError if a pattern matches no file, a link leads nowhere or the crawl does not exist, OSError if storage
+    fails. Reads 192 KiB of each file, and the beginning of archives larger than ``unit_size`` bytes.
     """
     units = FORMATS[source.format].plan(source, _planned_files(source), unit_size)
     return sorted(units, key=lambda unit: (-unit.size, unit.identity()))
@@ -43,10 +44,25 @@ def _planned_files(source: SourceSection) -> list[PlannedFile]:
             )
         sizes |= matches
     paths = sorted(sizes)
-    fingerprints = storage.map_in_threads(
-        lambda path: storage.fingerprint(storage.join(source.root, path), sizes[path]), paths
-    )
+    fingerprints = storage.map_in_threads(lambda path: _fingerprint(source, path, sizes[path]), paths)
+    missing = [path for path, fingerprint in zip(paths, fingerprints, strict=True) if fingerprint is None]
+    if missing:
+        examples = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        raise InputError(
+            f"source {source.name!r}: below {source.root} there are links to files that do not exist: {examples}; "
+            "restore the files, or remove the links"
+        )
     return [PlannedFile(path, sizes[path], fingerprint) for path, fingerprint in zip(paths, fingerprints, strict=True)]
+
+
+def _fingerprint(source: SourceSection, path: str, size: int) -> str | None:
+    """Return the fingerprint of a file, or None if it is a link that leads nowhere."""
+    try:
+        return storage.fingerprint(storage.join(source.root, path), size)
+    except OSError as error:
+        if size or error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
+        return None
 
 
 def _crawl_files(source: SourceSection, crawl: str) -> list[str]:

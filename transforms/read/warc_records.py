@@ -14,7 +14,8 @@ from typing import NamedTuple, TypeAlias
 from gristmill.transforms.read.content_stream import ContentStream
 
 Headers: TypeAlias = dict[str, str]
-"""Header fields by lower-case name; the first one if a name repeats."""
+"""Header fields by lower-case name. Of a WARC field that repeats, the first one counts (the only one that may repeat,
+``WARC-Concurrent-To``, is not used here); HTTP fields that repeat are joined."""
 
 MAX_HEAD_BYTES = 2**16
 """Maximum length of a line, and of a record's head, in bytes."""
@@ -170,8 +171,8 @@ def _warc_head(content: ContentStream) -> _Head:
     return _Head(headers, None, False)
 
 
-def parse_fields(head: bytes) -> Headers:
-    """Parse the fields in the lines of a head."""
+def parse_fields(head: bytes, join: bool = False) -> Headers:
+    """Parse the fields in the lines of a head. If a name repeats, its values are joined, or the first counts."""
     headers: Headers = {}
     name = ""
     try:
@@ -179,11 +180,11 @@ def parse_fields(head: bytes) -> Headers:
     except UnicodeDecodeError:
         lines = [decode_header(line) for line in head.split(b"\n")]
     for line in lines:
-        name = _add_field(headers, line, name)
+        name = _add_field(headers, line, name, join)
     return headers
 
 
-def _add_field(headers: Headers, line: str, last: str) -> str:
+def _add_field(headers: Headers, line: str, last: str, join: bool = False) -> str:
     """Add a line to ``headers``; ``last`` is the name in the previous line. Returns the name in this line."""
     if line[:1] in (" ", "\t") and last:
         headers[last] = f"{headers[last]} {line.strip()}"
@@ -192,7 +193,10 @@ def _add_field(headers: Headers, line: str, last: str) -> str:
     if not colon:
         return last
     key = name.strip().lower()
-    headers.setdefault(key, value.strip())
+    if join and key in headers:
+        headers[key] = f"{headers[key]}, {value.strip()}"
+    else:
+        headers.setdefault(key, value.strip())
     return key
 
 

@@ -22,6 +22,7 @@ from warcio.warcwriter import WARCWriter
 from zlib_ng import zlib_ng
 
 from gristmill.corpus.record import Dropped, Failed, Raw, UnitSummary
+from gristmill.extraction.charset_decoding import decode
 from gristmill.transforms.read.source_section import SourceSection
 from gristmill.transforms.read.unit_planning import plan_units
 from gristmill.transforms.read.unit_reader import ReadLimits, read_unit
@@ -364,6 +365,30 @@ CASES = [
         "bad_content_encoding",
     ),
     (record(PAGE).replace(b"HTTP/1.1 200", b"HTTQ/1.1 200"), Failed, "bad_http"),
+    (record(PAGE).replace(b"HTTP/1.1 200 OK", b"HTTP 200 Okay!!"), Raw, "text/html"),
+    (record(b"<head><title>x", head=b"Server: x\r\n"), Raw, "text/html"),
+    (record(PAGE, head=b"Content-Type: none\r\n"), Raw, "text/html"),
+    (record(PAGE, head=b"Content-Type: image/png\r\nContent-Type: text/html\r\n"), Raw, "text/html"),
+    (record(PAGE, head=b"Content-Type: text/html\r\nContent-Type: image/png\r\n"), Dropped, "media_type"),
+    (
+        record(PAGE, kind="resource", Content_Type="application/http").replace(b"Type: resource", b"Type: response"),
+        Raw,
+        "text/html",
+    ),
+    # Binary formats and feeds under a false name.
+    (record(b"%PDF-1.4\n1 0 obj"), Dropped, "binary:application/pdf"),
+    (record(b"\x89PNG\r\n\x1a\n"), Dropped, "binary:image/png"),
+    (record(b"\x89PNG\r\n\x1a\n", head=b"Server: x\r\n"), Dropped, "binary:image/png"),
+    (record(b"GIF89a\1\0\1\0", head=b"Content-Type: text/plain\r\n"), Dropped, "binary:image/gif"),
+    (record(gzip.compress(b"PK\3\4" + bytes(30)), head=GZIPPED), Dropped, "binary:application/zip"),
+    (record(b"PK\3\4" + bytes(30), head=GZIPPED), Dropped, "binary:application/zip"),
+    (record(bytes(range(256))), Dropped, "binary:application/octet-stream"),
+    (record(b"<?xml version='1.0'?><rss version='2.0'>"), Dropped, "media_type"),
+    (record(b"%PDF-1.4", kind="conversion", Content_Type="text/plain"), Dropped, "binary:application/pdf"),
+    (record(b"%PDF-1.4", kind="resource", Content_Type="text/html"), Dropped, "binary:application/pdf"),
+    (record(b"%PDF-1.4", head=b"Content-Type: application/pdf\r\n"), Dropped, "media_type"),
+    (record(gzip.compress(PAGE), kind="resource", Content_Type="text/html"), Raw, "text/html"),
+    (record(gzip.compress(PAGE)[:-9] + b"\0" * 9), Failed, "bad_content_encoding"),
 ]
 
 
@@ -381,7 +406,71 @@ def test_wet_records_are_texts(tmp_path: Path) -> None:
     (tmp_path / "a.wet.gz").write_bytes(member(record("Grüße".encode(), kind="conversion", Content_Type="text/plain")))
     (item,) = read(tmp_path, "a.wet.gz", format="wet").items
     assert isinstance(item, Raw)
-    assert (item.media_type, item.payload, item.origin.url) == ("text/plain", "Grüße", "http://x.example/0")
+    assert (item.media_type, item.payload, item.origin.url) == ("text/plain", "Grüße".encode(), "http://x.example/0")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "encoding", "text"),
+    [
+        ("text/plain; charset=windows-1251", "cp1251", "Съешь ещё этих мягких булок"),
+        ("text/plain", "cp1252", "Die Straßen sind schön, sagte der Müller."),
+        ("text/plain; charset=utf-16", "utf-16", "Die Straßen sind schön."),
+        ("text/plain; charset=windows-1251", "utf-8", "Съешь ещё"),
+    ],
+)
+def test_wet_records_in_another_charset(tmp_path: Path, content_type: str, encoding: str, text: str) -> None:
+    stored = member(record(text.encode(encoding), kind="conversion", Content_Type=content_type))
+    (item,) = write(tmp_path, stored).items
+    assert isinstance(item, Raw)
+    assert isinstance(item.payload, bytes)
+    assert decode(item.payload, item.charset) == text
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "reason"),
+    [
+        ("metadata://gnu.org/software/wget/warc/wget.log", "resource", "record_type:metadata"),
+        ("metadata://netarkivet.dk/crawl/reports/crawl-report.txt", "response", "record_type:metadata"),
+        ("metadata://netarkivet.dk/crawl/logs/crawl.log", "conversion", "record_type:metadata"),
+        ("urn:text:https://x.example/a", "resource", "record_type:metadata"),
+        ("urn:pageinfo:https://x.example/a", "resource", "record_type:metadata"),
+        ("urn:X-wpull:log", "resource", "record_type:metadata"),
+        ("screenshot:http://x.example/", "resource", "record_type:metadata"),
+        ("urn:nbn:de:101:1-2", "resource", ""),
+        ("file:///srv/www/a.html", "resource", ""),
+        ("http://x.example/?u=urn:text:https://y.example", "resource", ""),
+        ("http://x.example/metadata://", "conversion", ""),
+    ],
+)
+def test_what_a_crawler_writes_about_its_work_is_no_page(tmp_path: Path, url: str, kind: str, reason: str) -> None:
+    stored = record(b"words", kind="resource", Content_Type="text/plain")
+    stored = stored.replace(b"WARC-Type: resource", b"WARC-Type: " + kind.encode()).replace(
+        b"WARC-Target-URI: http://x.example/0", b"WARC-Target-URI: " + url.encode()
+    )
+    (item,) = write(tmp_path, stored, "a.warc").items
+    assert item.origin.url == url
+    assert getattr(item, "reason", "") == reason
+
+
+EMPTY_MEMBERS = {
+    "gzip": member(b""),
+    "zstd": zstandard.compress(b""),
+    "zstd, skippable": b"\x50\x2a\x4d\x18\3\0\0\0abc",
+}
+
+
+@pytest.mark.parametrize("name", EMPTY_MEMBERS)
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_member_without_content_is_no_record(tmp_path: Path, name: str, at: int) -> None:
+    pack = member if name == "gzip" else zstandard.compress
+    stored = list(map(pack, records_of([PAGE, PAGE + b"2"])))
+    reading = write(tmp_path, b"".join([*stored[:at], EMPTY_MEMBERS[name], *stored[at:]]), "a.warc")
+    assert reading.payloads() == [PAGE, PAGE + b"2"]
+    assert reading.failed() == []
+
+
+def test_a_file_without_content_has_no_records(tmp_path: Path) -> None:
+    assert write(tmp_path, member(b"") * 3).items == []
 
 
 def test_provenance(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import re
 import tracemalloc
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -176,17 +177,189 @@ def test_parquet(tmp_path: Path) -> None:
     assert items[0].origin.date == "2020-01-02T01:04:05Z"
 
 
+def bad_utf8(value: bytes, type: pa.DataType) -> pa.Array:
+    """Three values, of which the second is not UTF-8: only a writer without checks makes such a file."""
+    binary = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
+    return pa.array([b"a", value, "é".encode()], binary[type]).view(type)
+
+
+@pytest.mark.parametrize("type", [pa.string(), pa.large_string(), pa.string_view()], ids=str)
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("indices", [None, pa.int8(), pa.int32(), pa.int64()], ids=str)
+def test_text_that_is_not_utf8_costs_its_row(
+    tmp_path: Path, type: pa.DataType, nested: bool, indices: pa.DataType | None
+) -> None:
+    texts = bad_utf8(b"caf\xe9 noir", type)
+    if indices and type != pa.string_view():  # Arrow cannot write a dictionary of views
+        texts = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2], indices), texts)
+    table = {"page": pa.StructArray.from_arrays([texts], ["text"])} if nested else {"text": texts}
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    items, _ = read(tmp_path / "a.parquet", "parquet", text="page.text" if nested else "text")
+    assert [getattr(item, "payload", None) for item in items] == ["a", None, "é"]
+    failed = items[1]
+    assert isinstance(failed, Failed)
+    assert failed.cause == "bad_utf8"
+    assert "at byte 3" in failed.detail
+    assert (failed.origin.offset, failed.origin.length) == (1, 1)
+
+
+@pytest.mark.parametrize("type", [pa.binary(), pa.large_binary(), pa.binary_view()], ids=str)
+def test_binary_that_is_utf8_is_text(tmp_path: Path, type: pa.DataType) -> None:
+    pq.write_table(pa.table({"text": pa.array([b"a", b"\xff", None, b""], type)}), tmp_path / "a.parquet")
+    items, _ = read(tmp_path / "a.parquet", "parquet")
+    assert [getattr(i, "payload", "") or getattr(i, "cause", "") or i.reason for i in items] == [
+        "a", "bad_utf8", "missing_text", "empty",
+    ]  # fmt: skip
+
+
+FIRST_DAY = datetime(2020, 1, 2, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "expected"),
+    [
+        ("id", bad_utf8(b"\xff", pa.string()), ["a", "a.parquet#1", "é"]),
+        ("url", bad_utf8(b"\xff", pa.string()), ["a", None, "é"]),
+        ("date", bad_utf8(b"\xff", pa.string()), [None, None, None]),
+        ("id", pa.array([1, None, 3], pa.uint8()), ["1", "a.parquet#1", "3"]),
+        ("id", pa.nulls(3), ["a.parquet", "a.parquet#1", "a.parquet#2"]),
+        ("url", pa.nulls(3), [None] * 3),
+        ("url", pa.array(["a", None, "a"]).dictionary_encode(), ["a", None, "a"]),
+        ("date", pa.nulls(3), [None] * 3),
+        ("date", pa.array([18263, None, 2**31 - 1], pa.date32()), ["2020-01-02T00:00:00Z", None, None]),
+        (
+            "date",
+            pa.array([1577923200 * 10**9 + 1, None, 0], pa.timestamp("ns", "No/Such_Zone")),
+            ["2020-01-02T00:00:00Z", None, "1970-01-01T00:00:00Z"],
+        ),
+        ("date", pa.array([1577923200 * 10**6, 2**60, None], pa.timestamp("us")), ["2020-01-02T00:00:00Z", None, None]),
+    ],
+)
+def test_a_bad_id_url_or_date_costs_no_document(
+    tmp_path: Path, key: str, values: pa.Array, expected: list[str | None]
+) -> None:
+    pq.write_table(pa.table({"text": ["x", "y", "z"], key: values}), tmp_path / "a.parquet")
+    items, _ = read(tmp_path / "a.parquet", "parquet", **{key: key})
+    assert [item.payload for item in items if isinstance(item, Raw)] == ["x", "y", "z"]
+    found = [getattr(item.origin, "record_id" if key == "id" else key) for item in items]
+    assert [value or f"a.parquet#{n}" if key == "id" else value for n, value in enumerate(found)] == [
+        "a.parquet#0" if value == "a.parquet" else value for value in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "type", "wanted"),
+    [
+        ("text", pa.int64(), "strings: title or page.body"),
+        ("text", pa.list_(pa.string()), "strings: title or page.body"),
+        ("text", pa.struct([("a", pa.int8())]), "strings: title or page.body"),
+        ("text", pa.null(), "strings: title or page.body"),
+        ("text", pa.bool_(), "strings: title or page.body"),
+        ("text", pa.float64(), "strings: title or page.body"),
+        ("text", pa.date32(), "strings: title or page.body"),
+        ("text", pa.dictionary(pa.int32(), pa.int64()), "strings: title or page.body"),
+        ("id", pa.float64(), "strings or integers"),
+        ("id", pa.bool_(), "strings or integers"),
+        ("url", pa.list_(pa.string()), "strings"),
+        ("url", pa.int64(), "strings"),
+        ("date", pa.int64(), "strings, dates or timestamps"),
+    ],
+    ids=str,
+)
+def test_a_column_of_a_wrong_type_is_an_error(tmp_path: Path, key: str, type: pa.DataType, wanted: str) -> None:
+    page = pa.array([{"body": "a", "size": 1}])
+    table = pa.table({"title": ["a"], "page": page, "column": pa.array([None], pa.int64()).cast(pa.int64())})
+    table = table.set_column(2, "column", pa.nulls(1, type))
+    pq.write_table(table, tmp_path / "a.parquet")
+    fields = {"text": "title", key: "column"}
+    shown = re.escape(str(pq.read_schema(tmp_path / "a.parquet").field("column").type))
+    message = (
+        rf"^a\.parquet: column 'column' has the type {shown}; set `fields\.{key}` to a column of {wanted}, or conv"
+    )
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "a.parquet", "parquet", **fields)
+
+
+def test_nested_columns_are_named_with_dots(tmp_path: Path) -> None:
+    pages = pa.array([{"body": "a", "meta": {"url": "http://x"}}, None, {"body": None, "meta": None}])
+    pq.write_table(pa.table({"page": pages, "n": [1, 2, 3]}), tmp_path / "a.parquet")
+    items, _ = read(tmp_path / "a.parquet", "parquet", text="page.body", url="page.meta.url", id="n")
+    assert [getattr(item, "payload", None) for item in items] == ["a", None, None]
+    assert [(item.origin.url, item.origin.record_id) for item in items] == [("http://x", "1"), (None, "2"), (None, "3")]
+
+
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+def test_a_column_with_a_dot_in_its_name_comes_first(tmp_path: Path, format: str) -> None:
+    rows = [{"page": {"body": "nested", "a.b": "dotted field"}, "page.body": "literal"}]
+    path = tmp_path / f"a.{format}"
+    if format == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text(json.dumps(rows[0]))
+    for column, expected in (("page.body", "literal"), ("page.a.b", "dotted field")):
+        (item,), _ = read(path, format, text=column)
+        assert isinstance(item, Raw)
+        assert item.payload == expected
+
+
 def test_a_missing_column_is_an_error_that_lists_the_columns(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"body": ["a"], "n": [1]}), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match=r"a\.parquet has no column 'text'; set `fields` to columns among body, n"):
+    pq.write_table(pa.table({"page": [{"body": "a"}], "n": [1], "tags": [["a"]]}), tmp_path / "a.parquet")
+    message = r"a\.parquet has no column 'text'; set `fields` to columns among page\.body, n, tags"
+    with pytest.raises(InputError, match=message):
         read(tmp_path / "a.parquet", "parquet")
 
 
-def test_a_file_that_is_no_parquet_is_one_failure(tmp_path: Path) -> None:
-    (tmp_path / "a.parquet").write_bytes(b"PAR1 not really")
+def test_columns_of_the_same_name_are_an_error(tmp_path: Path) -> None:
+    pq.write_table(pa.table([["a"], ["b"], [1]], names=["text", "text", "n"]), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet has 2 columns 'text'; rename all but one"):
+        read(tmp_path / "a.parquet", "parquet")
+
+
+def test_a_file_without_rows_has_no_records(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": pa.nulls(0)}), tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet", "parquet") == ([], UnitSummary(0, 0, 0))
+
+
+def test_an_encrypted_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PARE" + bytes(100) + b"PARE")
+    with pytest.raises(InputError, match=r"a\.parquet is encrypted; decrypt it"):
+        read(tmp_path / "a.parquet", "parquet")
+
+
+@pytest.mark.parametrize("data", [b"PAR1 not really", b""])
+def test_a_file_that_is_no_parquet_is_one_failure(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.parquet").write_bytes(data)
     ((item,), end) = read(tmp_path / "a.parquet", "parquet")
     assert isinstance(item, Failed)
-    assert (item.cause, item.origin.length, end.expected) == ("unreadable", 15, 15)
+    assert (item.cause, item.origin.length, end.expected) == ("unreadable", len(data), len(data))
+
+
+def test_every_row_of_a_damaged_row_group_is_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table({"text": [f"text {n}" for n in range(90)]})
+    pq.write_table(table, path, row_group_size=30, use_dictionary=False)
+    column = pq.read_metadata(path).row_group(1).column(0)
+    stored = bytearray(path.read_bytes())
+    start = column.data_page_offset
+    stored[start : start + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+    path.write_bytes(stored)
+    items, end = read(path, "parquet")
+    assert end.records == 90
+    assert [(item.origin.offset, item.origin.length) for item in items] == [(n, 1) for n in range(90)]
+    assert [getattr(item, "cause", "") for item in items] == [""] * 30 + ["corrupt"] * 30 + [""] * 30
+
+
+def test_long_rows_are_read_in_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    with pq.ParquetWriter(path, pa.schema([("text", pa.string())]), use_dictionary=False, write_batch_size=1) as writer:
+        writer.write_table(pa.table({"text": [f"{n}".zfill(2**21) for n in range(100)]}))
+    before = pa.total_allocated_bytes()
+    peak = 0
+    source = SourceSection(name="s", format="parquet", root=str(tmp_path))
+    (unit,) = plan_units(source, 2**28)
+    for _ in read_unit(unit, source, ReadLimits()):
+        peak = max(peak, pa.total_allocated_bytes() - before)
+    assert peak < 100_000_000  # of 200 MB
 
 
 @properties

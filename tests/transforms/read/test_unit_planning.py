@@ -74,6 +74,43 @@ def test_a_pattern_without_matches_is_an_error(tmp_path: Path) -> None:
         plan_units(source(tmp_path, "text", "*.txt", "*.md"), 2**20)
 
 
+def test_links_to_files_are_read_as_files(tmp_path: Path) -> None:
+    """As in a Hugging Face cache, where files are links to content under another name."""
+    identities = []
+    for name in ("plain", "linked"):
+        root = tmp_path / name / "brackets [2024]"
+        root.mkdir(parents=True)
+        target = root / "a.txt" if name == "plain" else tmp_path / "content"
+        target.write_text("a")
+        if name == "linked":
+            (root / "a.txt").symlink_to(target)
+        identities.append([unit.identity() for unit in plan_units(source(root), 2**20)])
+    assert identities[0] == identities[1]
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        ("a", "a.txt"),
+        ("abc", "a.txt, b.txt, c.txt"),
+        ("abcde", r"a.txt, b.txt, c.txt and 2 more"),
+    ],
+)
+def test_links_that_lead_nowhere_are_an_error(tmp_path: Path, names: str, shown: str) -> None:
+    (tmp_path / "ok.txt").write_text("a")
+    (tmp_path / "empty.txt").write_text("")
+    for name in names:
+        (tmp_path / f"{name}.txt").symlink_to("absent")
+    with pytest.raises(InputError, match=f"source 's': below .* links to files that do not exist: {shown}; restore"):
+        plan_units(source(tmp_path), 2**20)
+
+
+def test_links_that_are_not_selected_may_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1")
+    (tmp_path / "b.png").symlink_to("absent")
+    assert len(plan_units(source(tmp_path, "code"), 2**20)) == 1
+
+
 def test_code_is_selected_by_extension(tmp_path: Path) -> None:
     for name in ("a.py", "B.PY", "c.png", "README"):
         (tmp_path / name).write_text("x = 1")
