@@ -43,7 +43,7 @@ class Extract(BeamStage):
         4: "bodies decoded by their bytes, binaries and records of crawlers dropped, bad UTF-8 fails one row",
     }
     counted = "records"
-    libraries = ("fastwarc", "fasttext-community", "pyarrow", "resiliparse", "warcio")
+    libraries = ("fastwarc", "fasttext-community", "pyarrow", "resiliparse", "warcio", "zstandard")
 
     def key_config(self, recipe: Recipe) -> Any:
         engine = engine_definition(recipe.extract)

@@ -63,7 +63,7 @@ def test_how_many_records_may_fail(records: int, failed: int, max_failed: float,
         (
             "jsonl",
             "a.warc.gz",
-            gzip.compress(WARC) * 20,
+            gzip.compress(WARC, mtime=0) * 20,
             {},
             "80 of the first 80 records of a.warc.gz failed, most of them with bad_json; the file looks like warc: "
             "correct `format` (jsonl) or `paths`",
@@ -87,7 +87,7 @@ def test_how_many_records_may_fail(records: int, failed: int, max_failed: float,
         (
             "parquet",
             "a.jsonl.gz",
-            gzip.compress(rows("text")),
+            gzip.compress(rows("text"), mtime=0),
             {},
             "1 of the first 1 records of a.jsonl.gz failed, most of them with unreadable; the file looks like jsonl: "
             "correct `format` (parquet) or `paths`",

@@ -32,6 +32,9 @@ from gristmill.transforms.read.payload_types import (
 MAX_UNDECLARED_LAYERS = 4
 """Layers that are removed beyond those declared."""
 
+_XZ_MEMORY = 2**27
+"""Bytes of memory that a body in xz may ask for: enough for every preset of xz but the largest dictionaries."""
+
 _MIN_TEXT = 256
 """Bytes without control characters that are text in some charset; in fewer, compressed data may have none by chance."""
 
@@ -237,7 +240,7 @@ _BZIP2 = tuple(b"BZh%d1AY&SY" % level for level in range(1, 10))
 _WITH_MAGIC: tuple[tuple[str, _Magic, _Decoder], ...] = (
     ("gzip", _GZIP, partial(_decompress_members, partial(zlib.decompressobj, 31), _GZIP)),
     ("zstd", _ZSTD, _decompress_zstd),
-    ("xz", _XZ, partial(_decompress_members, lzma.LZMADecompressor, _XZ)),
+    ("xz", _XZ, partial(_decompress_members, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _XZ_MEMORY), _XZ)),
     ("bzip2", _BZIP2, partial(_decompress_members, bz2.BZ2Decompressor, _BZIP2)),
 )
 _WITHOUT_MAGIC: tuple[tuple[str, _Decoder], ...] = (
