@@ -28,6 +28,8 @@ from gristmill.transforms.read.stored_file import StoredFile, open_planned
 from gristmill.transforms.read.unit_reader import SourceWork
 
 FEW_RECORDS = 10
+"""Fewer records than these do not tell a wrong format from a broken file."""
+
 FIRST_RECORDS = 1000
 """Records that the launcher reads of each source; a source with fewer is small."""
 
@@ -71,9 +73,8 @@ def has_too_many_failures(counts: RecordCounts, max_failed: float) -> bool:
     In a source of fewer than 1,000 records, one failure may be a large share: there, half of the records may fail, as
     long as they are no more than ``max_failed`` allows among 1,000.
     """
-    failed = sum(counts.failed.values())
-    share_allowed = max_failed * max(counts.records, FIRST_RECORDS)
-    return failed > max_failed * counts.records and (failed > share_allowed or failed > counts.records / 2)
+    allowed_if_small = min(max_failed * FIRST_RECORDS, counts.records / 2)
+    return sum(counts.failed.values()) > max(max_failed * counts.records, allowed_if_small)
 
 
 def require_known_languages(recipe: Recipe) -> None:
