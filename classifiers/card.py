@@ -15,6 +15,8 @@ from gristmill.errors import InputError
 from gristmill.store import storage
 from gristmill.store.keys import pretty_json
 
+_HUGE = 1e300
+
 
 def card_url(model: str) -> str:
     """The URL of the card of the model at ``model``."""
@@ -34,7 +36,7 @@ def read_card(model: str) -> dict[str, Any]:
         raise InputError(
             f"{model} has no card {card_url(model)}: train it with `gristmill classifier`, which writes one"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{card_url(model)} is damaged: {error}; train the model again") from None
     if not isinstance(card, dict):
         raise InputError(f"{card_url(model)} is damaged: it is not a JSON object; train the model again")
@@ -45,5 +47,10 @@ def read_percentiles(model: str) -> Sequence[float] | None:
     """The 101 percentiles of the reference set in a model's card; None if there is no card or no reference set."""
     if not storage.exists(card_url(model)):
         return None
-    points = read_card(model).get("reference", {}).get("percentiles")
-    return list(points) if points else None
+    reference = read_card(model).get("reference") or {}
+    points = reference.get("percentiles") if isinstance(reference, dict) else "damaged"
+    if not points:
+        return None
+    if not isinstance(points, list) or not all(isinstance(p, int | float) and abs(p) < _HUGE for p in points):
+        raise InputError(f"{card_url(model)} is damaged: the percentiles are not numbers; train the model again")
+    return points

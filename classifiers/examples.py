@@ -13,7 +13,6 @@ from hashlib import blake2b, sha256
 from typing import Any, NamedTuple
 
 import fsspec
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gristmill.errors import InputError
@@ -73,7 +72,9 @@ def read_rows(url: str) -> Iterator[dict[str, Any]]:
             yield row
     except FileNotFoundError:
         raise InputError(f"no file {url}: correct its path") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, pa.ArrowInvalid, OSError) as error:
+    except InputError:
+        raise
+    except (ValueError, RecursionError, OSError) as error:  # of JSON, UTF-8 or Arrow
         raise InputError(f"cannot read {url}: {error}; give JSONL or Parquet") from error
 
 

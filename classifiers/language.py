@@ -46,7 +46,7 @@ class LanguageIdentifier:
     @classmethod
     def load(cls, path: str | None = None) -> LanguageIdentifier:
         """Load the model at ``path``, by default lid.176. Raises InputError if it is missing or not from fastText."""
-        return cls(load_model(model_path(path)))
+        return cls(load_model(model_path(path), trusted=path is None))
 
     @property
     def languages(self) -> list[str]:

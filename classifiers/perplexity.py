@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,9 +17,11 @@ from gristmill.classifiers.ccnet import sentences
 from gristmill.classifiers.examples import texts_digest
 from gristmill.classifiers.kneser_ney import arpa, estimate
 from gristmill.classifiers.metrics import percentiles
+from gristmill.classifiers.model_trials import open_kenlm, silent_kenlm
 from gristmill.classifiers.score import Scores, round_scores
+from gristmill.classifiers.text_model import local_copy
 from gristmill.errors import InputError
-from gristmill.store import storage
+from gristmill.store.trial_open import Trial, require_opens
 
 DIGITS = 1
 """Decimal places of a perplexity, as in CCNet."""
@@ -30,6 +30,9 @@ HEAD, TAIL = 30, 60
 """The percentiles of the reference set between which the middle bucket lies."""
 
 ORDER = 5
+
+_LARGEST = 38  # the logarithm of the largest float32
+_TRIAL = Trial(open_kenlm, ("kenlm",))
 
 
 class PerplexityScorer:
@@ -45,15 +48,15 @@ class PerplexityScorer:
             import kenlm
         except ImportError:
             raise InputError("perplexity requires the package kenlm: run `pip install 'gristmill[kenlm]'`") from None
+        remedy = "give an ARPA file or a KenLM binary"
         try:
-            if storage.is_local(url):
-                return cls(kenlm.Model(url.removeprefix("file://"), _silent(kenlm)))
-            with TemporaryDirectory() as folder:
-                path = Path(folder, Path(url).name)
-                path.write_bytes(storage.read_bytes(url))
-                return cls(kenlm.Model(str(path), _silent(kenlm)))
-        except (OSError, RuntimeError) as error:
-            raise InputError(f"cannot load {url}: {error}; give an ARPA file or a KenLM binary") from error
+            with local_copy(url) as (path, identity):
+                require_opens(_TRIAL, path, f"the model {url}", remedy, identity)
+                return cls(kenlm.Model(path, silent_kenlm()))
+        except InputError:
+            raise
+        except Exception as error:  # the library raises any exception for a damaged file
+            raise InputError(f"cannot load {url}: {error}; {remedy}") from error
 
     def scores(self, texts: Sequence[str], langs: Sequence[str | None] = ()) -> Scores:
         """The perplexity of each text, to one decimal place: float32 [texts]; NaN without words. ``langs`` is ignored.
@@ -67,14 +70,7 @@ class PerplexityScorer:
         for sentence in sentences(text):
             total += self._model.score(" ".join(sentence))
             tokens += len(sentence) + 1
-        return float(10 ** (-total / tokens)) if tokens else float("nan")
-
-
-def _silent(kenlm: Any) -> Any:
-    config = kenlm.Config()
-    config.show_progress = False
-    config.arpa_complain = kenlm.ARPALoadComplain.NONE
-    return config
+        return float(10 ** min(-total / tokens, _LARGEST)) if tokens else float("nan")
 
 
 def train(texts: Sequence[str], order: int = ORDER) -> tuple[bytes, dict[str, Any]]:

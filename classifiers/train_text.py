@@ -17,7 +17,7 @@ import numpy as np
 
 from gristmill.classifiers import metrics
 from gristmill.classifiers.examples import Example, Split, balance_classes, split_examples, texts_digest
-from gristmill.classifiers.text_model import LABEL_PREFIX, NEGATIVE, POSITIVE, TextClassifier, one_line
+from gristmill.classifiers.text_model import LABEL_PREFIX, NEGATIVE, POSITIVE, TextClassifier, load_model, one_line
 from gristmill.errors import InputError
 from gristmill.store.keys import library_versions
 
@@ -163,7 +163,7 @@ def _load(data: bytes) -> TextClassifier:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model")
         file.write_bytes(data)
-        return TextClassifier.load(str(file))
+        return TextClassifier(load_model(str(file), trusted=True))
 
 
 @contextmanager

@@ -16,9 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from gristmill.classifiers.model_trials import open_transformer
 from gristmill.classifiers.score import Scores, round_scores
 from gristmill.errors import InputError
 from gristmill.store import storage
+from gristmill.store.keys import asset_hash
+from gristmill.store.trial_open import Trial, require_opens
+
+_OFFLINE = {"local_files_only": True, "trust_remote_code": False}
+"""Options of every ``from_pretrained``: nothing is downloaded, no code of the folder is run, and nobody is asked."""
+
+_TRIAL = Trial(open_transformer, ("torch", "transformers", "tokenizers"), memory=3 << 30, seconds=120)
+_REMEDY = "give a folder with config.json, model.safetensors and a tokenizer"
 
 
 class TransformerScorer:
@@ -33,26 +42,31 @@ class TransformerScorer:
 
     @classmethod
     def load(cls, folder: str, label: str | None = None, max_tokens: int = 512) -> TransformerScorer:
-        """Load the model in ``folder``. Raises InputError if it or the required packages are missing."""
+        """Load the model in ``folder``. Raises InputError if it or the required packages are missing.
+
+        The model is first opened in a child process (``gristmill.store.trial_open``).
+        """
         try:
             import torch
-            from transformers import AutoModelForSequenceClassification, AutoTokenizer
-            from transformers.utils.logging import disable_progress_bar
+            import transformers  # noqa: F401
         except ImportError:
             raise InputError(
                 "transformer scores require more packages: run `pip install 'gristmill[transformers]'`"
             ) from None
-        disable_progress_bar()
-        torch.set_num_threads(1)  # each core has a worker, and the order of sums must not depend on the number of cores
         with ExitStack() as files:
             local = _local_folder(folder, files)
+            identity = None if storage.is_local(folder) else asset_hash(storage.join(folder, "*"))
+            if not Path(local, "config.json").is_file():
+                raise InputError(f"cannot load the transformer in {folder}: it has no config.json; {_REMEDY}")
             try:
-                tokenizer = AutoTokenizer.from_pretrained(local, local_files_only=True)
-                model = AutoModelForSequenceClassification.from_pretrained(local, local_files_only=True)
-            except (OSError, ValueError) as error:
+                require_opens(_TRIAL, local, f"the transformer in {folder}", _REMEDY, identity)
+                model, tokenizer = load_transformer(local)
+            except InputError:
+                raise
+            except Exception as error:  # the library raises any exception for a damaged file
                 raise _load_error(folder, error) from error
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(model.eval().to(device), tokenizer, label, max_tokens)
+        return cls(model.to(device), tokenizer, label, max_tokens)
 
     def scores(self, texts: Sequence[str], langs: Sequence[str | None] = ()) -> Scores:
         """The score of each text, to four decimal places: float32 [texts]; NaN for a text without tokens.
@@ -83,15 +97,28 @@ def require_label(folder: str, label: str | None) -> None:
     with ExitStack() as files:
         local = _local_folder(folder, files, "config.json")
         try:
-            config = AutoConfig.from_pretrained(local, local_files_only=True)
-        except (OSError, ValueError) as error:
+            config = AutoConfig.from_pretrained(local, **_OFFLINE)
+        except Exception as error:  # the library raises any exception for a damaged file
             raise _load_error(folder, error) from error
     _label_index(config, label)
 
 
 def _load_error(folder: str, error: Exception) -> InputError:
-    reason = str(error).split("\n")[0]
-    return InputError(f"cannot load the transformer in {folder}: {reason}")
+    reason = str(error).split("\n")[0] or type(error).__name__
+    return InputError(f"cannot load the transformer in {folder}: {reason}; {_REMEDY}")
+
+
+def load_transformer(folder: str) -> tuple[Any, Any]:
+    """The model and the tokenizer in a local folder."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    torch.set_num_threads(1)  # each core has a worker, and the order of sums must not depend on the number of cores
+    tokenizer = AutoTokenizer.from_pretrained(folder, **_OFFLINE)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True, **_OFFLINE)
+    return model.eval(), tokenizer
 
 
 def _label_index(config: Any, label: str | None) -> int:

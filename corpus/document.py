@@ -22,14 +22,21 @@ DOCUMENT_SCHEMA = pa.schema(
         pa.field("id", pa.binary(ID_BYTES), nullable=False),
         pa.field("source", pa.dictionary(pa.int32(), pa.string()), nullable=False),
         pa.field("text", pa.large_string(), nullable=False),
+        pa.field("text_bytes", pa.int64(), nullable=False),
         pa.field("url", pa.string()),
         pa.field("date", pa.string()),
         pa.field("lang", pa.dictionary(pa.int32(), pa.string())),
         pa.field("lang_score", pa.float32()),
         pa.field("warc", ORIGIN_TYPE),
+        pa.field("meta", pa.string()),
     ]
 )
-"""One document per row. ``date`` is RFC 3339 in UTC and sorts by time as text; ``warc`` locates the source record."""
+"""One document per row.
+
+``text_bytes`` is the size of ``text`` in UTF-8, so that bytes can be counted without reading texts. ``date`` is RFC
+3339 in UTC and sorts by time as text; ``warc`` locates the source record. ``meta`` holds the columns that the recipe
+keeps (``keep_columns``), as a JSON object with sorted keys; it is null if there are none.
+"""
 
 
 class Origin(NamedTuple):
@@ -37,6 +44,7 @@ class Origin(NamedTuple):
 
     ``file`` is relative to the source's root. ``offset`` and ``length`` are bytes of the file as stored for archives
     (one gzip member of a WARC.gz), bytes of the decompressed text for JSON lines, and the row (length 1) for Parquet.
+    ``lang`` is the language that the source declares, ``meta`` the kept columns as JSON.
     """
 
     source: str
@@ -46,6 +54,8 @@ class Origin(NamedTuple):
     record_id: str | None = None
     url: str | None = None
     date: str | None = None
+    lang: str | None = None
+    meta: str | None = None
 
     @property
     def id(self) -> bytes:

@@ -7,11 +7,13 @@ By media type:
 - ``text/plain``: decoded (if it is bytes), cleaned, language identified;
 - ``text/x-code``: decoded, line endings normalised; no language, since language identifiers are trained on prose;
 - anything else: dropped (``media_type``).
+
+A language that the source declares is believed: it is neither guessed nor identified, and has no score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gristmill.classifiers.language import LanguageIdentifier
@@ -75,8 +77,9 @@ def extract_records(records: Sequence[Record], section: ExtractSection, tools: E
     items: list[Record | _Page] = [_Page(record) if isinstance(record, Raw) else record for record in records]
     for step in (_check_record, _decode, _check_markup_language, _extract_main_text, _clean):
         items = [_run_step(step, item, section, tools) if isinstance(item, _Page) else item for item in items]
-    languages = iter(tools.languages.identify_many([item.text for item in items if isinstance(item, _Page)]))
-    return [_check_language(item, *next(languages), section) if isinstance(item, _Page) else item for item in items]
+    unknown = [item.text for item in items if isinstance(item, _Page) and item.raw.origin.lang is None]
+    languages = iter(tools.languages.identify_many(unknown) if unknown else ())
+    return [_document(item, languages, section) if isinstance(item, _Page) else item for item in items]
 
 
 def extract_record(raw: Raw, section: ExtractSection, tools: ExtractionTools) -> Outcome:
@@ -123,7 +126,8 @@ def _check_record(page: _Page, section: ExtractSection, tools: ExtractionTools) 
     origin = page.raw.origin
     reasons = [*tools.urls.verdict(origin.url), *_payload_reasons(page.raw, section)]
     if reasons:
-        return Dropped(origin, reasons[0], tuple(reasons[1:]))
+        detail = f"{origin.lang} (declared)" if reasons[0] == "language" else ""
+        return Dropped(origin, reasons[0], tuple(reasons[1:]), detail)
     if entry := tools.quarantine and tools.quarantine.get(origin.id):
         return Failed(origin, *entry)
     return page
@@ -133,6 +137,7 @@ def _payload_reasons(raw: Raw, section: ExtractSection) -> list[str]:
     checks = {
         "media_type": raw.media_type not in HTML and raw.media_type not in (PLAIN, CODE),
         "too_large": len(raw.payload) > section.max_bytes,
+        "language": raw.media_type != CODE and raw.origin.lang is not None and not _wants(section, raw.origin.lang),
     }
     return [reason for reason, applies in checks.items() if applies]
 
@@ -146,7 +151,7 @@ def _decode(page: _Page, section: ExtractSection, tools: ExtractionTools) -> _Pa
 
 
 def _check_markup_language(page: _Page, section: ExtractSection, tools: ExtractionTools) -> _Page | Outcome:
-    if page.raw.media_type in HTML and section.languages is not None:
+    if page.raw.media_type in HTML and section.languages is not None and page.raw.origin.lang is None:
         guess = unwanted_language(page.text, frozenset(section.languages), tools.languages)
         return _drop_for_language(page.raw.origin, *guess) if guess else page
     return page
@@ -163,10 +168,19 @@ def _clean(page: _Page, section: ExtractSection, tools: ExtractionTools) -> _Pag
     return _Page(page.raw, text) if text.strip() else Dropped(page.raw.origin, "no_text")
 
 
-def _check_language(page: _Page, lang: str, score: float, section: ExtractSection) -> Outcome:
-    if section.languages is not None and lang not in section.languages:
-        return _drop_for_language(page.raw.origin, lang, score)
-    return Document(page.raw.origin, page.text, lang, score)
+def _document(page: _Page, identified: Iterator[tuple[str, float]], section: ExtractSection) -> Outcome:
+    """The document of a page; ``identified`` yields the languages of pages that declare none, in their order."""
+    origin = page.raw.origin
+    if origin.lang is not None:
+        return Document(origin, page.text, origin.lang)
+    lang, score = next(identified)
+    return (
+        Document(origin, page.text, lang, score) if _wants(section, lang) else _drop_for_language(origin, lang, score)
+    )
+
+
+def _wants(section: ExtractSection, lang: str) -> bool:
+    return section.languages is None or lang in section.languages
 
 
 def _drop_for_language(origin: Origin, lang: str, score: float) -> Dropped:

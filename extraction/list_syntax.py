@@ -13,7 +13,7 @@ from ipaddress import ip_address
 EXCEPTION = "@@"
 """Begins an entry whose domain or URL is not blocked, whatever else is listed."""
 
-_COMMENT = re.compile(r"\s+#.*")
+_COMMENT = re.compile(r"(?<!\s)\s+#.*")  # tried once in a run of spaces: linear
 _HEADER = re.compile(r"!.*|\[(?:adblock|ublock|adguard)[^]]*\]", re.IGNORECASE)
 _ELEMENT_RULE = re.compile(r"#@?[?$%]*#")
 _ADDRESS_RULE = re.compile(r"(@@)?\|(?:\||(?=https?://))(?:\*\.)?([^$]*)(?:\$(.*))?", re.IGNORECASE)

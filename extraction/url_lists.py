@@ -47,6 +47,12 @@ from gristmill.store.keys import asset_hash, key_of
 MAX_SEGMENTS = 16
 """Path segments that are looked up; a listed prefix with more never matches."""
 
+MAX_DOMAIN = 253
+"""Characters of the longest parent domain that is looked up, which is also the longest name that DNS allows. Without a
+bound, the keys of a host of n labels would have n² / 2 of them."""
+
+_MAX_INTERNATIONAL = 1024  # characters; Python's conversion to punycode is quadratic
+
 _AUTHORITY = re.compile(
     r"^(?:[a-z][a-z0-9+.-]*:)?//([^/?#\\]*)(?:[/\\]([^?#]*))?|^([^/?#\\]*)(?:/([^?#]*))?", re.I | re.S
 )
@@ -122,14 +128,22 @@ def url_keys(url: str) -> list[str]:
     host, path = host_and_path(url)
     if not host:
         return []
-    labels = host.split(".")
-    parents = [] if labels[-1].isdigit() or ":" in host else [".".join(labels[i:]) for i in range(1, len(labels))]
+    is_ip_address = host.rpartition(".")[2].isdigit() or ":" in host
+    parents = [] if is_ip_address else _parent_domains(host)
     segments = path.split("/", MAX_SEGMENTS)[:MAX_SEGMENTS] if path else []
     pages = list(accumulate([host, *segments], "{}/{}".format))[1:]
     return [host, *parents, *pages]
 
 
+def _parent_domains(host: str) -> list[str]:
+    """What follows each dot of ``host``, the longest first; at most ``MAX_DOMAIN`` characters."""
+    first = max(0, len(host) - MAX_DOMAIN - 1)
+    return [host[place + 1 :] for place in range(first, len(host)) if host[place] == "."]
+
+
 def _punycode(host: str) -> str:
+    if len(host) > _MAX_INTERNATIONAL:
+        return host
     try:
         return host.encode("idna").decode("ascii")
     except UnicodeError:

@@ -102,7 +102,7 @@ class MixedShards:
         ((shard, row, _),) = self._overlapping(position, 1)
         begin = row * self.sequence_length
         within = (pc.field("start") >= begin) & (pc.field("start") < begin + self.sequence_length)
-        with storage.open_input(storage.join(self.url, shard.pieces_path)) as file:
+        with storage.open_input(storage.join_below(self.url, shard.pieces_path)) as file:
             pieces = pq.read_table(file, filters=within)
         for name in ("start", "end"):
             column = pc.subtract(pieces[name], begin)
@@ -121,7 +121,7 @@ class MixedShards:
 
     def _read(self, shard: ShardFile, begin: int, rows: int) -> npt.NDArray[Any]:
         row_bytes = self.sequence_length * self.dtype.itemsize
-        filesystem, path = storage.url_to_fs(storage.join(self.url, shard.path))
+        filesystem, path = storage.url_to_fs(storage.join_below(self.url, shard.path))
         data = filesystem.cat_file(path, start=begin * row_bytes, end=(begin + rows) * row_bytes)
         if len(data) != rows * row_bytes:
             raise InputError(f"shard {shard.path} in {self.url} is truncated: run the stage mix again")
@@ -132,7 +132,7 @@ class MixedShards:
         sizes = {
             posixpath.join(folder, name): size
             for folder in folders
-            for name, size in storage.listing(storage.join(self.url, folder)).items()
+            for name, size in storage.listing(storage.join_below(self.url, folder)).items()
         }
         first = 0
         for shard in self.shards:
@@ -149,7 +149,7 @@ class MixedShards:
 
     def _check_hashes(self) -> None:
         for shard in self.shards:
-            if storage.content_hash(storage.join(self.url, shard.path)) != shard.sha256:
+            if storage.content_hash(storage.join_below(self.url, shard.path)) != shard.sha256:
                 raise InputError(f"shard {shard.path} in {self.url} is corrupt (sha256): run the stage mix again")
 
 

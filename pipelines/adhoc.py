@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from gristmill.classifiers.language import LanguageIdentifier
 from gristmill.classifiers.perplexity import bucket
 from gristmill.corpus.document import Origin
+from gristmill.corpus.metadata import parse_meta
 from gristmill.corpus.record import Raw
+from gristmill.corpus.source_kind import SourceKind
 from gristmill.errors import InputError
 from gristmill.extraction.extract_record import ExtractionTools, extract_html, extract_record, outcome_row
 from gristmill.extraction.extract_section import ExtractSection
@@ -51,14 +53,18 @@ def _extract_file(name: str, section: ExtractSection, tools: ExtractionTools) ->
 
 
 def judge_files(names: Iterable[str], overrides: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Every rule's verdict, value and threshold. The language is identified unless a row has ``lang``."""
-    section = parse_section(JudgeSection, overrides)
+    """Every rule's verdict, value and threshold. The language is identified unless a row has ``lang``.
+
+    Rows may have the ``source``, its ``kind`` and ``meta``, which overlays and rules compare.
+    """
+    given = parse_section(JudgeSection, overrides)
     identifier = LanguageIdentifier.load()
-    for row in _texts(names, lang=str, lang_score=float, source=str):
+    for row in _texts(names, lang=str, lang_score=float, source=str, kind=str):
         lang, score = (row["lang"], row.get("lang_score")) if row.get("lang") else identifier.identify(row["text"])
         source = row.get("source") or ""
+        section = given.for_sources({source: _kind(row.get("kind") or "web")})
         values = measure_text(row["text"], lang, source, section) | {"lang_score": math.nan if score is None else score}
-        checks = explain(values, lang, source, section)
+        checks = explain(values, lang, source, section, _meta(row) if section.uses_meta else None)
         failed = [check.rule for check in checks if not check.passed]
         yield _rest(row, "text") | {
             "lang": lang,
@@ -128,6 +134,25 @@ def _lines(lines: Iterable[bytes], name: str, wanted: str, **optional: type) -> 
 
 
 _TYPE_NAMES = {str: "string", float: "number"}
+
+
+def _kind(name: str) -> SourceKind:
+    kinds = get_args(SourceKind)
+    if name not in kinds:
+        raise InputError(f"'kind' is {name!r}, but the kinds are {', '.join(kinds)}; correct or remove it")
+    return cast(SourceKind, name)
+
+
+def _meta(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The metadata of a row: an object, or a string that holds one, as in documents."""
+    meta = row.get("meta") or {}
+    try:
+        parsed = parse_meta(meta) if isinstance(meta, str) else meta
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise InputError(f"'meta' is {meta!r}, which is not a JSON object; correct or remove it")
+    return parsed
 
 
 def _text(name: str) -> str:

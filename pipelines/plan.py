@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gristmill.errors import InputError
+from gristmill.pipelines.key_record import restart_reason
 from gristmill.pipelines.recipe import Recipe, load_recipe
 from gristmill.pipelines.run import Step, prepare
 from gristmill.pipelines.stage import RunContext
@@ -13,7 +15,7 @@ from gristmill.store.receipts import Manifest
 
 
 def plan_run(recipe: Recipe, work: str | None) -> dict[str, Any]:
-    """Units of each stage, those already complete, and roughly how many core hours the rest takes.
+    """Units of each stage, those already complete, why a stage starts over, and roughly how many core hours it takes.
 
     The units of a stage follow from the manifests of the stages before it, and are unknown until those exist.
     """
@@ -21,7 +23,9 @@ def plan_run(recipe: Recipe, work: str | None) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     unknown_from_here = False
     for stage in stages_of(recipe):
-        row = {"stage": stage.name, "directory": stage.directory(context).name, **_EMPTY}
+        directory = stage.directory(context)
+        reason = restart_reason(directory, stage.key_record(recipe), stage.versions) if work else None
+        row = {"stage": stage.name, "directory": directory.name, **_EMPTY, "restart_reason": reason}
         if not unknown_from_here:
             step = prepare(stage, context)
             row |= _units(step, recipe)
@@ -33,8 +37,12 @@ def plan_run(recipe: Recipe, work: str | None) -> dict[str, Any]:
 
 
 def wanted_directories(work: str) -> set[str]:
-    """Names of the stage directories that belong to the recipe of a work directory."""
-    context = RunContext(load_recipe(storage.join(work, "recipe.yaml")), work)
+    """Names of the stage directories that belong to the recipe of a work directory. Raises InputError."""
+    try:
+        recipe = load_recipe(storage.join(work, "recipe.yaml"))
+    except InputError as error:
+        raise InputError(f"{error}; run the recipe again to rewrite this file") from None
+    context = RunContext(recipe, work)
     return {stage.directory(context).name for stage in stages_of(context.recipe)}
 
 

@@ -15,6 +15,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from gristmill.corpus.recipe_section import ByteSize, Section
+from gristmill.corpus.source_kind import SourceKind
 from gristmill.corpus.validation_errors import describe_error
 from gristmill.corpus.yaml_files import apply_override, read_mapping
 from gristmill.errors import InputError
@@ -22,7 +23,7 @@ from gristmill.extraction.extract_section import ExtractSection
 from gristmill.mixing.mix_section import MixSection
 from gristmill.tokenization.tokenizer_section import TokenizerSection, TokenizeSection
 from gristmill.training.train_section import TrainSection
-from gristmill.transforms.dedup.dedup_section import DedupSection
+from gristmill.transforms.dedup.dedup_section import META_PREFIX, DedupSection
 from gristmill.transforms.line_dedup.repeats_section import RepeatsSection
 from gristmill.transforms.quality.judge_section import JudgeSection
 from gristmill.transforms.quality.scorers import ScorerChoice
@@ -66,7 +67,8 @@ class Recipe(Section):
     def _known_sources(self) -> Recipe:
         names = sorted(source.name for source in self.sources)
         named = {
-            "judge.overlays": [overlay.source for overlay in self.judge.overlays if overlay.source is not None],
+            "judge.overlays": [overlay.source for overlay in self.judge.all_overlays if overlay.source is not None],
+            **{f"sources of the score {scorer.name!r}": scorer.sources or () for scorer in self.scores},
             "dedup.priority": self.dedup.priority,
             "repeats.exclude_sources": self.repeats.exclude_sources if self.repeats else (),
             "refine.redact.exclude_sources": self.refine.redact.exclude_sources if self.refine.redact else (),
@@ -83,6 +85,63 @@ class Recipe(Section):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two scores are named {twice[0]!r}; score names must be unique")
         return self
+
+    @model_validator(mode="after")
+    def _overlays_take_effect(self) -> Recipe:
+        scores = sorted(scorer.name for scorer in self.scores)
+        for overlay in self.judge.all_overlays:
+            if unknown := sorted(set(overlay.scores) - set(scores)):
+                known = f"the scores are {', '.join(scores)}" if scores else "the recipe has no `scores`"
+                raise ValueError(f"judge.overlays names an unknown score {unknown[0]!r}; {known}")
+        for overlay in self.judge.overlays:
+            if not overlay.for_sources(self.source_kinds):
+                raise ValueError(
+                    f"judge.overlays: no source is of the kind {overlay.kind!r} that an overlay selects; set `kind` of "
+                    "a source, or remove the overlay"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _kept_metadata(self) -> Recipe:
+        if not self.judge.uses_meta:
+            return self
+        judge = self.judge_by_source
+        used = False
+        for source in self.sources:
+            rules = judge.policy(None, source.name).meta
+            used = used or rules == self.judge.meta
+            overlaid = [overlay.meta or {} for overlay in judge.all_overlays if overlay.source in (None, source.name)]
+            for column in (column for columns in (rules, *overlaid) for column in columns):
+                if column not in source.keep_columns:
+                    raise ValueError(
+                        f"a rule of judge.meta compares {column!r} of source {source.name!r}, which does not keep it: "
+                        "add it to `keep_columns` of the source, or set `meta` in an overlay for other sources"
+                    )
+        if self.judge.meta and not used:
+            raise ValueError(
+                "judge.meta applies to no source, because overlays replace it; set `meta` in an overlay for the source"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _kept_quality(self) -> Recipe:
+        quality = self.dedup.quality or ""
+        column = quality.removeprefix(META_PREFIX)
+        if quality.startswith(META_PREFIX) and not any(column in source.keep_columns for source in self.sources):
+            raise ValueError(
+                f"dedup.quality names {quality!r}, but no source keeps {column!r}; add it to `keep_columns`"
+            )
+        return self
+
+    @property
+    def source_kinds(self) -> dict[str, SourceKind]:
+        """The kind of each source, by name."""
+        return {source.name: source.kind for source in self.sources}
+
+    @property
+    def judge_by_source(self) -> JudgeSection:
+        """The judge section with overlays by kind replaced by overlays by source, for workers."""
+        return self.judge.for_sources(self.source_kinds)
 
     def source(self, name: str) -> SourceSection:
         return next(source for source in self.sources if source.name == name)

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from gristmill.errors import InputError, RunError
+from gristmill.pipelines.key_record import restart_reason, write_key_record
 from gristmill.pipelines.recipe import Recipe, dump_recipe
 from gristmill.pipelines.stage import BeamStage, LaunchStage, RunContext, Stage
 from gristmill.pipelines.stages import stages_of
 from gristmill.runners.stage_runner import StageRunner, WorkersLostError
 from gristmill.store import storage
+from gristmill.store.group_counts import group_amounts
 from gristmill.store.heartbeats import PROGRESS, read_heartbeat
 from gristmill.store.keys import pretty_json
 from gristmill.store.ledger import LedgerLine, build_ledger
@@ -28,12 +30,16 @@ from gristmill.transforms.core.tasks import Round, Task
 
 
 class Step(NamedTuple):
-    """A stage before it runs: all of its units, and those that have no receipt yet."""
+    """A stage before it runs: all of its units, and those that have no receipt yet.
+
+    ``notices`` are sentences for the user: why no unit can be resumed, if so, and what the stage's checks noticed.
+    """
 
     stage: Stage
     directory: StageDirectory
     tasks: list[Task]
     pending: list[Task]
+    notices: tuple[str, ...] = ()
 
 
 class WastedAttempts(NamedTuple):
@@ -53,7 +59,7 @@ class CompletedStage(NamedTuple):
 
 
 ShowProgress = Callable[[Step], AbstractContextManager[Any]]
-"""Returns a context manager that shows the progress of a stage while it runs."""
+"""Shows the notices of a stage, and returns a context manager that shows its progress while it runs."""
 
 
 def stages_until(last: str | None, stages: Iterable[Stage]) -> list[Stage]:
@@ -85,18 +91,21 @@ def run(
     for stage in stages:
         stage.directory(context)  # reads the lists, models and test sets that the recipe names: missing ones fail here
         stage.check(context)
-    storage.replace(storage.join(work, "recipe.yaml"), dump_recipe(recipe).encode())
+    storage.replace(storage.join(work, "recipe.yaml"), dump_recipe(recipe).encode(), mode=0o600)
     lines: list[LedgerLine] = []
     for stage in stages:
         start = time.monotonic()
         step = prepare(stage, context)
         if step.pending:
-            stage.check_pending(step.pending)
+            step = step._replace(notices=(*step.notices, *stage.check_pending(step.pending)))
+        write_key_record(step.directory, stage.key_record(recipe))
+        if step.pending:
             with show_progress(step):
                 _process(step, context, runner)
         wasted = _wasted_attempts(step.directory)
         manifest = complete(step, context)
-        lines.append(LedgerLine(stage.name, manifest.counts, stage.counted, stage.takes_from))
+        groups = group_amounts(manifest.receipts)
+        lines.append(LedgerLine(stage.name, manifest.counts, stage.counted, stage.takes_from, groups))
         balance = build_ledger(lines)
         storage.replace(storage.join(work, "ledger.json"), pretty_json(balance))
         storage.replace(
@@ -115,7 +124,9 @@ def prepare(stage: Stage, context: RunContext) -> Step:
     context.directories[stage.name] = directory
     tasks = sorted(stage.tasks(context, directory), key=lambda task: (-task.weight, task.unit))
     pending = _incomplete(directory, tasks)
-    return Step(stage, directory, tasks, tasks if stage.requires_all_units and pending else pending)
+    reason = restart_reason(directory, stage.key_record(context.recipe), stage.versions) if pending else None
+    notices = () if reason is None else (reason,)
+    return Step(stage, directory, tasks, tasks if stage.requires_all_units and pending else pending, notices)
 
 
 def complete(step: Step, context: RunContext) -> Manifest:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gristmill.errors import InputError, RunError
+from gristmill.pipelines.key_record import KeyRecord
 from gristmill.pipelines.recipe import Recipe
 from gristmill.store.keys import content_key, key_of, library_versions
 from gristmill.store.receipts import Manifest, Receipt
@@ -81,8 +82,12 @@ class Stage(ABC):
         return True
 
     @abstractmethod
-    def key_config(self, recipe: Recipe) -> Any:
-        """The part of the recipe that affects this stage's bytes, as plain JSON with files replaced by their hashes."""
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
+        """The part of the recipe that affects this stage's bytes, by recipe key, with files replaced by their hashes.
+
+        ``libraries`` are versions by name, of those that only this recipe uses. Other names than recipe keys are
+        phrases: a message names what has changed by them.
+        """
 
     def tables(self, recipe: Recipe) -> Mapping[str, Any]:
         """Word lists, patterns and rules of the project that affect the output: their content is in the key."""
@@ -100,9 +105,12 @@ class Stage(ABC):
         """Raise InputError for a problem that would otherwise only appear after hours of work."""
         return
 
-    def check_pending(self, pending: list[Task]) -> None:
-        """Raise InputError for a problem that the beginning of the input shows, before a job starts."""
-        return
+    def check_pending(self, pending: list[Task]) -> Iterable[str]:
+        """Return what the beginning of the input shows, in sentences for the user, before a job starts.
+
+        Raises InputError for what makes the job useless.
+        """
+        return ()
 
     def check_counts(self, manifest: Manifest, context: RunContext) -> None:
         """Raise InputError if the counts of the completed stage show a wrong recipe: by default, if nothing is kept."""
@@ -128,14 +136,16 @@ class Stage(ABC):
 
     def directory(self, context: RunContext) -> StageDirectory:
         """The stage's directory for this recipe; its key covers everything that affects the output."""
-        key = key_of(
-            self.name,
-            self.version,
-            library_versions(self.libraries),
-            self.key_config(context.recipe),
-            {name: content_key(table) for name, table in self.tables(context.recipe).items()},
-        )
-        return StageDirectory(context.work, self.name, key)
+        return StageDirectory(context.work, self.name, key_of(self.name, *self._key_parts(context.recipe)))
+
+    def key_record(self, recipe: Recipe) -> KeyRecord:
+        """What the key of the stage's directory is made of, for ``key.json``."""
+        version, libraries, config, tables = self._key_parts(recipe)
+        return {"version": version, "libraries": libraries, "config": config, "tables": tables}
+
+    def _key_parts(self, recipe: Recipe) -> tuple[int, dict[str, str], Mapping[str, Any], dict[str, str]]:
+        tables = {name: content_key(table) for name, table in self.tables(recipe).items()}
+        return self.version, library_versions(self.libraries), self.key_config(recipe), tables
 
 
 class BeamStage(Stage):

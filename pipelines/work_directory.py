@@ -24,6 +24,9 @@ def read_ledger(work: str) -> dict[str, Any]:
 def current(work: str) -> dict[str, StageDirectory]:
     """The current directory of each stage that has run in ``work``."""
     latest = _read_json(work, "latest.json")
+    for stage, name in latest.items():
+        if not _STAGE_NAME.fullmatch(str(name)) or str(name).rpartition("-")[0] != stage:
+            raise InputError(f"{storage.join(work, 'latest.json')} is damaged: run the recipe again to rewrite it")
     return {stage: StageDirectory(work, stage, name.removeprefix(f"{stage}-")) for stage, name in latest.items()}
 
 
@@ -43,12 +46,12 @@ def manifests(work: str) -> dict[str, Manifest]:
 
 
 def require_folder(work: str) -> None:
-    """Create a local work directory if necessary; raises InputError if that fails."""
+    """Create a local work directory if necessary, for its user alone; raises InputError if that fails."""
     if not storage.is_local(work):
         return
     path = storage.url_to_fs(work)[1]
     try:
-        os.makedirs(path, exist_ok=True)
+        os.makedirs(path, mode=0o700, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot create the work directory {work}: {error.strerror}; choose another folder") from None
     if not os.access(path, os.W_OK):

@@ -18,15 +18,17 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.runners.portability.fn_api_runner.worker_handlers import GrpcWorkerHandler, WorkerHandler
+from apache_beam.runners.portability.fn_api_runner.worker_handlers import WorkerHandler
 from apache_beam.transforms.environments import EmbeddedPythonEnvironment, Environment, python_sdk_capabilities
 
 from gristmill.errors import RunError
 from gristmill.runners.fork_server import ACKNOWLEDGEMENT, ForkServer, WorkerRequest, fork_worker
 from gristmill.runners.job_errors import RETRY_HINT, job_error
+from gristmill.runners.private_grpc_server import PrivateWorkerHandler, use_private_server
 from gristmill.runners.stage_runner import Build, quiet_beam_logs
 
 _FORKED = "gristmill:env:forked:v1"
+use_private_server(_FORKED)
 
 
 def run_pipeline(build: Build, workers: int, fork_server: ForkServer | None) -> None:
@@ -77,7 +79,7 @@ class ForkedEnvironment(Environment):  # type: ignore[misc]
 
 
 @WorkerHandler.register_environment(_FORKED, bytes)
-class _ForkedWorkerHandler(GrpcWorkerHandler):  # type: ignore[misc]
+class _ForkedWorkerHandler(PrivateWorkerHandler):
     """One worker process, and a thread that waits for its end."""
 
     def __init__(self, payload: bytes, *others: Any) -> None:

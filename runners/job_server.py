@@ -8,14 +8,17 @@ run the bundles of all slots one at a time, under Python's lock.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 import urllib.error
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from math import ceil
 from os import cpu_count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -24,6 +27,7 @@ from apache_beam.runners.portability.job_server import SubprocessJobServer
 from gristmill.errors import InputError
 from gristmill.runners import java_runtime, server_process
 from gristmill.runners.cluster_slots import Slots, check_slots
+from gristmill.runners.job_server_jar import is_restricted, restrict_jar
 from gristmill.runners.profiles.job_server_profile import JobServerProfile
 from gristmill.runners.server_process import free_port, serving
 
@@ -49,18 +53,27 @@ def job_server_options(
     else:
         java_runtime.check_java(profile.java)
         jvm = jvm_options([*java_runtime.ADD_OPENS, *profile.java_options])
-        java = [f"--job_server_java_launcher={profile.java}", *jvm]
-        endpoint = start_job_server(f"{product}'s job server", "jar", server, [*jar, *master, *java], stack, folder)
+        java = [f"--job_server_java_launcher={profile.java}", *jvm, "--expansion_port=-1"]  # no expansion service
+        options = [*jar, *master, *java]
+        restrict = partial(_with_restricted_jar, stack, refuse_files=not profile.image)
+        endpoint = start_job_server(f"{product}'s job server", "jar", server, options, stack, folder, restrict)
     workers = _worker_options(profile, product, stack, folder)
     return [*jar, *master, f"--job_endpoint={endpoint}", *workers, *profile.beam]
 
 
 def start_job_server(
-    what: str, key: str, server: type[SubprocessJobServer], options: list[str], stack: ExitStack, folder: Path
+    what: str,
+    key: str,
+    server: type[SubprocessJobServer],
+    options: list[str],
+    stack: ExitStack,
+    folder: Path,
+    restrict: Callable[[list[str]], list[str]] = list,
 ) -> str:
     """Start a job server with Beam's own mechanism, which downloads what it needs, and return its endpoint.
 
-    ``key`` is the profile's key that names a local file to use instead of a download.
+    ``key`` is the profile's key that names a local file to use instead of a download. ``restrict`` returns the command
+    that keeps the job server on the loopback interface, given Beam's.
     """
     artifacts = f"--artifacts_dir={folder / 'artifacts'}"
     try:
@@ -70,8 +83,20 @@ def start_job_server(
             f"{what} cannot be downloaded ({error}): set its path with --option {key}=…, or use a running one with "
             "--option job_endpoint=host:port"
         ) from error
-    stack.enter_context(serving(what, command, endpoint, folder / "job-server.log"))
+    stack.enter_context(serving(what, restrict(command), endpoint, folder / "job-server.log"))
     return str(endpoint)
+
+
+def _with_restricted_jar(stack: ExitStack, command: list[str], refuse_files: bool) -> list[str]:
+    """Return the command with a jar that ``restrict_jar`` has edited: the same, or a copy deleted with ``stack``."""
+    at = command.index("-jar") + 1
+    jar = Path(command[at])
+    if is_restricted(jar, refuse_files):
+        return command
+    copy = Path(stack.enter_context(TemporaryDirectory(prefix="gristmill-")), jar.name)
+    shutil.copyfile(jar, copy)
+    restrict_jar(copy, refuse_files)
+    return [*command[:at], str(copy), *command[at + 1 :]]
 
 
 def start_worker_pool(stack: ExitStack, folder: Path) -> list[str]:

@@ -19,6 +19,7 @@ from apache_beam.runners.runner import PipelineState
 from gristmill.errors import InputError, RunError
 from gristmill.runners.job_errors import RETRY_HINT, job_error
 from gristmill.runners.stage_runner import Build, StageRunner, WorkersLostError, job_prefix, quiet_beam_logs
+from gristmill.runners.staged_artifacts import stage_only_dependencies
 from gristmill.runners.worker_probe import probing
 
 PROBE_TIMEOUT_SECONDS = 300
@@ -73,7 +74,7 @@ class PortableStageRunner(StageRunner):
         workers = min(service.workers, units)
         job_name = f"{job_prefix(self.work)}-{name}"
         options = [*service.options(workers), f"--job_name={job_name}", "--no_pipeline_type_check"]
-        pipeline = beam.Pipeline(runner=service.runner(), options=PipelineOptions(options))
+        pipeline = beam.Pipeline(runner=stage_only_dependencies(service.runner()), options=PipelineOptions(options))
         with quiet_beam_logs():
             build(pipeline)
             try:

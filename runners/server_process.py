@@ -34,6 +34,16 @@ def is_listening(endpoint: str, timeout: float = 3.0) -> bool:
         return False
 
 
+def is_exposed(port: int) -> bool:
+    """Whether a server on ``port`` of this machine also accepts connections at an address other than loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # of a network for documentation; sends nothing, but selects an interface
+        except OSError:
+            return False  # this machine has no network
+        return is_listening(f"{probe.getsockname()[0]}:{port}")
+
+
 def check_endpoint(what: str, endpoint: str, remedy: str) -> None:
     """Raises InputError if nothing listens at ``host:port``."""
     if not is_listening(endpoint):

@@ -20,6 +20,8 @@ from gristmill.runners.profiles.spark_profile import SparkProfile
 
 PARTITIONS_PER_WORKER = 4
 
+_LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false"}
+
 _KEEP_WORKERS = ["--environment_cache_millis=600000"]  # otherwise Python restarts between the stages of a job
 
 
@@ -32,6 +34,7 @@ def start_spark(profile: SparkProfile, workers: int | None, prefix: str, stack: 
         "spark.default.parallelism": str(workers * PARTITIONS_PER_WORKER),
         "spark.cores.max": str(workers),
         "spark.executor.extraJavaOptions": " ".join(ADD_OPENS),
+        **(_LOOPBACK if profile.master == "local" else {}),
         **profile.properties,
     }
     master = [f"--spark_master_url={url}", *jvm_options(f"-D{name}={value}" for name, value in properties.items())]

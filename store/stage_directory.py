@@ -5,6 +5,7 @@
     WORK/<stage>-<key>/
       receipts/<unit>.json     counts and files of one unit; written last, and only if there is none yet
       manifest.json            the receipts, sorted, and their sums
+      key.json                 what the key is made of, written when the stage starts
       progress/                heartbeats of attempts, while the stage runs
       <kind>/<unit>-<hash>.*   data files; a name contains the hash of the content
 
@@ -56,7 +57,8 @@ class StageDirectory(NamedTuple):
         return Heartbeats(self.url)
 
     def file_url(self, entry: FileEntry) -> str:
-        return storage.join(self.url, entry.path)
+        """The URL of a file. Raises InputError if its path leads out of the directory: receipts may be from others."""
+        return storage.join_below(self.url, entry.path)
 
     def completed_units(self) -> set[str]:
         """The units that have a receipt."""

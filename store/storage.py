@@ -57,6 +57,14 @@ def join(root: str, *parts: str) -> str:
     return posixpath.join(root, *parts)
 
 
+def join_below(root: str, path: str) -> str:
+    """Join ``path``, which a file names, to ``root``. Raises InputError if it leads out of ``root``."""
+    parts = path.split("/")
+    if not path or path.startswith("/") or ".." in parts or ":" in parts[0] or "\0" in path:
+        raise InputError(f"{root} names a file outside of it, {path!r}: do not use this directory")
+    return join(root, path)
+
+
 def open_input(url: str) -> IO[bytes]:
     """Open a seekable binary file for reading; remote files are read in blocks of 4 MiB. Raises FileNotFoundError."""
     filesystem, path = url_to_fs(url)
@@ -244,12 +252,16 @@ def put_file(local: Path, url: str) -> None:
             os.replace(part, path)
 
 
-def replace(url: str, data: bytes) -> None:
-    """Write ``data`` to a file, replacing any earlier content atomically."""
+def replace(url: str, data: bytes, mode: int = 0o666) -> None:
+    """Write ``data`` to a file, replacing any earlier content atomically.
+
+    ``mode`` are the permissions of a local file, less what the umask takes.
+    """
     filesystem, path = url_to_fs(url)
     if isinstance(filesystem, LocalFileSystem):
         with _temporary_beside(path) as part:
-            part.write_bytes(data)
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+                file.write(data)
             os.replace(part, path)
     else:
         filesystem.pipe_file(path, data)

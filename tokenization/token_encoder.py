@@ -6,26 +6,41 @@ In both cases the tokens are those that ``tokenizers`` returns for the whole tex
 
 Special tokens do not match in text: a page that quotes ``<|endoftext|>`` is encoded as the tokens of those characters.
 ``tokenizers`` starts its own threads; set ``TOKENIZERS_PARALLELISM=false`` if workers are separate processes.
+
+A tokenizer.json that the recipe gives is first opened in a child process, as it may be made to take all memory.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from itertools import chain
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from gristmill.errors import InputError
+from gristmill.store import storage
+from gristmill.store.trial_open import Trial, require_opens
 from gristmill.tokenization import pre_tokenization
 from gristmill.tokenization.token_batch import TokenBatch, Tokens, token_dtype
 from gristmill.tokenization.tokenizer_section import END_OF_TEXT, TokenizerSection
+from gristmill.tokenization.tokenizer_trial import load_tokenizer, open_tokenizer
 
 _BATCH_CHARACTERS = 1 << 22
 _CACHED_WORDS = 1 << 18
 _CACHED_LENGTH = 128
+
+MAX_BYTES = 1 << 27
+"""Size of a tokenizer.json; those of large vocabularies have about 20 MB."""
+
+MAX_TOKEN = 1 << 24
+"""Bound of the numbers of tokens: a model has a row of weights for each number below the largest."""
+
+_TRIAL = Trial(open_tokenizer, ("tokenizers",))
 
 
 class Encoder:
@@ -34,12 +49,10 @@ class Encoder:
     def __init__(self, tokenizer_json: str, end_of_text: str = END_OF_TEXT) -> None:
         """Load a tokenizer. Raises InputError if it is not a tokenizer.json or has no token ``end_of_text``."""
         try:
-            self._tokenizer = Tokenizer.from_str(tokenizer_json)
+            self._tokenizer = load_tokenizer(tokenizer_json)
+            digits = _digits_of_own_tokenizer(json.loads(tokenizer_json))
         except Exception as error:  # the library raises plain Exception
             raise InputError(f"the tokenizers library cannot read this tokenizer.json: {error}") from error
-        self._tokenizer.encode_special_tokens = True
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         if end_of_text not in vocabulary:
             raise InputError(
@@ -47,8 +60,11 @@ class Encoder:
             )
         self.eos_id: int = vocabulary[end_of_text]
         self.vocab_size: int = max(vocabulary.values()) + 1
+        if self.vocab_size > MAX_TOKEN:
+            raise InputError(
+                f"the tokenizer has a token {self.vocab_size - 1:,}: number the tokens from 0, below {MAX_TOKEN:,}"
+            )
         self.dtype = token_dtype(self.vocab_size)
-        digits = _digits_of_own_tokenizer(json.loads(tokenizer_json))
         self._words = pre_tokenization.known_pattern(digits).findall if digits else None
         self._tokens_of_word = _WordCache(self._tokenizer)
 
@@ -83,8 +99,35 @@ class Encoder:
                 yield np.array(encoding.ids, self.dtype)
 
 
+def read_tokenizer(url: str) -> str:
+    """Return the content of a tokenizer.json. Raises InputError if it is missing or not text."""
+    try:
+        with storage.open_input(url) as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError(f"no tokenizer {url}: correct tokenizer.path") from None
+    except OSError as error:
+        raise InputError(f"cannot read the tokenizer {url}: {error.strerror or error}") from None
+    if len(data) > MAX_BYTES:
+        raise InputError(f"the tokenizer {url} has more than {MAX_BYTES:,} bytes: give a smaller one")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InputError(f"the tokenizer {url} is not text: give a tokenizer.json of the tokenizers library") from None
+
+
 def open_encoder(tokenizer_json: str, section: TokenizerSection) -> Encoder:
-    """Return the encoder for a recipe section."""
+    """Return the encoder for a recipe section.
+
+    Raises InputError if the tokenizer that the recipe gives cannot be opened or used; it is tried once per machine.
+    """
+    if section.path is not None:
+        data = tokenizer_json.encode()
+        with NamedTemporaryFile() as copy:
+            copy.write(data)
+            copy.flush()
+            remedy = "give a tokenizer.json of the tokenizers library as tokenizer.path"
+            require_opens(_TRIAL, copy.name, f"the tokenizer {section.path}", remedy, sha256(data).hexdigest())
     return Encoder(tokenizer_json, section.end_of_text)
 
 

@@ -14,10 +14,11 @@ from gristmill.corpus.record import UnitSummary
 from gristmill.store import storage
 from gristmill.store.attempts import Attempt
 from gristmill.store.counts import RecordCounts
+from gristmill.store.group_counts import GROUPS, GroupCounter
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.tokenization.id_hashing import id_words
 from gristmill.tokenization.token_batch import TokenBatch
-from gristmill.tokenization.token_encoder import Encoder, open_encoder
+from gristmill.tokenization.token_encoder import Encoder, open_encoder, read_tokenizer
 from gristmill.tokenization.token_file import TOKEN_INDEX_SCHEMA, bucket_rows, build_token_file
 from gristmill.tokenization.tokenizer_compression import measure_compression
 from gristmill.tokenization.tokenizer_sample import SampleWork, sampled
@@ -43,7 +44,7 @@ class TrainTokenizer(WriteUnits):
 
 
 class EncodeDocuments(MapItems):
-    """Maps blocks of documents to tuples of source, ids and tokens."""
+    """Maps blocks of documents to pairs of the block without its text, and the tokens."""
 
     def __init__(self, section: TokenizerSection, tokenizer_url: str) -> None:
         super().__init__(partial(_load_encoder, section, tokenizer_url))
@@ -90,9 +91,7 @@ class TokenizerWriter:
 
     def finish(self, end: UnitSummary) -> tuple[RecordCounts, Mapping[str, Any]]:
         path = self.section.path
-        text = (
-            storage.read_bytes(path).decode() if path else train_bpe((text for *_, text in self.sample), self.section)
-        )
+        text = read_tokenizer(path) if path else train_bpe((text for *_, text in self.sample), self.section)
         encoder = open_encoder(text, self.section)
         self.tokenizer.write(text.encode(), encoder.vocab_size)
         report = [
@@ -128,12 +127,16 @@ class TokenFileWriter:
         self.index = attempt.table("token_index", TOKEN_INDEX_SCHEMA, ".docs.parquet", beside="tokens")
         self.ids: list[pa.Array] = []
         self.batches: list[TokenBatch] = []
+        self.groups = GroupCounter()
 
-    def add(self, item: tuple[str, pa.Array, TokenBatch]) -> int:
-        self.source, ids, batch = item
-        self.ids.append(ids)
+    def add(self, item: tuple[pa.Table, TokenBatch]) -> int:
+        documents, batch = item
+        self.source = documents["source"][0].as_py()  # a unit has one source
+        self.ids.append(documents["id"].combine_chunks())
         self.batches.append(batch)
-        return len(ids)
+        kept, tokens = pa.nulls(documents.num_rows), pa.array(batch.lengths + 1)
+        self.groups.add_columns(documents["lang"], kept, documents["text_bytes"], tokens)
+        return int(documents.num_rows)
 
     def finish(self, end: UnitSummary) -> tuple[RecordCounts, Mapping[str, Any]]:
         tokens, lengths = (np.concatenate(part) for part in zip(_NO_TOKENS, *self.batches, strict=True))
@@ -154,6 +157,7 @@ class TokenFileWriter:
             "separators": documents,
             "bucket_tokens": token_file.bucket_tokens.tolist(),
             "bucket_documents": token_file.bucket_documents.tolist(),
+            GROUPS: self.groups.rows(),
         }
         return RecordCounts(documents, documents, {}, {}, end.covered, end.expected), summary
 
@@ -161,9 +165,8 @@ class TokenFileWriter:
 def _load_encoder(section: TokenizerSection, tokenizer_url: str) -> Any:
     encoder: Encoder = open_encoder(storage.read_bytes(tokenizer_url).decode(), section)
 
-    def encode(block: pa.Table) -> tuple[str, pa.Array, TokenBatch]:
-        source = block["source"][0].as_py()  # a unit has one source
-        return source, block["id"].combine_chunks(), encoder.encode_batch(block["text"].to_pylist())
+    def encode(block: pa.Table) -> tuple[pa.Table, TokenBatch]:
+        return block.drop_columns("text"), encoder.encode_batch(block["text"].to_pylist())
 
     return encode
 

@@ -21,8 +21,13 @@ from safetensors import SafetensorError, safe_open
 from gristmill.corpus.arrays import Float32s
 from gristmill.errors import InputError
 from gristmill.store import storage
+from gristmill.store.trial_open import Trial, require_opens
 from gristmill.training.llama_decoder import EMBEDDINGS, Decoder, hugging_face_name
 from gristmill.training.model_section import ModelSection
+from gristmill.training.safetensors_trial import open_safetensors
+
+_TRIAL = Trial(open_safetensors, ("safetensors",))
+_MAX_LAYERS = 10_000
 
 _SUPPORTED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "rope_scaling": None}
 """The only values of keys for which train.model has no setting; they are also the defaults of all models."""
@@ -55,8 +60,8 @@ def check_shape(folder: str, shape: ModelSection, vocab_size: int) -> None:
     if difference:
         key, found, needed, required_by = difference
         raise InputError(
-            f"{folder}/config.json has {key} {json.dumps(found)}, but {required_by} requires {json.dumps(needed)}: "
-            "change it, or use another train.initial_model"
+            f"{folder}/config.json has {key} {json.dumps(found)[:80]}, but {required_by} requires "
+            f"{json.dumps(needed)}: change it, or use another train.initial_model"
         )
     with torch.device("meta"):
         model = Decoder(shape, vocab_size)
@@ -130,11 +135,22 @@ def _read_config(folder: Path) -> dict[str, Any]:
         config = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: train.initial_model must be a Hugging Face checkpoint") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}): use another train.initial_model") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path} is not a JSON object: use another train.initial_model")
+    for key in ("num_hidden_layers", "max_window_layers"):
+        if not isinstance(config.get(key) or 0, int) or not 0 <= (config.get(key) or 0) <= _MAX_LAYERS:
+            raise InputError(f"{path} has {key} {json.dumps(config[key])[:40]}: use another train.initial_model")
+    for key in ("rope_scaling", "rope_parameters"):
+        if not isinstance(config.get(key) or {}, dict):
+            raise InputError(f"{path} has a {key} that is not a JSON object: use another train.initial_model")
+    if not isinstance(config.get("layer_types") or [], list):
+        raise InputError(f"{path} has layer_types that are not a list: use another train.initial_model")
     kind = config.get("model_type")
-    if kind not in _DEFAULTS:
-        raise InputError(f"{path} has model_type {json.dumps(kind)}: only {', '.join(_DEFAULTS)} models are supported")
+    if not isinstance(kind, str) or kind not in _DEFAULTS:
+        known = ", ".join(_DEFAULTS)
+        raise InputError(f"{path} has model_type {json.dumps(kind)[:40]}: only {known} models are supported")
     rope = {**(config.get("rope_scaling") or {}), **(config.get("rope_parameters") or {})}
     theta = rope.pop("rope_theta", config.get("rope_theta", 10_000.0))
     scaling = rope if rope.keys() - {"rope_type"} or rope.get("rope_type", "default") != "default" else None
@@ -148,12 +164,20 @@ def _parameter_files(folder: str) -> Mapping[str, Path]:
     index = root / "model.safetensors.index.json"
     if index.exists():
         try:
-            return {name: root / file for name, file in json.loads(index.read_bytes())["weight_map"].items()}
-        except (ValueError, KeyError) as error:
+            files = json.loads(index.read_bytes())["weight_map"]
+            return {name: root / _own_file(file) for name, file in files.items()}
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{index} is damaged ({error!r}): use another train.initial_model") from error
     path = root / "model.safetensors"
     with _opened(path) as file:
         return dict.fromkeys(file.keys(), path)
+
+
+def _own_file(name: str) -> str:
+    """Return the name of a file in the checkpoint's folder. Raises ValueError for a path that leads elsewhere."""
+    if name in ("", "..") or Path(name).name != name:
+        raise ValueError(f"{name[:80]!r} is not the name of a file beside it")
+    return name
 
 
 def _local_folder(folder: str) -> Path:
@@ -176,6 +200,7 @@ def _stored(folder: str, name: str) -> Iterator[Any]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
+        require_opens(_TRIAL, path, str(path), "use another train.initial_model")
         with safe_open(path, framework="pt") as file:
             yield file
     except FileNotFoundError as error:

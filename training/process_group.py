@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 
 from gristmill.errors import InputError
+from gristmill.training.launch.trainer_command import STORE_FILE
 from gristmill.training.train_section import TrainSection
 
 T = TypeVar("T")
@@ -72,7 +73,7 @@ def join_process_group(section: TrainSection) -> Iterator[ProcessGroup]:
     torch.set_num_threads(section.threads)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     device_id = device if device.type == "cuda" else None
-    store = None if "RANK" in os.environ else dist.HashStore()
+    store = _store(size)
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, device_id=device_id)
     try:
         with _arithmetic(section.deterministic):
@@ -103,6 +104,13 @@ def _arithmetic(deterministic: bool) -> Iterator[None]:
         torch.utils.deterministic.fill_uninitialized_memory = filled
         torch.backends.cuda.enable_cudnn_sdp(attention[0])
         torch.backends.cuda.enable_mem_efficient_sdp(attention[1])
+
+
+def _store(size: int) -> Any:
+    """Return what the processes find each other by: this process alone, a file of this host, or torchrun's TCP port."""
+    if "RANK" not in os.environ:
+        return dist.HashStore()
+    return dist.FileStore(os.environ[STORE_FILE], size) if STORE_FILE in os.environ else None
 
 
 def _device() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -14,9 +15,14 @@ from pathlib import Path
 
 from gristmill.errors import InputError, RunError
 from gristmill.runners.java_runtime import check_java
+from gristmill.runners.job_server_jar import restrict_jar
 
 FLINK = "1.19.3"
 SPARK = "3.5.6"
+
+_BEAM_GO = "github.com/apache/beam/sdks/v2"
+_PRISM_SERVER = "go/pkg/beam/runners/prism/internal/jobservices/server.go"
+_PRISM_LISTENER = 'net.Listen("tcp", fmt.Sprintf(":%d", port))'  # in Beam 2.77
 
 _POM = Path(__file__).parent.parent / "job-server" / "pom.xml"
 
@@ -39,8 +45,9 @@ def job_server(engine: str, cache: Path) -> Path:
         maven = _tool("mvn", "Maven, which assembles the job server (Debian: apt-get install maven)")
         command = [maven, "--batch-mode", "--quiet", "--file", str(_POM), "--activate-profiles", engine]
         _run([*command, f"-Dtarget.directory={folder}", "package"], log)
+        restrict_jar(folder / name, refuse_files=True)
 
-    return _cached(cache, f"{engine}-job-server-{_digest(_POM)}", build) / name
+    return _cached(cache, f"{engine}-job-server-{_digest(_POM)}-loopback", build) / name
 
 
 def flink(cache: Path) -> Path:
@@ -54,15 +61,38 @@ def spark(cache: Path) -> Path:
 
 
 def prism(cache: Path) -> Path:
-    """Return the binary of Prism, in the version of the installed Beam."""
+    """Return the binary of Prism, in the version of the installed Beam; it listens on the loopback interface only."""
     beam = version("apache-beam")
 
     def build(folder: Path, log: Path) -> None:
         go = _tool("go", "Go, which builds Prism (https://go.dev/doc/install)")
-        module = f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{beam}"
-        _run([go, "install", module], log, {"GOBIN": str(folder)})
+        downloaded = subprocess.run(
+            [go, "mod", "download", "-json", f"{_BEAM_GO}@v{beam}"], capture_output=True, text=True, check=False
+        )
+        if downloaded.returncode:
+            raise RunError(f"go cannot download {_BEAM_GO}@v{beam}: {' '.join(downloaded.stdout.split())[-300:]}")
+        with tempfile.TemporaryDirectory(dir=cache) as copy:
+            source = Path(copy, "beam")
+            shutil.copytree(json.loads(downloaded.stdout)["Dir"], source, copy_function=shutil.copyfile)
+            server = source / _PRISM_SERVER
+            server.parent.chmod(0o755)  # Go's cache is read-only, and so are copies of its folders
+            server.write_text(loopback_prism(server.read_text()))
+            _run([go, "-C", str(source), "build", "-o", str(folder / "prism"), "./go/cmd/prism"], log)
 
-    return _cached(cache, f"prism-{beam}", build) / "prism"
+    return _cached(cache, f"prism-{beam}-loopback", build) / "prism"
+
+
+def loopback_prism(server: str) -> str:
+    """Return Prism's ``server.go`` with its listener, which has no option for the address, on loopback.
+
+    Raises RunError if Beam has changed that listener.
+    """
+    if server.count(_PRISM_LISTENER) != 1:
+        raise RunError(
+            f"Prism no longer listens with {_PRISM_LISTENER}: adapt loopback_prism in deploy/local/cluster_parts.py to "
+            "this version of Beam"
+        )
+    return server.replace(_PRISM_LISTENER, _PRISM_LISTENER.replace(":%d", "127.0.0.1:%d"))
 
 
 def _package(name: str, wanted: str, cache: Path) -> Path:

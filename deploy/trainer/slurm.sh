@@ -15,6 +15,8 @@
 #SBATCH --cpus-per-task=64
 set -euo pipefail
 export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 CUBLAS_WORKSPACE_CONFIG=:4096:8 TORCH_ELASTIC_SHUTDOWN_TIMEOUT=300
+# If NCCL or gloo choose a network that the nodes do not share, set it in train.launch.setup, for example:
+#   export NCCL_SOCKET_IFNAME=ib0 GLOO_SOCKET_IFNAME=ib0 NCCL_IB_HCA=mlx5
 source /shared/venv/bin/activate
 hosts=($(scontrol show hostnames "$SLURM_JOB_NODELIST"))
 port=$((20000 + SLURM_JOB_ID % 10000)) # derived from the job id, since jobs may share a host

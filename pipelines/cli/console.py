@@ -3,20 +3,70 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from gristmill.errors import InputError, RunError
+from gristmill.pipelines.cli.control_characters import escape_controls, replace_controls
 
-STDOUT = Console(highlight=False)
-STDERR = Console(stderr=True, highlight=False)
+
+class SafeConsole(Console):
+    """A console that shows no control character of what it prints, only those of its own styles and progress bars."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=replace_controls(segment.text))
+
+
+STDOUT = SafeConsole(highlight=False)
+STDERR = SafeConsole(stderr=True, highlight=False)
+
+
+class SafeGroup(click.Group):
+    """A group of commands whose usage errors, which repeat arguments such as file names, have no control characters."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _clean_usage_errors():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _clean_usage_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _clean_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        message = error.format_message()
+        if (clean := replace_controls(message)) == message:
+            raise
+        raise click.UsageError(clean, error.ctx) from None
+
+
+class SafeFormatter(logging.Formatter):
+    """Formats log records without control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return replace_controls(super().format(record))
+
+
+def start_logging() -> None:
+    """Log errors only, to standard error. To be called before Beam is imported, which warns about optional packages."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(SafeFormatter(logging.BASIC_FORMAT))
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
 
 
 def handle_errors(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,4 +127,9 @@ def print_lines(rows: Iterable[dict[str, Any]]) -> None:
 def print_line(row: dict[str, Any]) -> None:
     """Print one row as JSON."""
     # A lone surrogate cannot be encoded as UTF-8, but its backslash form is a valid JSON escape.
-    click.echo(json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+    click.echo(escape_controls(json.dumps(row, ensure_ascii=False)).encode("utf-8", "backslashreplace"))
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON value over several lines."""
+    click.echo(escape_controls(json.dumps(data, indent=2)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,11 +16,14 @@ from gristmill.pipelines.cli.classifier import classifier
 from gristmill.pipelines.cli.console import (
     STDERR,
     STDOUT,
+    SafeGroup,
     describe_os_error,
     escaped,
     handle_errors,
+    print_json,
     print_line,
     print_lines,
+    start_logging,
 )
 from gristmill.pipelines.cli.contamination import contamination
 
@@ -65,11 +66,11 @@ _runner = click.option(
 _option = click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Override a key of the profile.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SafeGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Turn web archives into training-ready token shards, with every record accounted for."""
-    logging.basicConfig(level=logging.ERROR)  # before Beam is imported, which warns about optional packages
+    start_logging()
 
 
 main.add_command(classifier)
@@ -148,23 +149,34 @@ def plan(
 
     planned = plan_run(load_recipe(recipe, overrides, crawls, sample), work)
     if as_json:
-        print(json.dumps(planned, indent=2))
+        print_json(planned)
     else:
         STDOUT.print(tables.plan_table(planned))
+        for row in planned["stages"]:
+            if row["restart_reason"]:
+                STDOUT.print(escaped(row["restart_reason"]), soft_wrap=True)
 
 
 @main.command()
 @click.argument("work", metavar="DIR")
-@click.option("--json", "as_json", is_flag=True, help="Print the ledger as JSON.")
+@click.option("--by", metavar="COLUMNS", help="Count by source, lang, or source,lang.")
+@click.option("--bytes", "show_bytes", is_flag=True, help="Count bytes of text instead of records.")
+@click.option("--json", "as_json", is_flag=True, help="Print the ledger as JSON, with records, bytes and tokens.")
 @handle_errors
-def ledger(work: str, as_json: bool) -> None:
+def ledger(work: str, by: str | None, show_bytes: bool, as_json: bool) -> None:
     """Show the record counts of every stage; exit with status 1 if they do not balance."""
-    from gristmill.pipelines.reports import tables
+    from gristmill.pipelines.reports import group_tables, tables
     from gristmill.pipelines.work_directory import read_ledger
 
     ledger_data = read_ledger(work)
-    if as_json:
-        print(json.dumps(ledger_data, indent=2))
+    columns = [name.strip() for name in by.split(",")] if by else []
+    rows = group_tables.group_rows(ledger_data, columns) if by or show_bytes else None
+    if rows is not None and as_json:
+        print_json(group_tables.group_json(rows, columns))
+    elif rows is not None:
+        STDOUT.print(group_tables.group_table(ledger_data, rows, columns, show_bytes))
+    elif as_json:
+        print_json(ledger_data)
     else:
         STDOUT.print(tables.ledger_table(ledger_data))
     sys.exit(0 if ledger_data["balanced"] else 1)
@@ -264,7 +276,7 @@ def schema() -> None:
     """Print the JSON Schema of recipes, with which editors complete and check them."""
     from gristmill.pipelines.recipe import Recipe
 
-    print(json.dumps(Recipe.model_json_schema(), indent=2))
+    print_json(Recipe.model_json_schema())
 
 
 def _run(recipe: Any, work: str, runner: str, options: tuple[str, ...], workers: int | None, until: str | None) -> None:
@@ -284,6 +296,8 @@ def _run(recipe: Any, work: str, runner: str, options: tuple[str, ...], workers:
         progress = shown.enter_context(bar(STDERR))
 
         def show_progress(step: Step) -> Any:
+            for notice in step.notices:
+                STDERR.print(escaped(notice), soft_wrap=True)
             weights = {task.unit: task.weight for task in step.pending}
             return watch(step.directory, weights, step.stage.counted, step.stage.counted_per_weight, progress)
 

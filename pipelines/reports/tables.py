@@ -15,8 +15,6 @@ from gristmill.store.receipts import Manifest
 if TYPE_CHECKING:
     from gristmill.pipelines.run import CompletedStage
 
-_SHOWN_REASONS = 4
-
 
 def stage_line(completed: CompletedStage) -> str:
     """The line printed when a stage completes."""
@@ -33,7 +31,7 @@ def stage_line(completed: CompletedStage) -> str:
 
 
 def ledger_table(ledger: Mapping[str, Any]) -> Table:
-    """The ledger: one row per stage, with its most frequent reasons."""
+    """The ledger: one row per stage, with every reason for which it dropped or failed records."""
     state = "[green]balanced[/]" if ledger["balanced"] else "[bold red]NOT BALANCED[/]"
     table = Table(title=f"ledger: {state}", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("stage", style="bold")
@@ -46,7 +44,14 @@ def ledger_table(ledger: Mapping[str, Any]) -> Table:
         table.add_row(row["stage"], *(f"{n:,}" for n in numbers), escape(_reasons({**dropped, **failed})))
     for sentence in ledger["imbalances"]:
         table.add_row("", "", "", "", "", f"[red]{escape(sentence)}[/]")
+    table.caption = warnings_text(ledger)
+    table.caption_justify = "left"
     return table
+
+
+def warnings_text(ledger: Mapping[str, Any]) -> str:
+    """The warnings of a ledger, one per line."""
+    return "\n".join(f"[yellow]{escape(sentence)}[/]" for sentence in ledger.get("warnings", ()))
 
 
 def mixture_table(mix: Manifest) -> Table:
@@ -107,14 +112,13 @@ def document_panel(document: Mapping[str, Any]) -> Panel:
 
 
 def _reasons(counts: Mapping[str, int]) -> str:
-    """The most frequent reasons with their counts; subtypes (``record_type:request``) are grouped by type."""
+    """Every reason with its count, the most frequent first; subtypes (``record_type:request``) are grouped by type."""
     kinds: dict[str, dict[str, int]] = {}
     for reason, count in counts.items():
         kind, _, part = reason.partition(":")
         kinds.setdefault(kind, {})[part] = count
     ranked = _ranked({kind: sum(parts.values()) for kind, parts in kinds.items()})
-    shown = [f"{kind} {count:,}{_parts(kinds[kind])}" for kind, count in ranked[:_SHOWN_REASONS]]
-    return "\n".join(shown + ([f"and {len(ranked) - _SHOWN_REASONS} more"] if len(ranked) > _SHOWN_REASONS else []))
+    return "\n".join(f"{kind} {count:,}{_parts(kinds[kind])}" for kind, count in ranked)
 
 
 def _parts(counts: Mapping[str, int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gristmill import transforms
@@ -39,6 +39,7 @@ class Dedup(BeamStage):
         1: "greedy removal by estimated similarity",
         2: "unit keys hash the set of all documents once",
         3: "exact similarity from sketches; buckets capped at their first kept documents",
+        4: "counts by language",
     }
     takes_from = "judge"
     sidecar = "removals"
@@ -47,12 +48,16 @@ class Dedup(BeamStage):
     def __init__(self, limits: RoundLimits = DEFAULT_LIMITS) -> None:
         self.limits = limits
 
-    def key_config(self, recipe: Recipe) -> Any:
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
         section = key_config(recipe.dedup)
         for name in _UNASKED:
             if section[name] == DedupSection.model_fields[name].default:
                 del section[name]
-        return [section, index_hashes(recipe.dedup.index), UNICODE_VERSION]
+        return {
+            "dedup": section,
+            "dedup.index": index_hashes(recipe.dedup.index),
+            "the Unicode version": UNICODE_VERSION,
+        }
 
     def check(self, context: RunContext) -> None:
         index_units(context)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from gristmill.corpus.source_kind import SourceKind
+from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import RunContext
 from gristmill.store.keys import key_of
 from gristmill.store.receipts import Receipt
@@ -50,3 +52,17 @@ def _task(
     }
     key = key_of(directory.key, document, [entry.sha256 for entry in entries.values()], *more)
     return Task(key, given, first.bytes, AlignedFiles(files, first.rows))
+
+
+def keyed_by_kind(tasks: list[Task], recipe: Recipe, kinds: Collection[SourceKind]) -> list[Task]:
+    """Add the kind of each task's source to its key if it is one of ``kinds``, those that overlays select.
+
+    So a source that is added, or whose kind changes, leaves the units of all other sources as they are.
+    """
+    of_source = recipe.source_kinds
+
+    def keyed(task: Task) -> Task:
+        kind = of_source[task.input["source"]]
+        return task._replace(unit=key_of(task.unit, kind)) if kind in kinds else task
+
+    return [keyed(task) for task in tasks]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gristmill import transforms
@@ -15,13 +15,14 @@ from gristmill.extraction.learned.html_tags import BLOCK_TAGS, COMMON_INLINE_TAG
 from gristmill.extraction.quarantine import CAUSES, load_quarantine, quarantine_lines
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
-from gristmill.pipelines.stages.source_checks import require_few_failures, require_known_languages, require_readable
+from gristmill.pipelines.stages.source_checks import check_first_records, require_few_failures, require_known_languages
 from gristmill.store import storage
 from gristmill.store.keys import asset_hash, key_of, library_versions
 from gristmill.store.receipts import Manifest
 from gristmill.store.stage_directory import StageDirectory, open_table
 from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.read.format_table import FORMATS
+from gristmill.transforms.read.language_codes import ISO_639_1, ISO_639_3
 from gristmill.transforms.read.payload_types import SIGNATURES, XML_TYPES
 from gristmill.transforms.read.source_section import SourceSection
 from gristmill.transforms.read.source_unit import SourceUnit
@@ -41,17 +42,18 @@ class Extract(BeamStage):
         2: "own extraction engine, engines in child processes, archives split at members",
         3: "language samples and checks applied to batches of records",
         4: "bodies decoded by their bytes, binaries and records of crawlers dropped, bad UTF-8 fails one row",
+        5: "kept columns, declared languages, code as code, overlong ids and URLs dropped, counts by language",
     }
     counted = "records"
     libraries = ("fastwarc", "fasttext-community", "pyarrow", "resiliparse", "warcio", "zstandard")
 
-    def key_config(self, recipe: Recipe) -> Any:
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
         engine = engine_definition(recipe.extract)
         return {
-            **key_config(recipe.extract),
-            "engine": library_versions(engine.libraries),
-            "engine_model": engine.model and asset_hash(str(engine.model)),
-            "language_model": asset_hash(model_path(recipe.extract.language.model)),
+            "extract": key_config(recipe.extract),
+            "libraries": library_versions(engine.libraries),
+            "the engine's model": engine.model and asset_hash(str(engine.model)),
+            "the language model": asset_hash(model_path(recipe.extract.language.model)),
         }
 
     def core_hours(self, pending: list[Task], recipe: Recipe) -> float | None:
@@ -64,8 +66,8 @@ class Extract(BeamStage):
         load_quarantine(context.recipe.extract.quarantine)
         require_known_languages(context.recipe)
 
-    def check_pending(self, pending: list[Task]) -> None:
-        require_readable(pending)
+    def check_pending(self, pending: list[Task]) -> Iterable[str]:
+        return check_first_records(pending)
 
     def check_counts(self, manifest: Manifest, context: RunContext) -> None:
         require_few_failures(manifest, context.recipe)
@@ -85,6 +87,8 @@ class Extract(BeamStage):
             "xpath_lists": XPATH_LISTS,
             "binary_signatures": SIGNATURES,
             "xml_types": XML_TYPES,
+            "iso_639_1": ISO_639_1,
+            "iso_639_3": ISO_639_3,
         }
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
@@ -114,12 +118,15 @@ class Extract(BeamStage):
             storage.replace(storage.join(directory.url, "quarantine.jsonl"), quarantine_lines(rows))
 
 
-_NOT_IN_KEYS = {"root", "paths", "crawl", "sample", "sample_seed", "max_failed"}
-"""Keys of a source that do not affect how a unit is read: they select files, or judge the counts."""
+_NOT_IN_KEYS = {"root", "paths", "crawl", "sample", "sample_seed", "max_failed", "kind"}
+"""Keys of a source that do not affect how a unit is read: they select files, rules, or the counts that are allowed.
+
+``kind`` does where it tells source code from other texts; a unit's key holds the media type that follows from it.
+"""
 
 
 def _task(directory: StageDirectory, unit: SourceUnit, source: SourceSection, limits: ReadLimits) -> Task:
-    reading = source.model_dump(mode="json", exclude=_NOT_IN_KEYS)
+    reading = source.model_dump(mode="json", exclude=_NOT_IN_KEYS) | {"text_media_type": source.text_media_type}
     key = key_of(directory.key, unit.identity(), reading)
     given = {
         "source": source.name,

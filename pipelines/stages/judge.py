@@ -9,13 +9,13 @@ from gristmill import transforms
 from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
-from gristmill.pipelines.stages.document_tasks import aligned_tasks
+from gristmill.pipelines.stages.document_tasks import aligned_tasks, keyed_by_kind
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.quality.presets import PRESETS
 from gristmill.transforms.quality.rule_table import RULES
-from gristmill.transforms.quality.score_rules import score_rules
-from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS
+from gristmill.transforms.quality.score_rules import limited_scorers, resolve_keep, score_limits
+from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS, document_columns
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -28,13 +28,14 @@ class Judge(BeamStage):
     versions: ClassVar = {
         1: "verdicts on the Gopher and C4 rules",
         2: "rules of every preset; each failed rule with its value and threshold",
+        3: "rules by kind of source, rules on metadata, counts by language",
     }
     takes_from = "extract"
     sidecar = "verdicts"
 
-    def key_config(self, recipe: Recipe) -> Any:
-        rules = score_rules(recipe.scores)
-        return [key_config(recipe.judge), rules] if rules else key_config(recipe.judge)
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
+        scorers, section = resolve_keep(recipe.scores, recipe.judge)
+        return {"judge": key_config(section), "scores": score_limits(limited_scorers(scorers, section))}
 
     def tables(self, recipe: Recipe) -> Mapping[str, Any]:
         return {
@@ -43,22 +44,23 @@ class Judge(BeamStage):
         }
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
+        recipe = context.recipe
         inputs: dict[str, tuple[str, tuple[str, ...]]] = {
-            "extract": ("documents", ("source", "lang", "lang_score")),
+            "extract": ("documents", (*document_columns(recipe.judge), "text_bytes")),
             "signals": ("signals", RULE_COLUMNS),
         }
-        if rules := score_rules(context.recipe.scores):
-            inputs["scores"] = ("scores", tuple(dict.fromkeys(rule.column for rule in rules)))
-        return aligned_tasks(context, directory, inputs)
+        if scorers := limited_scorers(*resolve_keep(recipe.scores, recipe.judge)):
+            inputs["scores"] = ("scores", tuple(scorer.column for scorer in scorers))
+        return keyed_by_kind(aligned_tasks(context, directory, inputs), recipe, recipe.judge.overlaid_kinds)
 
     def build(
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
     ) -> Any:
         recipe = context.recipe
-        rules = score_rules(recipe.scores)
+        scorers, section = resolve_keep(recipe.scores, recipe.judge_by_source)
         return (
             tasks
             | transforms.ReadDocuments()
-            | transforms.JudgeDocuments(recipe.judge, rules)
+            | transforms.JudgeDocuments(section, scorers)
             | transforms.WriteVerdicts(directory)
         )

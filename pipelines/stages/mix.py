@@ -39,8 +39,8 @@ class Mix(BeamStage):
     counted = "sequences"
     counted_per_weight = 1.0
 
-    def key_config(self, recipe: Recipe) -> Any:
-        return key_config(recipe.mix)
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {"mix": key_config(recipe.mix)}
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         plan = _plan(context)

@@ -43,11 +43,16 @@ class Passages(BeamStage):
     def is_enabled(self, recipe: Recipe) -> bool:
         return bool(recipe.repeats and recipe.repeats.passage_rules)
 
-    def key_config(self, recipe: Recipe) -> Any:
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
         """How often a passage must occur, and which copy stays, is decided by ``repeats``."""
         section = repeats_section(recipe)
         fewest = {str(kind): rule.min_words for kind, rule in section.passage_rules.items()}
-        return [fewest, section.partitions, sorted(section.exclude_sources), UNICODE_VERSION]
+        return {
+            "repeats.min_words": fewest,
+            "repeats.partitions": section.partitions,
+            "repeats.exclude_sources": sorted(section.exclude_sources),
+            "the Unicode version": UNICODE_VERSION,
+        }
 
     def tables(self, recipe: Recipe) -> Mapping[str, Any]:
         return {

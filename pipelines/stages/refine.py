@@ -37,13 +37,14 @@ class Refine(BeamStage):
         2: "hits with benchmark, item and places",
         3: "lines cut by the line rules of ``signals``",
         4: "ranges cut by ``repeats``",
+        5: "counts by language, metadata",
     }
     takes_from = "dedup"
     sidecar = "edits"
     libraries = ("phonenumbers", "presidio-analyzer", "pyarrow", "tldextract")
 
-    def key_config(self, recipe: Recipe) -> Any:
-        return [key_config(recipe.refine), UNICODE_VERSION]
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {"refine": key_config(recipe.refine), "the Unicode version": UNICODE_VERSION}
 
     def tables(self, recipe: Recipe) -> Mapping[str, Any]:
         entities = recipe.refine.redact.entities if recipe.refine.redact else ()

@@ -37,8 +37,12 @@ class Repeats(BeamStage):
     def is_enabled(self, recipe: Recipe) -> bool:
         return recipe.repeats is not None
 
-    def key_config(self, recipe: Recipe) -> Any:
-        return [key_config(repeats_section(recipe)), recipe.dedup.priority, UNICODE_VERSION]
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {
+            "repeats": key_config(repeats_section(recipe)),
+            "dedup.priority": recipe.dedup.priority,
+            "the Unicode version": UNICODE_VERSION,
+        }
 
     def tables(self, recipe: Recipe) -> Mapping[str, Any]:
         return {

@@ -10,7 +10,7 @@ from gristmill.corpus.character_tables import UNSPACED_RANGES
 from gristmill.corpus.recipe_section import key_config
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
-from gristmill.pipelines.stages.document_tasks import aligned_tasks
+from gristmill.pipelines.stages.document_tasks import aligned_tasks, keyed_by_kind
 from gristmill.pipelines.work_directory import directories
 from gristmill.store import storage
 from gristmill.store.receipts import FileEntry, Manifest
@@ -19,10 +19,10 @@ from gristmill.transforms.core.row_blocks import FileColumns
 from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.quality.presets import PRESETS
 from gristmill.transforms.quality.rule_table import RULES
-from gristmill.transforms.quality.score_rules import score_rules
+from gristmill.transforms.quality.score_rules import resolve_keep, score_limits
 from gristmill.transforms.quality.scorers import ScorerSection, expensive_scorers, scorer_key, scorers_key_config
 from gristmill.transforms.quality.scores_sidecar import SCORER_KEYS, ScoreWork
-from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS
+from gristmill.transforms.quality.verdicts_sidecar import POLICY_COLUMNS, RULE_COLUMNS, document_columns
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -42,12 +42,14 @@ class Scores(BeamStage):
     def is_enabled(self, recipe: Recipe) -> bool:
         return bool(recipe.scores)
 
-    def key_config(self, recipe: Recipe) -> Any:
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
         """The rules that decide which documents an expensive scorer sees affect its column, so they are in the key."""
-        scorers = scorers_key_config(recipe.scores)
+        scorers = {"scores": scorers_key_config(recipe.scores)}
         if not expensive_scorers(recipe.scores):
             return scorers
-        return [scorers, key_config(recipe.judge), score_rules(_before_the_last(recipe.scores))]
+        resolved, section = resolve_keep(recipe.scores, recipe.judge)
+        limits = score_limits(_before_the_last(resolved))
+        return {**scorers, "judge": key_config(section), "thresholds of scores": limits}
 
     def check(self, context: RunContext) -> None:
         for scorer in context.recipe.scores:
@@ -61,23 +63,26 @@ class Scores(BeamStage):
         }
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
-        inputs: dict[str, tuple[str, tuple[str, ...]]] = {
-            "extract": ("documents", ("text", "source", "lang", "lang_score"))
-        }
-        if expensive_scorers(context.recipe.scores):
+        recipe = context.recipe
+        inputs: dict[str, tuple[str, tuple[str, ...]]] = {"extract": ("documents", ("text", *POLICY_COLUMNS))}
+        if expensive_scorers(recipe.scores):
+            inputs["extract"] = ("documents", ("text", *document_columns(recipe.judge)))
             inputs["signals"] = ("signals", RULE_COLUMNS)
-        keys = {scorer_key(scorer) for scorer in context.recipe.scores}
-        known = _known(context.work, directory, keys)
+        tasks = aligned_tasks(context, directory, inputs)
+        if expensive_scorers(recipe.scores):
+            tasks = keyed_by_kind(tasks, recipe, recipe.judge.overlaid_kinds)
+        known = _known(context.work, directory, {scorer_key(scorer) for scorer in recipe.scores})
         return [
             task._replace(work=ScoreWork(task.work, tuple(known.get(task.input["sha256"]["extract"], ()))))
-            for task in aligned_tasks(context, directory, inputs)
+            for task in tasks
         ]
 
     def build(
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
     ) -> Any:
         recipe = context.recipe
-        scored = tasks | transforms.ReadScoreWork() | transforms.ScoreDocuments(recipe.scores, recipe.judge)
+        scorers, section = resolve_keep(recipe.scores, recipe.judge_by_source)
+        scored = tasks | transforms.ReadScoreWork() | transforms.ScoreDocuments(scorers, section)
         return scored | transforms.WriteScores(directory, recipe.scores)
 
 

@@ -9,7 +9,7 @@ from gristmill import transforms
 from gristmill.corpus.character_tables import UNICODE_VERSION, UNSPACED_RANGES
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
-from gristmill.pipelines.stages.document_tasks import aligned_tasks
+from gristmill.pipelines.stages.document_tasks import aligned_tasks, keyed_by_kind
 from gristmill.store.keys import library_versions
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.tasks import Task
@@ -34,16 +34,21 @@ class Signals(BeamStage):
     takes_from = "extract"
     sidecar = "signals"
 
-    def key_config(self, recipe: Recipe) -> Any:
-        sliced = {"unicode": UNICODE_VERSION, **recipe.judge.signals_key_config()}
-        libraries = LIBRARIES.get(recipe.judge.variant, ())
-        return sliced | {"libraries": library_versions(libraries)} if libraries else sliced
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {
+            "judge": recipe.judge.signals_key_config(),
+            "libraries": library_versions(LIBRARIES.get(recipe.judge.variant, ())),
+            "the Unicode version": UNICODE_VERSION,
+        }
 
     def tables(self, recipe: Recipe) -> Mapping[str, Any]:
         return {"unspaced_ranges": UNSPACED_RANGES, **signal_tables(recipe.judge.variant)}
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
-        return aligned_tasks(context, directory, {"extract": ("documents", ("text", "lang", "source"))})
+        tasks = aligned_tasks(context, directory, {"extract": ("documents", ("text", "lang", "source"))})
+        overlays = context.recipe.judge.all_overlays
+        cut_by = {overlay.kind for overlay in overlays if overlay.kind is not None and overlay.lines is not None}
+        return keyed_by_kind(tasks, context.recipe, cut_by)
 
     def build(
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
@@ -51,6 +56,6 @@ class Signals(BeamStage):
         return (
             tasks
             | transforms.ReadDocuments()
-            | transforms.MeasureSignals(context.recipe.judge)
+            | transforms.MeasureSignals(context.recipe.judge_by_source)
             | transforms.WriteSignals(directory)
         )

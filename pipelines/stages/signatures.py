@@ -16,6 +16,7 @@ from gristmill.store.keys import library_versions
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.dedup.canonical_urls import TRACKING_NAMES
+from gristmill.transforms.dedup.dedup_section import META_PREFIX
 from gristmill.transforms.quality.signal_table import SIGNALS
 
 if TYPE_CHECKING:
@@ -32,22 +33,27 @@ class Signatures(BeamStage):
     }
     takes_from = "judge"
 
-    def key_config(self, recipe: Recipe) -> Any:
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
         section = recipe.dedup
+        minhash = {"bands": section.banding, "seed": section.seed, "verify": section.verify}
+        common = {"ngram": section.ngram, "partitions": section.partitions, "quality": section.quality}
+        chosen = {**common, **({"simhash": key_config(section.simhash)} if section.simhash else minhash)}
         # Settings at their defaults stay out of the key, so that an index made before they existed remains valid.
-        asked: list[Any] = [library_versions(["ada-url"])] if section.urls else []
-        asked += [section.shingle] if section.shingle != "words" else []
-        common = [section.quality, UNICODE_VERSION, *asked]
-        if section.simhash is not None:
-            return [section.ngram, key_config(section.simhash), section.partitions, *common]
-        return [section.ngram, section.banding, section.seed, section.partitions, section.verify, *common]
+        if section.shingle != "words":
+            chosen["shingle"] = section.shingle
+        libraries = {"libraries": library_versions(["ada-url"])} if section.urls else {}
+        return {"dedup": chosen, **libraries, "the Unicode version": UNICODE_VERSION}
 
     def check(self, context: RunContext) -> None:
         quality = context.recipe.dedup.quality
         scores = [scorer.column for scorer in context.recipe.scores]
-        if quality is not None and quality not in (*SIGNALS, *scores):
-            known = ", ".join([*SIGNALS, *scores])
-            raise InputError(f"dedup.quality names {quality!r}, which is not a signal; the signals are {known}")
+        if quality is None or quality in (*SIGNALS, *scores) or quality.startswith(META_PREFIX):
+            return
+        known = ", ".join([*SIGNALS, *scores])
+        raise InputError(
+            f"dedup.quality names {quality!r}, which is not a signal or a score; name {META_PREFIX}<column> for "
+            f"metadata, or one of {known}"
+        )
 
     def tables(self, recipe: Recipe) -> Mapping[str, Any]:
         return {
@@ -56,12 +62,15 @@ class Signatures(BeamStage):
         }
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
+        section = context.recipe.dedup
+        quality = section.quality
+        from_meta = quality is not None and quality.startswith(META_PREFIX)
+        more = [*(["url"] if section.urls else []), *(["meta"] if from_meta else [])]
         inputs: dict[str, tuple[str, tuple[str, ...]]] = {
-            "extract": ("documents", ("id", "source", "text", "date", *(["url"] if context.recipe.dedup.urls else []))),
+            "extract": ("documents", ("id", "source", "text", "date", *more)),
             "judge": ("verdicts", ("kept",)),
         }
-        quality = context.recipe.dedup.quality
-        if quality is not None:
+        if quality is not None and not from_meta:
             stage = "signals" if quality in SIGNALS else "scores"
             inputs[stage] = (stage, (quality,))
         return aligned_tasks(context, directory, inputs)

@@ -1,17 +1,18 @@
 """Checks of a recipe's sources and languages that tell a wrong recipe from input with a few broken records.
 
-A source of the wrong ``format``, or with the wrong ``fields``, fails record by record, which balances. So the launcher
-reads the first records of each source before the first job, and compares the failures of each source with its
-``max_failed`` once all of it has been read.
+A source of the wrong ``format``, or with the wrong ``fields``, fails record by record, which balances; a misspelt
+column of JSONL is null in every document. So the launcher reads the first records of each source before the first job,
+and compares the failures of each source with its ``max_failed`` once all of it has been read.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import islice
+from typing import Any
 
 from gristmill.classifiers.language import UNDETERMINED, LanguageIdentifier
 from gristmill.corpus.record import Failed
@@ -21,7 +22,10 @@ from gristmill.store.counts import RecordCounts, total_counts
 from gristmill.store.receipts import Manifest
 from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.read.format_table import FORMATS
+from gristmill.transforms.read.json_lines import JSONL, read_rows
+from gristmill.transforms.read.language_codes import LANGUAGE_CODES
 from gristmill.transforms.read.member_codecs import detect_codec, read_members
+from gristmill.transforms.read.row_items import has_column
 from gristmill.transforms.read.source_section import SourceSection
 from gristmill.transforms.read.source_unit import PlannedFile
 from gristmill.transforms.read.stored_file import StoredFile, open_planned
@@ -37,24 +41,76 @@ _HEAD_BYTES = 2**16
 _MAX_KEYS = 20
 
 
-def require_readable(pending: Iterable[Task]) -> None:
-    """Read the first 1,000 records of the first pending unit of each source; raises InputError if most of them fail.
+def check_first_records(pending: Iterable[Task]) -> list[str]:
+    """Read the first records of each source's pending units, and return a sentence for each column that none has.
 
-    A few broken records may be those of a broken file, unless the file looks like one of another format.
+    Raises InputError if most of the first 1,000 records of a source's first unit fail: they cannot be what the recipe
+    says. A few broken records may be those of a broken file, unless the file looks like one of another format.
     """
-    firsts: dict[str, SourceWork] = {}
+    by_source: dict[str, list[SourceWork]] = defaultdict(list)
     for task in sorted(pending, key=lambda task: (task.input["path"], task.input["range"])):
-        firsts.setdefault(task.input["source"], task.work)
-    for unit, source, limits in firsts.values():
-        with closing(FORMATS[unit.format].read(unit, source, limits.max_bytes)) as items:
-            first = list(islice(items, FIRST_RECORDS))
-        causes = Counter(item.cause for item in first if isinstance(item, Failed))
-        if causes.total() <= max(source.max_failed, 0.5) * len(first):
+        by_source[task.input["source"]].append(task.work)
+    notices = []
+    for works in by_source.values():
+        _require_few_broken(works[0])
+        if works[0].unit.format == JSONL.name:  # a table has its columns in every row
+            notices += _missing_columns(works)
+    return notices
+
+
+def _require_few_broken(work: SourceWork) -> None:
+    unit, source, limits = work
+    with closing(FORMATS[unit.format].read(unit, source, limits.max_bytes)) as items:
+        first = list(islice(items, FIRST_RECORDS))
+    causes = Counter(item.cause for item in first if isinstance(item, Failed))
+    if causes.total() <= max(source.max_failed, 0.5) * len(first):
+        return
+    head = _head(source, unit.files[0])
+    if len(first) >= FEW_RECORDS or _other_format(source, head):
+        share = f"{causes.total():,} of the first {len(first):,} records of {unit.files[0].path}"
+        raise InputError(_sentence(source, share, causes, head))
+
+
+def _missing_columns(works: list[SourceWork]) -> list[str]:
+    """Name each column that none of the first 1,000 rows has; more files are read while one is missing."""
+    source = works[0].source
+    missing = _named_columns(source)
+    names: dict[str, None] = {}
+    count = 0
+    for row in islice(_rows(works), FIRST_RECORDS if missing else 0):
+        if row is None:
             continue
-        head = _head(source, unit.files[0])
-        if len(first) >= FEW_RECORDS or _other_format(source, head):
-            share = f"{causes.total():,} of the first {len(first):,} records of {unit.files[0].path}"
-            raise InputError(_sentence(source, share, causes, head))
+        missing = {column: key for column, key in missing.items() if not has_column(row, column)}
+        if not missing:
+            break
+        names |= dict.fromkeys(_column_names(row))
+        count += 1
+    return [
+        f"source {source.name!r}: none of the first {count:,} rows has the column {column!r} that `{key}` names "
+        f"(there are {', '.join(islice(names, _MAX_KEYS))})"
+        for column, key in missing.items()
+        if count
+    ]
+
+
+def _named_columns(source: SourceSection) -> dict[str, str]:
+    """Return the columns that the recipe names, by the key that names each, except the text: rows without it fail."""
+    fields = {column: f"fields.{key}" for key, column in source.fields.by_key().items() if key != "text"}
+    return dict.fromkeys(source.keep_columns, "keep_columns") | fields
+
+
+def _rows(works: list[SourceWork]) -> Iterator[dict[str, Any] | None]:
+    for unit, source, limits in works[:FIRST_RECORDS]:
+        with closing(read_rows(unit, source, limits.max_bytes)) as rows:
+            yield from rows
+
+
+def _column_names(row: Mapping[str, Any], parent: str = "") -> Iterator[str]:
+    for name, value in row.items():
+        if isinstance(value, Mapping) and value and not parent:
+            yield from _column_names(value, f"{name}.")
+        else:
+            yield f"{parent}{name}"
 
 
 def require_few_failures(manifest: Manifest, recipe: Recipe) -> None:
@@ -80,6 +136,8 @@ def has_too_many_failures(counts: RecordCounts, max_failed: float) -> bool:
 def require_known_languages(recipe: Recipe) -> None:
     """Raise InputError if the recipe names a language that the language model does not know."""
     known = {UNDETERMINED[0], *LanguageIdentifier.load(recipe.extract.language.model).languages}
+    if any(source.fields.lang is not None for source in recipe.sources):
+        known |= set(LANGUAGE_CODES.values())  # a source may declare what the model does not know
     named = {
         "extract.languages": recipe.extract.languages or (),
         "judge.languages": recipe.judge.languages or (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gristmill import transforms
@@ -20,15 +21,18 @@ class Tokenize(BeamStage):
     """The tokens of each unit, and an index of its documents."""
 
     name = "tokenize"
-    versions: ClassVar = {1: "token payload and document index"}
+    versions: ClassVar = {1: "token payload and document index", 2: "counts by language"}
     takes_from = "refine"
     libraries = ("tokenizers",)
 
-    def key_config(self, recipe: Recipe) -> Any:
-        return [key_config(recipe.tokenize), recipe.tokenizer.end_of_text]
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {
+            "tokenize": key_config(recipe.tokenize),
+            "tokenizer.end_of_text": recipe.tokenizer.end_of_text,
+        }
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
-        documents = ("documents", ("id", "source", "text"))
+        documents = ("documents", ("id", "source", "lang", "text", "text_bytes"))
         return aligned_tasks(context, directory, {"refine": documents}, context.tokenizer.file("tokenizer").sha256)
 
     def build(

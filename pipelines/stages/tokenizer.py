@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gristmill.corpus.recipe_section import key_config
@@ -25,8 +26,15 @@ class Tokenizer(BeamStage):
     takes_from = "refine"
     libraries = ("tokenizers",)
 
-    def key_config(self, recipe: Recipe) -> Any:
-        return key_config(recipe.tokenizer)
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {"tokenizer": key_config(recipe.tokenizer)}
+
+    def check(self, context: RunContext) -> None:
+        section = context.recipe.tokenizer
+        if section.path is not None:
+            from gristmill.tokenization.token_encoder import open_encoder, read_tokenizer  # imports tokenizers
+
+            open_encoder(read_tokenizer(section.path), section)
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         section = context.recipe.tokenizer

@@ -64,8 +64,8 @@ class Train(LaunchStage):
     takes_from = "mix"
     libraries = ("torch",)
 
-    def key_config(self, recipe: Recipe) -> Any:
-        return key_config(recipe.train)
+    def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {"train": key_config(recipe.train)}
 
     def check(self, context: RunContext) -> None:
         section, length = context.recipe.train, context.recipe.mix.sequence_length

@@ -16,7 +16,9 @@ class PrismProfile(RunnerProfile):
 
     runner: Literal["prism"] = "prism"
     location: str | None = Field(
-        None, description="Path of Prism's binary; if unset, Beam downloads the one that matches its version."
+        None,
+        description="Path of a Prism that listens on loopback only, as `python -m deploy.local part prism` builds it; "
+        "if unset, Beam downloads its own, which is refused on a machine with a network.",
     )
     job_endpoint: Endpoint | None = Field(None, description="Address of a Prism that is already running.")
 

@@ -64,6 +64,15 @@ def test_perplexity_follows_from_the_arpa_file(tmp_path: Path) -> None:
     assert np.isnan(found[2:]).all()
 
 
+def test_the_largest_perplexity(tmp_path: Path) -> None:
+    pytest.importorskip("kenlm")
+    unigrams = "-2000\t<unk>\n-99\t<s>\t0\n-0.5\t</s>\n-1\tmill\t0\n"
+    (tmp_path / "lm.arpa").write_text(
+        f"\\data\\\nngram 1=4\nngram 2=1\n\n\\1-grams:\n{unigrams}\n\\2-grams:\n-1\tmill mill\n\n\\end\\\n"
+    )
+    assert PerplexityScorer.load(str(tmp_path / "lm.arpa")).scores(["wheel"]).tolist() == [np.float32(1e38)]
+
+
 def test_training_text_has_the_lowest_perplexity(scorer: PerplexityScorer) -> None:
     known, shuffled, foreign = scorer.scores(["the mill grinds the grain", "grain the the grinds mill", "zxq vbn kjh"])
     assert known < shuffled < foreign
@@ -104,3 +113,18 @@ def test_the_error_for_a_file_that_is_not_a_model(tmp_path: Path) -> None:
         PerplexityScorer.load(str(tmp_path / "lm.arpa"))
     with pytest.raises(InputError, match="give an ARPA file"):
         PerplexityScorer.load(str(tmp_path / "nothing.arpa"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"ngram 1=", b"ngram 1=-"), (b"ngram 2=", b"ngram 2=99999999999999"), (b"\\end\\", b""), (b"\t0", b"\tnan")],
+)
+def test_a_damaged_arpa_file_is_one_sentence(tmp_path: Path, old: bytes, new: bytes) -> None:
+    """With a negative count, KenLM ends the process."""
+    pytest.importorskip("kenlm")
+    model = tmp_path / "lm.arpa"
+    content = train(TEXTS, 2)[0]
+    model.write_bytes(content.replace(old, new, 1))
+    with pytest.raises(InputError, match=rf"^cannot load the model {model}: .*; give an ARPA file") as raised:
+        PerplexityScorer.load(str(model))
+    assert str(raised.value).isprintable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.classifiers import QUALITY_MODEL
+from gristmill.classifiers import QUALITY_MODEL, text_model
 from gristmill.classifiers.card import card_url, read_card, read_percentiles, write_card
+from gristmill.classifiers.fasttext_layout import check_layout
+from gristmill.classifiers.language import LanguageIdentifier, model_path
 from gristmill.classifiers.metrics import threshold_for
 from gristmill.classifiers.score import round_scores
 from gristmill.classifiers.text_model import BATCH, TextClassifier, load_model, one_line
@@ -81,6 +84,17 @@ def test_scores_do_not_depend_on_the_batch(model: TextClassifier) -> None:
     assert len(model.scores([])) == 0
 
 
+def test_a_label_that_is_not_predicted_has_no_probability() -> None:
+    class Unlikely:
+        def get_labels(self) -> list[str]:
+            return ["__label__positive", "__label__negative"]
+
+        def predict(self, texts: list[str], k: int) -> tuple[list[list[str]], list[list[float]]]:
+            return [["__label__negative"]] * len(texts), [[1.0]] * len(texts)
+
+    assert TextClassifier(Unlikely()).scores(["a", "b"]).tolist() == [0, 0]
+
+
 def test_the_probabilities_of_both_labels_sum_to_one(trained: Trained, model: TextClassifier, tmp_path: Path) -> None:
     (tmp_path / "m.bin").write_bytes(trained.model)
     other = TextClassifier.load(str(tmp_path / "m.bin"), "negative")
@@ -116,6 +130,53 @@ def test_the_error_for_a_file_that_is_not_a_model(tmp_path: Path, content: bytes
         load_model(str(tmp_path / "m.bin"))
 
 
+def test_a_model_with_one_wrong_size_is_refused(tmp_path: Path) -> None:
+    """fastText loads most of these, and then ends the process on some text."""
+    content = QUALITY_MODEL.read_bytes()
+    for at, value, reason in (
+        (8, -1, "its dimension or loss is unknown"),  # dim
+        (28, 1 << 20, "its word n-grams are out of range"),  # wordNgrams
+        (32, 9, "its dimension or loss is unknown"),  # loss
+        (36, 1, "it has word vectors and no classifier"),  # model
+        (40, 0, "it has n-grams without buckets"),  # bucket
+        (48, 1 << 30, "its character n-grams are out of range"),  # maxn
+        (64, 0, "its dictionary has no labels"),  # size
+        (68, -5, "its dictionary has no labels"),  # nwords
+        (len(content), 0, "it is longer than its parts"),
+    ):
+        (tmp_path / "m.ftz").write_bytes(content[:at] + struct.pack("<i", value) + content[at + 4 :])
+        with pytest.raises(ValueError, match=reason):
+            check_layout(str(tmp_path / "m.ftz"))
+    for end in (10, 1000, len(content) // 2, len(content) - 1):
+        (tmp_path / "m.ftz").write_bytes(content[:end])
+        with pytest.raises(ValueError, match="truncated"):
+            check_layout(str(tmp_path / "m.ftz"))
+
+
+def test_every_kind_of_matrix_is_read(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / "m.bin").write_bytes(trained.model)
+    check_layout(str(tmp_path / "m.bin"))
+    check_layout(str(QUALITY_MODEL))
+    check_layout(model_path())
+    weight = struct.pack("<f", float("nan"))
+    (tmp_path / "m.bin").write_bytes(trained.model[:-4] + weight)
+    with pytest.raises(ValueError, match="a weight is not a usable number"):
+        check_layout(str(tmp_path / "m.bin"))
+
+
+def test_the_error_for_a_damaged_model_names_it(trained: Trained, tmp_path: Path) -> None:
+    model = tmp_path / "m.bin"
+    model.write_bytes(trained.model[:-100])
+    with pytest.raises(InputError, match=rf"^cannot load the model {model}: it is truncated; give a fastText \.bin"):
+        TextClassifier.load(str(model))
+
+
+def test_the_model_that_ships_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_model, "require_opens", None)
+    shipped_model()
+    LanguageIdentifier.load()
+
+
 def test_the_error_for_an_unknown_label(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "m.bin").write_bytes(trained.model)
     with pytest.raises(InputError, match="no label 'good'; choose one of negative, positive"):
@@ -139,10 +200,14 @@ def test_cards_are_stored_beside_models(tmp_path: Path) -> None:
         read_card(model)
     write_card(model, {"reference": {"percentiles": [0.5]}})
     assert read_percentiles(model) == [0.5]
-    for damaged in ("{", "[]"):
+    for damaged in ("{", "[]", "[" * 100_000, '{"a": ' + "9" * 5000 + "}"):
         Path(card_url(model)).write_text(damaged)
         with pytest.raises(InputError, match="damaged"):
             read_card(model)
+    for reference in ([1], {"percentiles": "abc"}, {"percentiles": [None]}, {"percentiles": [float("nan")]}):
+        write_card(model, {"reference": reference})
+        with pytest.raises(InputError, match="the percentiles are not numbers"):
+            read_percentiles(model)
 
 
 def shipped_model() -> TextClassifier:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gristmill.classifiers.transformer import TransformerScorer
+from gristmill.classifiers import transformer as module
+from gristmill.classifiers.transformer import TransformerScorer, load_transformer, require_label
 from gristmill.errors import InputError
 from tests.classifiers.tiny_models import text, transformer
 
 pytest.importorskip("transformers")
 
 TEXTS = [text(n % 2 == 0, n, 30) for n in range(6)]
+
+
+@pytest.fixture(autouse=True)
+def no_trial(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not start a child process, which imports transformers, except in a slow test."""
+    if not request.node.get_closest_marker("slow"):
+        monkeypatch.setattr(module, "require_opens", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +67,34 @@ def test_a_label_is_required(folder: str, label: str | None) -> None:
 def test_the_error_for_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot load the transformer"):
         TransformerScorer.load(str(tmp_path), "high")
+
+
+def test_neither_code_nor_a_pickle_of_the_folder_is_loaded(folder: str, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        load_transformer(str(copy))
+    config = json.loads((copy / "config.json").read_text())
+    names = {"AutoConfig": "own.Config", "AutoModelForSequenceClassification": "own.Model"}
+    (copy / "config.json").write_text(json.dumps({**config, "model_type": "own", "auto_map": names}))
+    (copy / "own.py").write_text("open('ran', 'w').close()")
+    with pytest.raises(InputError, match="cannot load the transformer"):
+        require_label(str(copy), "high")
+    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize("config", ["{", "[" * 100_000, "[]", '{"model_type": 1}', '{"id2label": 1}'])
+def test_the_error_for_a_damaged_configuration(tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(InputError, match=rf"cannot load the transformer in {tmp_path}: .*; give a folder"):
+        require_label(str(tmp_path), "high")
+
+
+@pytest.mark.slow
+def test_a_model_is_first_opened_in_a_child_process(folder: str, tmp_path: Path) -> None:
+    assert TransformerScorer.load(folder, "high").scores(TEXTS).min() >= 0
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "vocab_size": 10**10}))
+    with pytest.raises(InputError, match=rf"cannot load the transformer in {copy}: "):
+        TransformerScorer.load(str(copy), "high")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.clusters.conftest import (
     require,
     start_run,
 )
+from tests.listeners import watch
 
 pytestmark = pytest.mark.runners
 
@@ -48,6 +50,27 @@ def test_manifests_equal_those_of_the_embedded_runner(
         verdict = "equal" if found[stage] == expected[stage] else "DIFFERS"
         print(f"{recipe:<6}{runner:<10}{stage:<12}{found[stage][:32]}  {verdict}")
     assert found == expected
+
+
+@pytest.mark.parametrize("runner", ["embedded", "prism", "flink", "spark"])
+def test_every_port_is_on_loopback(
+    runner: str, recipes: Callable[[str], Path], start_cluster: Callable[[str], Cluster], tmp_path: Path
+) -> None:
+    supervisor = []
+    match runner:
+        case "embedded":
+            options = ["embedded", "--workers", "2"]
+        case "prism":
+            require("go")
+            options = ["prism", "--workers", "2", "--option", f"location={deploy_local('part', 'prism').strip()}"]
+        case _:
+            cluster = start_cluster(runner)
+            options = [cluster.profile]
+            supervisor = [json.loads((cluster.folder / "processes.json").read_text())["supervisor"]]
+    seen = watch(start_run(recipes("demo"), tmp_path, *options, until="extract"), 600, *supervisor)
+    print(runner, sorted(seen))
+    assert bool(seen) == (runner != "embedded")  # whose workers connect to a Unix socket
+    assert {each for each in seen if not each.is_loopback} == set()
 
 
 @pytest.mark.parametrize("runner", ["flink", "spark"])

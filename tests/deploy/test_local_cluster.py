@@ -205,6 +205,13 @@ class Tool:
 MAVEN = 'for a; do case "$a" in -Dtarget.directory=*) d="${a#*=}";; esac; done; echo jar > "$d/flink-job-server.jar"'
 
 
+@pytest.fixture
+def unedited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jars that ``MAVEN`` writes are none; ``tests/runners/test_job_server_jar.py`` edits real ones."""
+    monkeypatch.setattr(cluster_parts, "restrict_jar", lambda jar, refuse_files: None)
+
+
+@pytest.mark.usefixtures("unedited")
 def test_part_is_built_once_per_version_of_its_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     maven = Tool(tmp_path / "bin", "mvn", MAVEN)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
@@ -220,6 +227,7 @@ def test_part_is_built_once_per_version_of_its_inputs(tmp_path: Path, monkeypatc
     assert len(maven.calls) == 2
 
 
+@pytest.mark.usefixtures("unedited")
 def test_failed_build_is_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Tool(tmp_path / "bin", "mvn", f"{MAVEN}; echo no such artifact; exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
@@ -325,3 +333,10 @@ def test_start_fails_with_too_few_slots(folder: Folder) -> None:
     with pytest.raises(RunError, match="does not answer after 2 s"):
         cluster_control.start(folder, plan(), 3, 2)
     assert marked_processes.marked(folder.path) == []
+
+
+def test_prism_listens_on_loopback_only() -> None:
+    listener = 'lis, err := net.Listen("tcp", fmt.Sprintf("%s", port))'
+    assert cluster_parts.loopback_prism(listener.replace("%s", ":%d")) == listener.replace("%s", "127.0.0.1:%d")
+    with pytest.raises(RunError, match="Prism no longer listens with"):
+        cluster_parts.loopback_prism(listener)

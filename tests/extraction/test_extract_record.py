@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from gristmill.classifiers.language import LanguageIdentifier
 from gristmill.corpus.document import Document, Origin
-from gristmill.corpus.record import Dropped, Failed, Raw
+from gristmill.corpus.record import Dropped, Failed, Raw, Record
 from gristmill.errors import RunError
 from gristmill.extraction.engines.extraction_engine import ExtractionEngine, PageRefused
 from gristmill.extraction.engines.open_engine import InProcessEngine, engine_loader
@@ -120,6 +122,55 @@ def test_records_have_the_same_outcome_in_a_batch_as_alone(tools: ExtractionTool
         *("Document", "Failed", "Dropped", "Document", "Dropped", "Dropped", "Failed", "Document", "Dropped")
     ]
     assert extract_records([], section, tools) == []
+
+
+GERMAN = "Der schnelle braune Fuchs springt über den faulen Hund und läuft zurück in den Wald. " * 4
+
+
+@pytest.mark.parametrize(
+    ("raw", "declared", "languages", "expected"),
+    [
+        (Raw(ORIGIN, "text/plain", GERMAN), None, None, ("de", True)),
+        (Raw(ORIGIN, "text/plain", GERMAN), "nds", None, ("nds", False)),
+        (Raw(ORIGIN, "text/plain", GERMAN), "nds", ("nds",), ("nds", False)),
+        (Raw(ORIGIN, "text/plain", GERMAN), "nds", ("de",), "nds (declared)"),
+        (Raw(ORIGIN, "text/plain", GERMAN), "de", ("en",), "de (declared)"),
+        (Raw(ORIGIN, "text/plain", GERMAN), "en", ("en",), ("en", False)),
+        (Raw(ORIGIN, "text/plain", "42"), "de", ("de",), ("de", False)),
+        (Raw(ORIGIN, "text/html", ARTICLE), "de", ("de",), ("de", False)),
+        (Raw(ORIGIN, "text/html", ARTICLE), "de", ("en",), "de (declared)"),
+        (Raw(ORIGIN, "text/html", "<p>" + "</p><p>".join([GERMAN] * 9)), "en", ("en",), ("en", False)),
+        (Raw(ORIGIN, "text/x-code", "x = 1"), "de", ("en",), (None, False)),
+    ],
+)
+def test_a_declared_language_is_believed(
+    tools: ExtractionTools,
+    raw: Raw,
+    declared: str | None,
+    languages: tuple[str, ...] | None,
+    expected: tuple[str | None, bool] | str,
+) -> None:
+    record = raw._replace(origin=ORIGIN._replace(lang=declared))
+    other = Raw(ORIGIN, "text/plain", SENTENCE)  # its language is identified
+    outcome, neighbour = extract_records((record, other), ExtractSection(languages=languages), tools)
+    if isinstance(expected, str):
+        assert outcome == Dropped(record.origin, "language", (), expected)
+    else:
+        assert isinstance(outcome, Document)
+        assert (outcome.lang, outcome.lang_score is not None) == expected
+    assert neighbour == extract_record(other, ExtractSection(languages=languages), tools)
+
+
+def test_a_declared_language_costs_no_identification(tools: ExtractionTools) -> None:
+    class Refusing(LanguageIdentifier):
+        def identify_many(self, texts: Sequence[str]) -> list[tuple[str, float]]:
+            raise AssertionError("a language was identified")
+
+    refusing = tools._replace(languages=Refusing(None))
+    origin = ORIGIN._replace(lang="en")
+    records: list[Record] = [Raw(origin, media_type, ARTICLE) for media_type in ("text/html", "text/plain")]
+    outcomes = extract_records(records, ExtractSection(languages=("en",)), refusing)
+    assert [type(outcome) for outcome in outcomes] == [Document, Document]
 
 
 def test_wanted_languages_and_all_code_are_kept(tools: ExtractionTools) -> None:

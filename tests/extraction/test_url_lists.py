@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gristmill.errors import InputError
 from gristmill.extraction import url_lists
 from gristmill.extraction.extract_section import UrlSection
-from gristmill.extraction.url_lists import MAX_SEGMENTS, UrlFilter, hash_entries, host_and_path, url_keys
+from gristmill.extraction.url_lists import MAX_DOMAIN, MAX_SEGMENTS, UrlFilter, hash_entries, host_and_path, url_keys
 
 FILTER = UrlFilter(
     domains=hash_entries(
@@ -120,6 +120,34 @@ def test_keys_are_host_parents_and_path_prefixes() -> None:
     assert url_keys("http://a.b.c/d/e") == ["a.b.c", "b.c", "c", "a.b.c/d", "a.b.c/d/e"]
     assert url_keys("http://1.2.3.4/") == ["1.2.3.4"]
     assert len(url_keys("http://a/" + "x/" * 50)) == 1 + MAX_SEGMENTS
+
+
+@given(st.text(st.sampled_from("ab.1:/@%e2[]ü。 -"), max_size=40).map("http://{}".format) | st.text(max_size=40))
+def test_the_keys_of_short_urls_are_the_host_all_its_parents_and_its_pages(url: str) -> None:
+    host, path = host_and_path(url)
+    labels, segments = host.split("."), path.split("/")[:MAX_SEGMENTS] if path else []
+    parents = [] if labels[-1].isdigit() or ":" in host else [".".join(labels[i:]) for i in range(1, len(labels))]
+    pages = ["/".join([host, *segments[:length]]) for length in range(1, len(segments) + 1)]
+    assert url_keys(url) == ([host, *parents, *pages] if host else [])
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["a.", ".", "%2e", "a" * 60 + ".", "x/", "/", "ü.", "。", "\u00ad", ":1", "u:p@", "%", "[", "1."],
+)
+@pytest.mark.parametrize("place", ["http://{}com/", "http://a.com/{}", "http://{}"])
+def test_the_work_for_a_url_is_proportional_to_its_length(part: str, place: str) -> None:
+    url = place.format(part * (1 << 14))
+    assert sum(map(len, url_keys(url))) <= (1 + MAX_SEGMENTS) * len(url) + MAX_DOMAIN**2
+
+
+def test_the_longest_parent_domain() -> None:
+    parent = ("a" * 61 + ".") * 4 + "b.com"
+    assert len(parent) == MAX_DOMAIN
+    assert url_keys(f"http://c.{parent}/")[:2] == [f"c.{parent}", parent]
+    assert parent not in url_keys(f"http://c.a{parent}/")
+    assert f"a{parent}" not in url_keys(f"http://c.a{parent}/")
+    assert url_keys(f"http://c.a{parent}/")[1] == parent.partition(".")[2]
 
 
 @given(st.text(max_size=60) | st.text("ab.:/@[]%?#\\ é", max_size=30))

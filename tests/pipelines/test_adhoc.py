@@ -129,6 +129,32 @@ def test_a_row_may_state_its_language_and_source(pipe: Callable[..., None]) -> N
     assert not identified["kept"]
 
 
+def test_a_row_may_state_the_kind_of_its_source_and_metadata(pipe: Callable[..., None]) -> None:
+    row = {"text": "short", "lang": "en", "lang_score": 1}
+    pipe(row, {**row, "kind": "code"}, {**row, "meta": {"stars": 3}}, {**row, "meta": '{"stars": 9}'})
+    found = list(judge_files(["-"], ["rules=[words_min]", "meta.stars.min=5"]))
+    assert [row["kept"] for row in found] == [False, True, False, False]
+    assert [row["also"] for row in found] == [[], [], ["meta:stars"], []]
+    assert found[2]["rules"]["meta:stars"] == {"value": 3, "threshold": 5.0, "passed": False}
+    assert found[1]["rules"] == {}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"kind": "bok"}, "'kind' is 'bok', but the kinds are web, book, code, reference, dialogue; correct or remove"),
+        ({"meta": "[1]"}, "'meta' is '\\[1\\]', which is not a JSON object; correct or remove it"),
+        ({"meta": "no"}, "'meta' is 'no', which is not a JSON object; correct or remove it"),
+    ],
+)
+def test_rows_of_an_unknown_kind_or_with_other_metadata(
+    pipe: Callable[..., None], row: dict[str, Any], message: str
+) -> None:
+    pipe({"text": "short", "lang": "en", **row})
+    with pytest.raises(InputError, match=message):
+        list(judge_files(["-"], ["meta.stars.min=5"]))
+
+
 def test_every_rule_is_reported_with_its_value_and_threshold(pipe: Callable[..., None]) -> None:
     pipe({"text": "one two three four", "lang": "en"})
     (row,) = judge_files(["-"], ["rules=[words_min, words_max, hashes]", "thresholds.words_min=5"])

@@ -218,7 +218,7 @@ def test_defaults_of_newer_settings_are_not_in_keys(tmp_path: Path) -> None:
     def key_configs(**section: Any) -> list[Any]:
         return [stage.key_config(recipe(web, dedup=section)) for stage in (Signatures(), Dedup())]
 
-    assert not {"shingle", "urls", "scope", "simhash"} & key_configs()[1][0].keys()
+    assert not {"shingle", "urls", "scope", "simhash"} & key_configs()[1]["dedup"].keys()
     assert key_configs() == key_configs(shingle="words", urls=False, scope="all", simhash=None)
     for section in ({"shingle": "characters"}, {"urls": True}, {"simhash": {}}):
         assert all(new != old for new, old in zip(key_configs(**section), key_configs(), strict=True))
@@ -304,4 +304,4 @@ def test_a_quality_that_is_not_a_signal_is_rejected(tmp_path: Path) -> None:
     error_message = fault(
         InputError, recipe(web, judge=JUDGE, dedup={"quality": "beauty"}), tmp_path / "work", "signatures"
     )
-    assert "which is not a signal; the signals are" in error_message
+    assert "which is not a signal or a" in error_message

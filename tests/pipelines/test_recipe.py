@@ -72,6 +72,44 @@ FAULTS = {
     "judge: {overlays: [{source: wbe, rules: []}]}": (
         "judge.overlays names an unknown source 'wbe'; the sources are web"
     ),
+    "judge: {kind_overlays: [{source: wbe, kind: book, rules: []}]}": (
+        "judge.overlays names an unknown source 'wbe'; the sources are web"
+    ),
+    "judge: {overlays: [{kind: bok, rules: []}]}": "judge.overlays.0.kind: unknown value 'bok'; did you mean 'book'?",
+    "judge: {overlays: [{kind: book, rules: []}]}": (
+        "judge.overlays: no source is of the kind 'book' that an overlay selects; "
+        "set `kind` of a source, or remove the overlay"
+    ),
+    "judge: {overlays: [{rules: []}]}": (
+        "judge.overlays.0: an overlay needs `lang`, `kind` or `source`; for all documents, set the values in the "
+        "section"
+    ),
+    "judge: {overlays: [{lang: de, scores: {qualty: {min: 1}}}]}": (
+        "judge.overlays names an unknown score 'qualty'; the recipe has no `scores`"
+    ),
+    "scores: [{name: quality, kind: fasttext}]\njudge: {overlays: [{lang: de, scores: {qualty: {min: 1}}}]}": (
+        "judge.overlays names an unknown score 'qualty'; the scores are quality"
+    ),
+    "scores: [{name: quality, kind: fasttext, sources: [wbe]}]": (
+        "sources of the score 'quality' names an unknown source 'wbe'; the sources are web"
+    ),
+    "judge: {meta: {stars: {min: 3}}}": (
+        "a rule of judge.meta compares 'stars' of source 'web', which does not keep it: add it to `keep_columns` of "
+        "the source, or set `meta` in an overlay for other sources"
+    ),
+    "judge: {overlays: [{lang: de, meta: {stars: {min: 3}}}]}": (
+        "a rule of judge.meta compares 'stars' of source 'web', which does not keep it: add it to `keep_columns` of "
+        "the source, or set `meta` in an overlay for other sources"
+    ),
+    "judge: {meta: {stars: {min: 3}}, overlays: [{source: web, rules: []}]}": (
+        "judge.meta applies to no source, because overlays replace it; set `meta` in an overlay for the source"
+    ),
+    "judge: {meta: {stars: {min: 3, deny: [x]}}}": (
+        "judge.meta.stars: a column is a number or a string: set `min` and `max`, or `allow` and `deny`"
+    ),
+    "dedup: {quality: meta.stars}": (
+        "dedup.quality names 'meta.stars', but no source keeps 'stars'; add it to `keep_columns`"
+    ),
     "refine: {redact: {exclude_sources: [wbe]}}": (
         "refine.redact.exclude_sources names an unknown source 'wbe'; the sources are web"
     ),
@@ -242,7 +280,7 @@ def test_a_dumped_recipe_loads_as_the_same(tmp_path: Path) -> None:
     url = write(
         tmp_path,
         f"""{MINIMAL}
-    fields: {{id: key}}
+    max_failed: 0.1
 extract: {{extractor: {{name: resiliparse, comments: true}}, languages: [en, "no"], url: {{domains: [a.txt]}}}}
 judge: {{overlays: [{{source: web, rules: []}}, {{lang: zh, thresholds: {{words_min: 7}}}}]}}
 refine: {{redact: {{entities: [IP_ADDRESS]}}, decontaminate: {{benchmarks: [{{name: q, paths: [b.jsonl]}}]}}}}

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from gristmill.errors import InputError
-from gristmill.pipelines.stages.source_checks import has_too_many_failures, require_known_languages
+from gristmill.pipelines.stages.source_checks import FIRST_RECORDS, has_too_many_failures, require_known_languages
 from gristmill.pipelines.work_directory import read_ledger
 from gristmill.store import storage
 from gristmill.store.counts import RecordCounts
 from tests.pipelines.conftest import run_recipe
-from tests.pipelines.small_recipes import recipe, source
+from tests.pipelines.small_recipes import prose, recipe, source
 
 WARC = b"WARC/1.0\r\nWARC-Type: response\r\nContent-Length: 4\r\n\r\n<p>.\r\n\r\n"
 
@@ -127,6 +127,74 @@ def test_input_of_the_wrong_kind_is_refused(
     assert str(caught.value) == f"source 'wrong': {error}, or allow it with `max_failed` (now {share})"
 
 
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        ({"keep_columns": ["license", "stars"]}, None),
+        ({"keep_columns": ["sparse"]}, None),
+        ({"keep_columns": ["repo"]}, None),
+        ({"keep_columns": ["repo.stars", "a.b"]}, None),
+        ({"keep_columns": ["later"]}, None),
+        ({"keep_columns": ["licence"]}, ("licence", "keep_columns")),
+        ({"keep_columns": ["repo.licence"]}, ("repo.licence", "keep_columns")),
+        ({"keep_columns": ["tags.label"]}, ("tags.label", "keep_columns")),
+        ({"fields": {"url": "link"}}, ("link", "fields.url")),
+        ({"fields": {"id": "uuid"}}, ("uuid", "fields.id")),
+        ({"fields": {"date": "day"}}, ("day", "fields.date")),
+        ({"fields": {"lang": "language"}}, ("language", "fields.lang")),
+        ({"fields": {"date": "stars", "id": "license", "url": "license"}, "keep_columns": ["license"]}, None),
+    ],
+    ids=str,
+)
+def test_columns_that_no_row_has_are_named(
+    tmp_path: Path, options: dict[str, Any], missing: tuple[str, str] | None
+) -> None:
+    row = {
+        "text": prose(1), "license": None, "stars": 5, "repo": {"stars": 5}, "a.b": 1, "tags": [{"label": "x"}]
+    }  # fmt: skip
+    rows = [row] * 7 + [{**row, "sparse": 1}]
+    files = {"a.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in rows) + b"[]\n{\n"}
+    files["b.jsonl"] = json.dumps({"text": prose(2), "later": 1}).encode()
+    given = recipe(source(tmp_path, "rows", "jsonl", files, **options))
+    completed = run_recipe(given, tmp_path / "work", until="extract")
+    assert completed.done["extract"].step.notices == (
+        ()
+        if missing is None
+        else (
+            f"source 'rows': none of the first 9 rows has the column {missing[0]!r} that `{missing[1]}` names "
+            "(there are text, license, stars, repo.stars, a.b, tags, sparse, later)",
+        )
+    )
+
+
+def test_columns_are_looked_for_in_the_first_rows_only(tmp_path: Path) -> None:
+    files = {"a.jsonl": rows("text", count=FIRST_RECORDS) + rows("text", "late", count=1)}
+    late = recipe(source(tmp_path, "rows", "jsonl", files, keep_columns=["late"]))
+    (notice,) = run_recipe(late, tmp_path / "work", until="extract").done["extract"].step.notices
+    assert "none of the first 1,000 rows has the column 'late'" in notice
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "units"),
+    [
+        ({"kind": "web"}, {"kind": "book"}, 0),
+        ({}, {"kind": "reference"}, 0),
+        ({"kind": "book"}, {"kind": "code"}, 1),
+        ({"kind": "code"}, {"kind": "dialogue"}, 1),
+        ({"max_failed": 0.1}, {"max_failed": 0.2}, 0),
+        ({}, {"keep_columns": ["text2"]}, 1),
+        ({}, {"fields": {"lang": "text2"}}, 1),
+    ],
+)
+def test_units_are_read_again_if_they_are_read_otherwise(
+    tmp_path: Path, before: dict[str, Any], after: dict[str, Any], units: int
+) -> None:
+    files = {"a.jsonl": rows("text", "text2")}
+    run_recipe(recipe(source(tmp_path, "rows", "jsonl", files, **before)), tmp_path / "work", until="extract")
+    again = run_recipe(recipe(source(tmp_path, "rows", "jsonl", files, **after)), tmp_path / "work", until="extract")
+    assert again.units_processed() == {"extract": units}
+
+
 def test_a_larger_share_resumes(tmp_path: Path) -> None:
     given = source(tmp_path, "mixed", "jsonl", {"a.jsonl": rows("text", count=30) + b"{\n" * 31})
     with pytest.raises(InputError, match="31 of the first 61 records"):
@@ -168,3 +236,12 @@ def test_unknown_languages_are_named(tmp_path: Path, sections: dict[str, Any], k
 def test_known_languages_pass(tmp_path: Path) -> None:
     sections = {"extract": {"languages": ["en", "und"]}, "judge": {"overlays": [{"lang": "zh", "rules": []}]}}
     require_known_languages(recipe(source(tmp_path, "rows", "jsonl", {}), **sections))
+
+
+def test_declared_languages_may_be_unknown_to_the_model(tmp_path: Path) -> None:
+    declaring = source(tmp_path, "rows", "jsonl", {}, fields={"lang": "lang"})
+    require_known_languages(recipe(declaring, extract={"languages": ["ha", "haw", "als"]}))
+    with pytest.raises(InputError, match="knows no language 'eng'"):
+        require_known_languages(recipe(declaring, extract={"languages": ["eng"]}))
+    with pytest.raises(InputError, match="knows no language 'ha'"):
+        require_known_languages(recipe(source(tmp_path, "others", "jsonl", {}), extract={"languages": ["ha"]}))

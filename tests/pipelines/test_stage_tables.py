@@ -24,8 +24,11 @@ LEAST_ENTRIES = 8
 _SCHEMA = "a schema of an output file: part of the code, whose hash golden.json records"
 _CODE = "part of the code, whose hash golden.json records: a new row comes with code that uses it"
 _COMPILED = "belongs to a compiled module, which hides it: part of the code, whose hash golden.json records"
+_TRIAL = "what is tried before a foreign file is opened, which changes no output"
 
 NOT_IN_KEYS = {
+    "classifiers.model_trials.TEXTS": _TRIAL,
+    "classifiers.transformer._REMEDY": "a part of messages",
     "corpus.document.DOCUMENT_SCHEMA": _SCHEMA,
     "extraction.engines.markup_limits._PARSER_OPTIONS": _CODE,
     "extraction.learned.block_rendering._FIELDS": _CODE,
@@ -34,6 +37,7 @@ NOT_IN_KEYS = {
     "extraction.learned.text_scan._MEMBERS": _COMPILED,
     "mixing.build_shard.PIECE_SCHEMA": _SCHEMA,
     "tokenization.token_file.TOKEN_INDEX_SCHEMA": _SCHEMA,
+    "tokenization.tokenizer_trial._SAMPLES": _TRIAL,
     "transforms.contamination.decontaminator.HITS_FIELD": _SCHEMA,
     "transforms.dedup.rank._SORT_KEYS": _CODE,
     "transforms.dedup.signature_file.FINGERPRINT_SCHEMA": _SCHEMA,
@@ -45,6 +49,7 @@ NOT_IN_KEYS = {
     "transforms.read.code_files.CODE": _CODE,
     "transforms.read.code_files._EXTENSIONS": "the default of a recipe key, whose value is in the key of each unit",
     "transforms.read.json_lines.JSONL": _CODE,
+    "transforms.read.parquet_rows.PARQUET": _CODE,
     "transforms.redaction.phone_numbers.LENIENCY": _CODE,
 }
 """Literal tables that no key holds, with the reason."""

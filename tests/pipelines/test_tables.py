@@ -19,7 +19,7 @@ MANY = {f"record_type:{kind}": count for kind, count in {"request": 1000, "metad
         ({"empty": 1}, ["empty 1"]),
         (MANY, ["record_type 2,002 (metadata 1,000, request 1,000, warcinfo 2)"]),
         ({**MANY, "a": 3000, "b": 2, "c": 1}, ["a 3,000", "record_type 2,002 (metadata 1,000,", "b 2", "c 1"]),
-        ({"a": 5, "b": 4, "c": 3, "d": 2, "e": 1, "f": 1}, ["a 5", "b 4", "c 3", "d 2", "and 2 more"]),
+        ({"a": 5, "b": 4, "c": 3, "d": 2, "e": 1, "f": 9}, ["f 9", "a 5", "b 4", "c 3", "d 2", "e 1"]),
     ],
 )
 def test_reasons_of_a_stage(dropped: dict[str, int], shown: list[str]) -> None:

@@ -137,5 +137,6 @@ def test_ledger_fields() -> None:
             "failed": {},
             "covered": 5,
             "expected": 5,
+            "groups": [],
         }
     ]

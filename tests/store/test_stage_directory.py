@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from gristmill.errors import RunError
+from gristmill.errors import InputError, RunError
 from gristmill.store import storage
 from gristmill.store.counts import RecordCounts
-from gristmill.store.receipts import Receipt
+from gristmill.store.receipts import FileEntry, Receipt
 from gristmill.store.stage_directory import StageDirectory
 
 SCHEMA = pa.schema([("n", pa.int64())])
@@ -101,3 +101,27 @@ def test_a_manifest_contains_no_path_of_the_machine(tmp_path: Path) -> None:
         assert str(tmp_path) not in texts[-1].decode()
         assert json.loads(texts[-1])["books"]["in"] == 2
     assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("documents/a.parquet", True),
+        ("a..b/..c", True),
+        ("documents/../../outside.parquet", False),
+        ("../outside.parquet", False),
+        ("..", False),
+        ("/etc/passwd", False),
+        ("file:///etc/passwd", False),
+        ("", False),
+        ("a\0b", False),
+    ],
+)
+def test_a_receipt_cannot_name_a_file_outside_of_the_directory(path: str, allowed: bool) -> None:
+    directory = StageDirectory("/work", "judge", "0" * 16)
+    entry = FileEntry("documents", path, 1, 1, "0" * 64)
+    if allowed:
+        assert directory.file_url(entry) == f"{directory.url}/{path}"
+        return
+    with pytest.raises(InputError, match="names a file outside of it"):
+        directory.file_url(entry)

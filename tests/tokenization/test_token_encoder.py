@@ -7,6 +7,7 @@ import json
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from gristmill.tokenization import pre_tokenization
+from gristmill.errors import InputError
+from gristmill.tokenization import pre_tokenization, token_encoder
 from gristmill.tokenization.token_batch import token_dtype
-from gristmill.tokenization.token_encoder import Encoder
+from gristmill.tokenization.token_encoder import Encoder, open_encoder, read_tokenizer
 from gristmill.tokenization.tokenizer_compression import Compression, measure_compression
 from gristmill.tokenization.tokenizer_section import TokenizerSection
 from gristmill.tokenization.train_bpe import train_bpe
@@ -159,6 +161,62 @@ def test_invalid_tokenizers_are_rejected(tokenizer_json: str) -> None:
         Encoder("{}")
     with pytest.raises(ValueError, match=r"set tokenizer\.end_of_text"):
         Encoder(tokenizer_json, "</s>")
+
+
+def changed(tokenizer_json: str, **parts: Any) -> str:
+    return json.dumps({**json.loads(tokenizer_json), **parts})
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        (
+            {"normalizer": {"type": "Replace", "pattern": {"String": "a"}, "content": "x" * (1 << 22)}},
+            "cannot load the",
+        ),
+        ({"normalizer": {"type": "Replace", "pattern": {"String": "a"}, "content": "x" * 99}}, "tokens of 4,096 bytes"),
+        ({"model": 1}, "cannot load the tokenizer"),
+        ({"more": json.loads("[" * 200 + "]" * 200)}, "cannot load the tokenizer"),
+    ],
+)
+def test_a_tokenizer_that_takes_too_much_is_refused(
+    tokenizer_json: str, tmp_path: Path, parts: dict[str, Any], reason: str
+) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_text(changed(tokenizer_json, **parts))
+    with pytest.raises(InputError, match=reason) as raised:
+        open_encoder(read_tokenizer(str(path)), TokenizerSection(path=str(path)))
+    assert str(path) in str(raised.value)
+    assert str(raised.value).isprintable()
+
+
+def test_a_token_with_a_huge_number_is_refused(tokenizer_json: str) -> None:
+    model = json.loads(tokenizer_json)["model"]
+    model["vocab"]["far"] = 4_000_000_000
+    with pytest.raises(InputError, match=r"has a token 4,000,000,000: number the tokens from 0, below 16,777,216"):
+        Encoder(changed(tokenizer_json, model=model))
+
+
+def test_a_given_tokenizer_encodes_as_before(tokenizer_json: str, tmp_path: Path, encoder: Encoder) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_text(tokenizer_json)
+    given = open_encoder(read_tokenizer(str(path)), TokenizerSection(path=str(path)))
+    assert given.encode("The dog's 123 days").tolist() == encoder.encode("The dog's 123 days").tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "no tokenizer"), (b"\xff\xfe", "is not text"), (b"x" * 300, "more than 256 bytes")]
+)
+def test_the_error_for_a_file_that_is_no_tokenizer(
+    tmp_path: Path, content: bytes | None, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_encoder, "MAX_BYTES", 256)
+    path = tmp_path / "tokenizer.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=reason) as raised:
+        read_tokenizer(str(path))
+    assert str(path) in str(raised.value)
 
 
 def test_compression_is_totaled_by_source_and_language(encoder: Encoder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from gristmill.training.__main__ import main
 from gristmill.training.launch.local_launch import failure_reason, torchrun_command, train_locally
 from gristmill.training.train_loop import train
 from gristmill.training.train_section import ScheduleSection
+from tests.listeners import Listener, listeners, needs_proc
 from tests.training.conftest import TINY, log_rows, losses
 
 SECTION = TINY.model_copy(update={"checkpoint_every": 3})
@@ -39,9 +41,10 @@ train_locally(TrainSection.model_validate_json(sys.argv[1]), sys.argv[2], sys.ar
 
 
 def test_the_command() -> None:
-    command = torchrun_command(SECTION.model_copy(update={"processes": 2}), "s.json", "s3://mix", "out")
+    command = torchrun_command(SECTION.model_copy(update={"processes": 2}), "s.json", "s3://mix", "out", "/tmp/meet")
     assert " ".join(command[1:]) == (
-        "-m torch.distributed.run --standalone --nproc-per-node 2 -m gristmill.training"
+        "-m torch.distributed.run --nnodes=1 --nproc-per-node=2 --local-addr=127.0.0.1 --rdzv-backend=c10d"
+        " --rdzv-endpoint=/tmp/meet --rdzv-conf=store_type=file -m gristmill.training"
         " --section s.json --shards s3://mix --out out"
     )
 
@@ -106,6 +109,16 @@ def test_single_process_prints_its_error_as_a_line_of_json(
     monkeypatch.setattr(sys, "argv", ["training", *paths])
     assert main() == 1
     assert message in json.loads(capsys.readouterr().out)["error"]
+
+
+@needs_proc
+def test_two_processes_listen_on_loopback_only(mix: str, tmp_path: Path) -> None:
+    seen: set[Listener] = set()
+    section = SECTION.model_copy(update={"processes": 2})
+    train_locally(section, mix, str(tmp_path / "out"), 20, lambda row: seen.update(listeners([os.getpid()])))
+    trainers = {each for each in seen if "gristmill.training" in each.command}
+    assert trainers  # gloo's, through which the processes exchange tensors
+    assert {each for each in trainers if not each.is_loopback} == set()
 
 
 @pytest.mark.slow

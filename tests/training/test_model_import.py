@@ -138,11 +138,41 @@ def test_unreadable_checkpoints(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(LLAMA))
     assert error() == "model.safetensors does not exist: a checkpoint needs its weights as safetensors"
     (tmp_path / "model.safetensors").write_bytes(b"not safetensors")
-    assert error().startswith("model.safetensors cannot be read (")
+    assert error().startswith("cannot load model.safetensors: ")
     (tmp_path / "model.safetensors.index.json").write_text("{}")
     assert (
         error() == "model.safetensors.index.json is damaged (KeyError('weight_map')): use another train.initial_model"
     )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "[]",
+        "[" * 100_000,
+        '{"rope_theta": ' + "9" * 5000 + "}",
+        json.dumps({**LLAMA, "num_hidden_layers": 10**12}),
+        json.dumps({**LLAMA, "num_hidden_layers": "2"}),
+        json.dumps({**QWEN3_WINDOW, "max_window_layers": 10**12}),
+        json.dumps({**QWEN3_WINDOW, "layer_types": 7}),
+        json.dumps({**LLAMA, "rope_scaling": [1]}),
+        json.dumps({**LLAMA, "model_type": ["llama"]}),
+        json.dumps({**LLAMA, "hidden_size": "x" * 5000}),
+    ],
+)
+def test_a_damaged_config_is_one_sentence(tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(InputError, match=r"/config\.json ") as raised:
+        check_shape(str(tmp_path), SHAPE, 50)
+    assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize("file", ["../model.safetensors", "/etc/passwd", "a/b.safetensors", "..", "", 1, None])
+def test_the_files_of_a_checkpoint_are_beside_its_index(tmp_path: Path, file: Any) -> None:
+    index = {"weight_map": {"model.norm.weight": file}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=r"model\.safetensors\.index\.json is damaged"):
+        read_rows(str(tmp_path), "norm.weight", 0, 4)
 
 
 def test_remote_checkpoints_are_refused() -> None:

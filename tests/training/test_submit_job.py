@@ -82,7 +82,7 @@ def job_url(out: Path) -> str:
 def test_manifest_is_valid_for_kubernetes(launch: dict[str, Any], version: str) -> None:
     processes = launch.get("nodes", 1) * launch.get("gpus_per_node", 1)
     parts = manifests(launch, processes=processes, batch_sequences=2 * processes)
-    assert list(parts) == ["Service", "ConfigMap", "Job"]
+    assert list(parts) == ["Service", "ConfigMap", "NetworkPolicy", "Job"]
     for part in parts.values():
         kubernetes_validate.validate(part, version, strict=True)
     broken = {**parts["Job"], "spec": {**parts["Job"]["spec"], "completion": 1}}
@@ -99,6 +99,7 @@ def test_manifest_contains_the_options_of_the_recipe() -> None:
     assert {part["metadata"]["namespace"] for part in parts.values()} == {"training"}
     assert (job["completions"], job["parallelism"], job["completionMode"], job["backoffLimit"]) == (2, 2, "Indexed", 4)
     assert parts["Service"]["spec"]["selector"] == job["template"]["metadata"]["labels"]
+    assert parts["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == job["template"]["metadata"]["labels"]
     assert pod["subdomain"] == parts["Service"]["metadata"]["name"]
     assert container["args"] == [
         *("--nnodes=2", "--nproc-per-node=8", "--rdzv-backend=c10d"),
@@ -115,7 +116,7 @@ def test_manifest_contains_the_options_of_the_recipe() -> None:
     assert pod["serviceAccountName"] == "trainer"
     assert pod["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    assert mounts == {"section": "/etc/gristmill", "shm": "/dev/shm", "work": "/corpus"}
+    assert mounts == {"section": "/etc/gristmill", "shm": "/dev/shm", "tmp": "/tmp", "work": "/corpus"}
     assert [volume["name"] for volume in pod["volumes"]] == list(mounts)
     passed = TrainSection.model_validate_json(parts["ConfigMap"]["data"]["section.json"])
     assert passed == TrainSection.model_validate({**SMALL, **more})
@@ -125,7 +126,7 @@ def test_unset_options_are_not_in_the_manifest() -> None:
     pod = manifests({"kind": "kubernetes", "image": "trainer"})["Job"]["spec"]["template"]["spec"]
     assert not pod.keys() & {"nodeSelector", "tolerations", "serviceAccountName"}
     assert "envFrom" not in pod["containers"][0]
-    assert [volume["name"] for volume in pod["volumes"]] == ["section", "shm"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["section", "shm", "tmp"]
     assert pod["terminationGracePeriodSeconds"] == 300
     assert "@{" not in json.dumps(pod)
 

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from gristmill.errors import RunError  # noqa: E402
 from gristmill.mixing.mixed_shards import MixedShards  # noqa: E402
-from gristmill.training.launch.local_launch import torchrun_command  # noqa: E402
+from gristmill.training.launch.local_launch import local_environment, torchrun_command  # noqa: E402
 from gristmill.training.train_loop import train  # noqa: E402
 from gristmill.training.train_section import TrainSection  # noqa: E402
 from tests.training.conftest import TINY, log_rows  # noqa: E402
@@ -216,10 +217,11 @@ def faulty_run(mix: str, out: Path, section: TrainSection, settings: dict[str, A
     """Train in processes of their own, with faults."""
     out.mkdir(exist_ok=True)
     (out / "section.json").write_text(section.model_dump_json(exclude={"launch"}))
-    command = torchrun_command(section, str(out / "section.json"), mix, str(out))
-    at = command.index("gristmill.training")
-    command[at : at + 1] = ["tests.training.injected_faults", json.dumps(settings)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=250)
+    with TemporaryDirectory() as folder:
+        command = torchrun_command(section, str(out / "section.json"), mix, str(out), str(Path(folder, "rendezvous")))
+        at = command.index("gristmill.training")
+        command[at : at + 1] = ["tests.training.injected_faults", json.dumps(settings)]
+        return subprocess.run(command, env=local_environment(folder), capture_output=True, text=True, timeout=250)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from gristmill.errors import InputError, RunError
 from gristmill.training.launch.run_result import read_result
-from gristmill.training.launch.trainer_command import TRAINER_ENVIRONMENT, section_json, trainer_arguments
+from gristmill.training.launch.trainer_command import STORE_FILE, TRAINER_ENVIRONMENT, section_json, trainer_arguments
 from gristmill.training.train_section import TrainSection
 
 _TAIL_BYTES = 2000
@@ -35,23 +35,40 @@ def train_locally(
     with TemporaryDirectory(prefix="gristmill-") as folder:
         section_path = Path(folder, "section.json")
         section_path.write_text(section_json(section))
-        _follow(torchrun_command(section, str(section_path), shards, out), on_progress)
+        command = torchrun_command(section, str(section_path), shards, out, str(Path(folder, "rendezvous")))
+        _follow(command, local_environment(folder), on_progress)
     result = read_result(out, steps)
     if result is None:
         raise RunError(f"training ended without a result in {out}: run the same command again to resume")
     return result
 
 
-def torchrun_command(section: TrainSection, section_path: str, shards: str, out: str) -> list[str]:
-    """Return the command that trains on this host with ``section.processes`` processes, on a free port."""
+def torchrun_command(section: TrainSection, section_path: str, shards: str, out: str, rendezvous: str) -> list[str]:
+    """Return the command that trains on this host with ``section.processes`` processes.
+
+    They meet through the new file ``rendezvous``: ``--standalone`` would open a port on all addresses.
+    """
     return [
         *(sys.executable, "-m", "torch.distributed.run"),
-        *("--standalone", "--nproc-per-node", str(section.processes)),
+        *("--nnodes=1", f"--nproc-per-node={section.processes}", "--local-addr=127.0.0.1"),
+        *("--rdzv-backend=c10d", f"--rdzv-endpoint={rendezvous}", "--rdzv-conf=store_type=file"),
         *trainer_arguments(section_path, shards, out),
     ]
 
 
-def _follow(command: list[str], on_progress: Callable[[dict[str, Any]], None]) -> None:
+def local_environment(folder: str) -> dict[str, str]:
+    """Return the environment of torchrun, whose processes use the new folder ``folder`` and the loopback interface."""
+    interface = "lo0" if sys.platform == "darwin" else "lo"
+    return {
+        **os.environ,
+        **TRAINER_ENVIRONMENT,
+        STORE_FILE: str(Path(folder, "store")),
+        "GLOO_SOCKET_IFNAME": interface,
+        "NCCL_SOCKET_IFNAME": f"={interface}",
+    }
+
+
+def _follow(command: list[str], environment: dict[str, str], on_progress: Callable[[dict[str, Any]], None]) -> None:
     """Run ``command`` and pass the JSON lines that it prints to ``on_progress``. Raises RunError if it fails."""
     reported = None
     with TemporaryFile() as stderr:
@@ -60,7 +77,7 @@ def _follow(command: list[str], on_progress: Callable[[dict[str, Any]], None]) -
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, **TRAINER_ENVIRONMENT},
+            env=environment,
         )
         try:
             assert process.stdout is not None

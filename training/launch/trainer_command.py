@@ -13,6 +13,12 @@ TRAINER_ENVIRONMENT = {
     "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(STOP_GRACE_SECONDS),
 }
 
+STORE_FILE = "GRISTMILL_STORE_FILE"
+"""Environment variable with the path of a new file through which the processes of one host exchange addresses.
+
+Without it they do so through a TCP port of the first process, which listens on all addresses.
+"""
+
 RENDEZVOUS_TIMEOUT_SECONDS = 1800
 """How long the hosts of a run wait for each other: pods are scheduled, and images pulled, one after the other."""
 

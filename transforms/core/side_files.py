@@ -1,8 +1,8 @@
 """Side files: values that the launcher passes to workers as files in the stage's directory.
 
 A job graph must be small (Dataflow accepts 10 MB), and a crawl has hundreds of thousands of units. So the graph holds
-the URLs of side files rather than tasks or lists of files. A side file is a pickle, and trusted like the graph itself:
-only those who may run code on the workers may have write access to a work directory.
+the URLs of side files rather than tasks or lists of files. A side file is a pickle, which may run code. So the graph
+also holds its sha256, and a file that somebody else has written is not opened.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from gristmill.errors import RunError
 from gristmill.store import storage
 from gristmill.store.attempts import HASH_DIGITS
 from gristmill.store.stage_directory import StageDirectory
@@ -22,20 +23,23 @@ _ITEMS_PER_FILE = 1000
 
 
 class SideFile(NamedTuple):
-    """The URL of a pickled value; ``open`` fetches it once per process."""
+    """The URL and the sha256 of a pickled value."""
 
     url: str
+    sha256: str
 
     def open(self) -> Any:
-        return _fetch(self.url)
+        """Return the value, which is fetched once per process. Raises RunError if the file was changed."""
+        return _fetch(self)
 
 
 def stage_side_file(stage: StageDirectory, value: Any) -> SideFile:
     """Write ``value`` to a side file that all workers can read until the stage is complete."""
     data = pickle.dumps(value)
-    url = storage.join(stage.url, FOLDER, f"{sha256(data).hexdigest()[:HASH_DIGITS]}.pickle")
+    digest = sha256(data).hexdigest()
+    url = storage.join(stage.url, FOLDER, f"{digest[:HASH_DIGITS]}.pickle")
     storage.replace(url, data)
-    return SideFile(url)
+    return SideFile(url, digest)
 
 
 def stage_side_files(stage: StageDirectory, items: Sequence[Any]) -> list[SideFile]:
@@ -45,5 +49,8 @@ def stage_side_files(stage: StageDirectory, items: Sequence[Any]) -> list[SideFi
 
 
 @lru_cache(maxsize=8)
-def _fetch(url: str) -> Any:
-    return pickle.loads(storage.read_bytes(url))
+def _fetch(file: SideFile) -> Any:
+    data = storage.read_bytes(file.url)
+    if sha256(data).hexdigest() != file.sha256:
+        raise RunError(f"{file.url} was changed after the launcher wrote it: find out by whom, then run again")
+    return pickle.loads(data)

@@ -16,6 +16,9 @@ Shingle: TypeAlias = Literal["words", "characters"]
 Scope: TypeAlias = Literal["all", "index"]
 Comparison: TypeAlias = Verify | Literal["hamming"]
 
+META_PREFIX = "meta."
+"""``quality`` with this prefix names a kept column of the documents."""
+
 
 class SimHashSection(Section):
     """Near-duplicates by SimHash (Charikar 2002) of the shingle set, instead of MinHash.
@@ -114,8 +117,9 @@ class DedupSection(Section):
     )
     quality: str | None = Field(
         None,
-        description="Name of a signal. Of duplicates of equal priority, the document with the higher value is kept; "
-        "ties are broken by length (longest first), date (earliest first) and id.",
+        description="Name of a signal, `score:<name>` for a score, or `meta.<column>` for a column that sources keep "
+        "(`keep_columns`). Of duplicates of equal priority, the document with the higher value is kept, and one "
+        "without a number last; ties are broken by length (longest first), date (earliest first) and id.",
     )
     index: Annotated[tuple[Location, ...], RuntimeMark()] = Field(
         (),

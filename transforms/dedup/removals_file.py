@@ -14,7 +14,8 @@ from gristmill.corpus.document import ID_BYTES
 from gristmill.errors import RunError
 from gristmill.store import storage
 from gristmill.store.counts import RecordCounts
-from gristmill.store.stage_directory import StageDirectory
+from gristmill.store.group_counts import GROUPS, GroupCounter
+from gristmill.store.stage_directory import StageDirectory, open_table
 from gristmill.transforms.core.row_blocks import row_group_sizes, write_row_groups
 from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.dedup.greedy_pass import EXACT, NEAR, NOT_COMPARED, SAME_URL, WHOLE
@@ -82,6 +83,8 @@ def write_removals(stage: StageDirectory, unit: str, values: Iterable[Any]) -> s
         raise RunError(f"stage {stage.stage}: there are removals for unit {unit}, which is not among the tasks")
     signed: SignedUnit = tasks[0].work
     groups = row_group_sizes(signed.documents)
+    with open_table(signed.documents) as opened:
+        documents = opened.read(["lang", "text_bytes"])
     with storage.open_input(signed.files.fingerprints) as opened:
         rows = pq.read_table(opened, columns=["row"])["row"].to_numpy()
     aligned = _align(sum(groups), rows, tables)
@@ -90,7 +93,11 @@ def write_removals(stage: StageDirectory, unit: str, values: Iterable[Any]) -> s
         reasons = aligned["duplicate"].drop_null().value_counts().to_pylist()
         dropped = {reason["values"]: reason["counts"] for reason in reasons}
         capped = sum(int(np.count_nonzero(table["capped"])) for table in tables)
-        attempt.commit(tasks[0].input, RecordCounts.of_rows(len(rows), signed.kept, dropped), {"capped": capped})
+        compared = documents.append_column("duplicate", aligned["duplicate"]).take(pa.array(rows))
+        counted = GroupCounter()
+        counted.add_columns(*(compared[name] for name in ("lang", "duplicate", "text_bytes")))
+        counts = RecordCounts.of_rows(len(rows), signed.kept, dropped)
+        attempt.commit(tasks[0].input, counts, {"capped": capped, GROUPS: counted.rows()})
     return unit
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from gristmill.corpus.arrays import UInt32s, UInt64s
+from gristmill.corpus.metadata import meta_numbers
 from gristmill.corpus.record import UnitSummary
 from gristmill.store.attempts import Attempt
 from gristmill.store.counts import RecordCounts
 from gristmill.transforms.core.row_blocks import filter_rows
 from gristmill.transforms.dedup.canonical_urls import url_buckets, url_hashes
-from gristmill.transforms.dedup.dedup_section import DedupSection
+from gristmill.transforms.dedup.dedup_section import META_PREFIX, DedupSection
 from gristmill.transforms.dedup.sign import SignedTexts, create_hasher, sign_texts, sketch_lengths
 from gristmill.transforms.dedup.signature_file import (
     BAND_SCHEMA,
@@ -51,7 +52,7 @@ def block_signer(section: DedupSection) -> Callable[[pa.Table], SignedBlock]:
     def sign_block(block: pa.Table) -> SignedBlock:
         kept = filter_rows(block, block["kept"])
         if section.quality is not None:
-            kept = kept.append_column("quality", kept[section.quality])
+            kept = kept.append_column("quality", quality_column(kept, section.quality))
         rows = np.flatnonzero(block["kept"].to_numpy()).astype(np.uint32)
         signed = sign_texts(kept["text"], hasher, section.ngram, section.comparison, section.shingle)
         if section.urls:
@@ -61,6 +62,13 @@ def block_signer(section: DedupSection) -> Callable[[pa.Table], SignedBlock]:
         return SignedBlock(prints, signed.sketches, *_buckets(rows, signed, prints), block.num_rows)
 
     return sign_block
+
+
+def quality_column(block: pa.Table, name: str) -> pa.Array | pa.ChunkedArray:
+    """Return the signal, the score or the number in the metadata (``meta.<column>``) that documents are ranked by."""
+    if name.startswith(META_PREFIX):
+        return meta_numbers(block["meta"], name.removeprefix(META_PREFIX))
+    return block[name]
 
 
 def _buckets(rows: UInt32s, signed: SignedTexts, prints: pa.Table) -> tuple[UInt32s, UInt64s]:

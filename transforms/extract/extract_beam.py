@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gristmill.corpus.document import DOCUMENT_SCHEMA, ID_BYTES, Document, Origin
 from gristmill.corpus.record import Dropped, Failed, Raw, Record, UnitSummary
@@ -15,6 +16,7 @@ from gristmill.extraction.extract_record import ExtractionTools, extract_records
 from gristmill.extraction.extract_section import ExtractSection
 from gristmill.store.attempts import ROW_GROUP_BYTES, Attempt
 from gristmill.store.counts import RecordCounts
+from gristmill.store.group_counts import GROUPS, Amount, GroupCounter
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.core_beam import MapBatches, WriteUnits
 
@@ -65,6 +67,7 @@ class DocumentWriter:
         self.pending_bytes = 0
         self.rejected: list[Dropped | Failed] = []
         self.counts: dict[str, Counter[str]] = {"dropped": Counter(), "failed": Counter()}
+        self.groups = GroupCounter()
         self.text_bytes = 0
 
     def add(self, item: Record) -> int:
@@ -75,6 +78,7 @@ class DocumentWriter:
                 self._flush_documents()
         elif isinstance(item, Dropped | Failed):
             self.counts[_outcome(item)][_reason(item)] += 1
+            self.groups.add(None, _reason(item), Amount(documents=1))
             self.rejected.append(item)
             if len(self.rejected) >= _MAX_ROWS:
                 self._flush_rejects()
@@ -88,12 +92,13 @@ class DocumentWriter:
         counts = RecordCounts(
             end.records, self.documents.rows, self.counts["dropped"], self.counts["failed"], end.covered, end.expected
         )
-        return counts, {"text_bytes": self.text_bytes}
+        return counts, {"text_bytes": self.text_bytes, GROUPS: self.groups.rows()}
 
     def _flush_documents(self) -> None:
         if self.pending:
             table = documents_table(self.pending)
-            self.text_bytes += table.column("text").nbytes - 8 * (table.num_rows + 1)
+            self.text_bytes += pc.sum(table["text_bytes"]).as_py()
+            self.groups.add_columns(table["lang"], pa.nulls(table.num_rows), table["text_bytes"])
             self.documents.write(table)
             self.pending, self.pending_bytes = [], 0
 
@@ -106,16 +111,19 @@ class DocumentWriter:
 def documents_table(documents: list[Document]) -> pa.Table:
     """A table with ``DOCUMENT_SCHEMA``."""
     origins = [document.origin for document in documents]
+    texts = pa.array([document.text for document in documents], pa.large_string())
     return pa.table(
         {
             "id": [document.id for document in documents],
             "source": [origin.source for origin in origins],
-            "text": [document.text for document in documents],
+            "text": texts,
+            "text_bytes": pc.binary_length(texts),
             "url": [origin.url for origin in origins],
             "date": [origin.date for origin in origins],
             "lang": [document.lang for document in documents],
             "lang_score": [document.lang_score for document in documents],
             "warc": [_warc_location(origin) for origin in origins],
+            "meta": [origin.meta for origin in origins],
         },
         schema=pa.schema([(f.name, _without_dictionary(f.type)) for f in DOCUMENT_SCHEMA]),
     )

@@ -8,13 +8,14 @@ first: 0.1 is 0.10000000149 in a float32 column and must not exceed a maximum of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gristmill.classifiers.score import DIGITS
 from gristmill.corpus.arrays import Float32s, Float64s, Int8s, Int64s
 from gristmill.transforms.quality.judge_section import JudgeSection, Policy
+from gristmill.transforms.quality.meta_rules import MetaRule, meta_reason
 from gristmill.transforms.quality.rule_table import RULE_NAMES, RULES, RuleName
 
 
@@ -35,10 +36,12 @@ _NO_FAILURES = Failures(np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0)
 
 
 class Check(NamedTuple):
-    """One rule applied to one document. For ``language``, value and threshold are its language and the recipe's."""
+    """One rule applied to one document. For ``language``, value and threshold are its language and the recipe's; rules
+    on strings of the metadata have no threshold.
+    """
 
-    rule: RuleName
-    value: float | str | None
+    rule: str
+    value: Any
     threshold: float | tuple[str, ...] | None
     passed: bool
 
@@ -60,10 +63,16 @@ def find_failures(columns: Mapping[str, Float32s], groups: Int64s, policies: Seq
     return Failures(documents[order], rules[order], values[order], thresholds[order])
 
 
-def explain(signals: Mapping[str, float], lang: str | None, source: str, section: JudgeSection) -> list[Check]:
+def explain(
+    signals: Mapping[str, float],
+    lang: str | None,
+    source: str,
+    section: JudgeSection,
+    meta: Mapping[str, Any] | None = None,
+) -> list[Check]:
     """Return every rule that the section applies to a document, in order, with the values that were compared.
 
-    ``signals`` are the document's, including ``lang_score`` (NaN or absent if not measured).
+    ``signals`` are the document's, including ``lang_score`` (NaN or absent if not measured), ``meta`` its metadata.
     """
     policy = section.policy(lang, source)
     columns = {name: np.array([value], np.float32) for name, value in ({"lang_score": np.nan} | dict(signals)).items()}
@@ -75,7 +84,14 @@ def explain(signals: Mapping[str, float], lang: str | None, source: str, section
         value = float(_rounded(columns[RULES[rule].signal])[0])
         return Check(rule, None if np.isnan(value) else value, policy.thresholds[rule], rule not in failed)
 
-    return [check(rule) for rule in policy.rules]
+    def check_meta(column: str, rule: MetaRule) -> Check:
+        value = (meta or {}).get(column)
+        failure = rule.failure(value)
+        limit = rule.max if rule.min is None else rule.min
+        return Check(meta_reason(column), value, failure.threshold if failure else limit, failure is None)
+
+    meta_checks = [check_meta(column, rule) for column, rule in policy.meta.items()]
+    return [check(rule) for rule in policy.rules] + meta_checks
 
 
 def _group_failures(columns: Mapping[str, Float32s], documents: Int64s, policy: Policy) -> Failures:

@@ -1,21 +1,26 @@
-"""The ``judge`` section of a recipe: rules, their order and thresholds, and exceptions by language and source."""
+"""The ``judge`` section of a recipe: rules, their order and thresholds, and exceptions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, Field, create_model, model_validator
-from typing_extensions import Self
+from pydantic import Field, create_model, model_validator
 
 from gristmill.corpus.recipe_section import RuntimeMark, Section
-from gristmill.transforms.quality.character_flags import UNSPACED_LANGUAGES
-from gristmill.transforms.quality.line_rules_section import LineRules, reject_duplicates
+from gristmill.corpus.source_kind import SourceKind
+from gristmill.transforms.quality.line_rules_section import LineRules
+from gristmill.transforms.quality.meta_rules import MetaRule
+from gristmill.transforms.quality.overlay_section import (
+    KIND_OVERLAYS,
+    LANGUAGE_OVERLAYS,
+    Overlay,
+    RuleOrder,
+    ScoreLimits,
+)
 from gristmill.transforms.quality.presets import PRESETS, PresetName
 from gristmill.transforms.quality.rule_table import RULES, RuleName, ThresholdName
 from gristmill.transforms.quality.signal_table import Variant
-
-RuleOrder: TypeAlias = Annotated[tuple[RuleName, ...], AfterValidator(reject_duplicates)]
 
 _THRESHOLD_FIELDS: Any = {
     name: (float, Field(default=rule.threshold, description=rule.description))
@@ -28,61 +33,20 @@ class Thresholds(create_model("_Thresholds", __base__=Section, **_THRESHOLD_FIEL
     """A threshold for each rule; a document at the threshold passes."""
 
 
-class Overlay(Section):
-    """Different thresholds or rules for the documents of a language, of a source, or of a language of a source."""
-
-    lang: str | None = Field(
-        default=None, description="Language (ISO 639) to which the overlay applies; null for every language."
-    )
-    source: str | None = Field(
-        default=None, description="Name of the source to which the overlay applies; null for every source."
-    )
-    rules: RuleOrder | None = Field(
-        default=None,
-        description="Rules that replace the section's, in order; an empty list keeps every document. Null: no change.",
-    )
-    thresholds: dict[ThresholdName, float] = Field(
-        default={},
-        description="Thresholds that replace the section's, `language_score` included; others do not change.",
-    )
-    lines: LineRules | None = Field(default=None, description="Line rules that replace the section's. Null: no change.")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.lang is None and self.source is None:
-            raise ValueError("an overlay needs `lang` or `source`; for all documents, set the values in the section")
-        if self.rules is None and not self.thresholds and self.lines is None:
-            raise ValueError("an overlay needs `rules`, `thresholds` or `lines`: this one changes nothing")
-        return self
-
-    def covers(self, lang: str | None, source: str) -> bool:
-        return self.lang in (None, lang) and self.source in (None, source)
-
-
 class Policy(NamedTuple):
-    """What applies to the documents of one language and source, overlays included."""
+    """What applies to the documents of one language and source, overlays included.
+
+    Documents are judged by ``rules``, then by ``meta``, then by their scores.
+    """
 
     language_wanted: bool
     rules: tuple[RuleName, ...]
     thresholds: Mapping[ThresholdName, float]
-
-
-_UNSPACED: dict[ThresholdName, float] = {
-    "words_min": 80,  # every character is a word here; a real word has about 1.6 characters
-    "words_max": 160_000,
-    "word_length_min": 1,
-    "hashes": 0.06,
-    "ellipses": 0.06,
-    "newlines": 0.19,
-    "long_lines": 0,  # 200 characters are three times as much text here
-}
-
-LANGUAGE_OVERLAYS = (
-    *(Overlay(lang=lang, thresholds=_UNSPACED) for lang in UNSPACED_LANGUAGES),
-    Overlay(lang="ko", thresholds={"word_length_min": 2}),  # a syllable block is one character of two or three letters
-    Overlay(lang="vi", thresholds={"word_length_min": 2}),  # spaces separate syllables, not words
-)
-"""For languages whose words the tokenizer splits into characters or syllables; Gopher's limits are for English."""
+    meta: Mapping[str, MetaRule] = {}
+    scores: Mapping[str, ScoreLimits] = {}
+    """Limits in place of the scorers' own, by name of the score."""
+    scorers_apply: bool = True
+    """Whether the limits of scorers apply that ``scores`` does not replace."""
 
 
 class JudgeSection(Section):
@@ -115,6 +79,11 @@ class JudgeSection(Section):
         description="Rules to apply. The first one that a document fails is its drop reason.",
     )
     thresholds: Thresholds = Field(default=Thresholds(), description="Thresholds of the rules.")
+    meta: dict[str, MetaRule] = Field(
+        default={},
+        description="Rules on metadata, by name of a column that the source keeps (`keep_columns`). They apply after "
+        "`rules`; their drop reason is `meta:<column>`.",
+    )
     lines: LineRules = Field(
         default=LineRules(), description="Lines, and parts of lines, to cut out of documents that are kept."
     )
@@ -123,8 +92,16 @@ class JudgeSection(Section):
         description="Built-in overlays for languages written without spaces, or with spaces between syllables. A list "
         "of your own replaces all of them; `overlays` adds to them.",
     )
+    kind_overlays: tuple[Overlay, ...] = Field(
+        default=KIND_OVERLAYS,
+        description="Built-in overlays for sources of the kinds `book` (no limit on length, no rules on layout), "
+        "`code` (keeps everything), `reference` (short pages, templates, lists and symbols pass) and `dialogue` "
+        "(short, informal and repeated lines pass); none of them cuts lines. They apply after `language_overlays`. A "
+        "list of your own replaces all of them; `overlays` adds to them.",
+    )
     overlays: tuple[Overlay, ...] = Field(
-        default=(), description="Exceptions by language and source. If several apply to a document, the last one wins."
+        default=(),
+        description="Exceptions by language, kind and source. If several apply to a document, the last one wins.",
     )
 
     @model_validator(mode="before")
@@ -142,14 +119,51 @@ class JudgeSection(Section):
             merged[name] = {**preset_values, **values} if isinstance(values, dict) else values
         return merged
 
+    def for_sources(self, kinds: Mapping[str, SourceKind]) -> JudgeSection:
+        """Return an equivalent section whose overlays name no kinds, for sources of these ``kinds``."""
+
+        def expand(overlays: tuple[Overlay, ...]) -> tuple[Overlay, ...]:
+            return tuple(expanded for overlay in overlays for expanded in overlay.for_sources(kinds))
+
+        return self.with_overlays(expand)
+
+    def with_overlays(self, change: Callable[[tuple[Overlay, ...]], tuple[Overlay, ...]]) -> JudgeSection:
+        """Return a section in which each of the three lists of overlays is changed."""
+        lists = ("language_overlays", "kind_overlays", "overlays")
+        return self.model_copy(update={name: change(getattr(self, name)) for name in lists})
+
+    @property
+    def all_overlays(self) -> tuple[Overlay, ...]:
+        """All overlays, in the order in which they apply."""
+        return (*self.language_overlays, *self.kind_overlays, *self.overlays)
+
+    @property
+    def overlaid_kinds(self) -> set[SourceKind]:
+        """The kinds of sources that overlays select."""
+        return {overlay.kind for overlay in self.all_overlays if overlay.kind is not None}
+
+    @property
+    def uses_meta(self) -> bool:
+        """Whether any rule compares metadata."""
+        return bool(self.meta) or any(overlay.meta for overlay in self.all_overlays)
+
     def policy(self, lang: str | None, source: str) -> Policy:
         """Return the rules and thresholds for documents of ``lang`` and ``source``."""
-        rules = self.rules
+        overlays = self._overlays_for(lang, source)
         thresholds: dict[ThresholdName, float] = {"language_score": self.min_lang_score, **dict(self.thresholds)}
-        for overlay in self._overlays_for(lang, source):
-            rules = rules if overlay.rules is None else overlay.rules
+        for overlay in overlays:
             thresholds |= overlay.thresholds
-        return Policy(self.languages is None or lang in self.languages, rules, thresholds)
+        last = max((index for index, overlay in enumerate(overlays) if overlay.rules is not None), default=None)
+        rules = self.rules if last is None else overlays[last].rules or ()
+        meta, scores = self.meta, dict[str, ScoreLimits]()
+        keeps_all = last is not None and not rules
+        if keeps_all:  # then only this overlay and later ones set rules on metadata and scores
+            overlays, meta = overlays[last:], {}
+        for overlay in overlays:
+            meta = meta if overlay.meta is None else overlay.meta
+            scores |= {name: limits or ScoreLimits() for name, limits in overlay.scores.items()}
+        wanted = self.languages is None or lang in self.languages
+        return Policy(wanted, rules, thresholds, meta, scores, scorers_apply=not keeps_all)
 
     def line_rules(self, lang: str | None, source: str) -> LineRules:
         """Return the line rules for documents of ``lang`` and ``source``."""
@@ -160,12 +174,16 @@ class JudgeSection(Section):
 
     def signals_key_config(self) -> dict[str, Any]:
         """Return the part of this section that affects signals, as plain JSON: neither thresholds nor rules."""
-        overlays = [overlay for overlay in (*self.language_overlays, *self.overlays) if overlay.lines is not None]
+        included = {"lang", "kind", "source", "lines"}
         return {
             "variant": self.variant,
             "lines": self.lines.model_dump(mode="json"),
-            "overlays": [overlay.model_dump(mode="json", include={"lang", "source", "lines"}) for overlay in overlays],
+            "overlays": [
+                overlay.model_dump(mode="json", include=included)
+                for overlay in self.all_overlays
+                if overlay.lines is not None
+            ],
         }
 
     def _overlays_for(self, lang: str | None, source: str) -> list[Overlay]:
-        return [overlay for overlay in (*self.language_overlays, *self.overlays) if overlay.covers(lang, source)]
+        return [overlay for overlay in self.all_overlays if overlay.covers(lang, source)]

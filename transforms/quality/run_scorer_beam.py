@@ -12,8 +12,8 @@ from apache_beam.ml.inference.base import KeyedModelHandler, ModelHandler, RunIn
 
 from gristmill.classifiers.score import Scorer
 from gristmill.transforms.core.row_blocks import set_columns
-from gristmill.transforms.quality.score_blocks import PASSES_SO_FAR, score_block, score_column
-from gristmill.transforms.quality.score_rules import ScoreRule, failed_score_rules, score_rules
+from gristmill.transforms.quality.judge_section import JudgeSection
+from gristmill.transforms.quality.score_blocks import PASSES_SO_FAR, passes_scores, score_block, score_column
 from gristmill.transforms.quality.scorers import ScorerSection
 
 
@@ -23,12 +23,14 @@ class RunScorer(beam.PTransform):  # type: ignore[misc]
 
     Attributes:
         scorer: The expensive scorer.
+        section: The rules of documents, whose overlays may replace the scorer's limits.
     """
 
     scorer: ScorerSection
+    section: JudgeSection
 
     def expand(self, blocks: beam.PCollection) -> beam.PCollection:
-        return blocks | RunInference(KeyedModelHandler(BlockHandler(self.scorer)))
+        return blocks | RunInference(KeyedModelHandler(BlockHandler(self.scorer, self.section)))
 
 
 class BlockHandler(ModelHandler[Any, Any, Scorer]):  # type: ignore[misc]
@@ -38,9 +40,10 @@ class BlockHandler(ModelHandler[Any, Any, Scorer]):  # type: ignore[misc]
     through.
     """
 
-    def __init__(self, scorer: ScorerSection) -> None:
+    def __init__(self, scorer: ScorerSection, section: JudgeSection) -> None:
         super().__init__(min_batch_size=1, max_batch_size=1)
         self.scorer = scorer
+        self.section = section
 
     def load_model(self) -> Scorer:
         return self.scorer.open()
@@ -48,8 +51,7 @@ class BlockHandler(ModelHandler[Any, Any, Scorer]):  # type: ignore[misc]
     def run_inference(
         self, batch: Sequence[Any], model: Scorer, inference_args: Mapping[str, Any] | None = None
     ) -> Iterable[Any]:
-        rules = score_rules([self.scorer])
-        return [_score_passing(item, self.scorer, model, rules) for item in batch]
+        return [_score_passing(item, self.scorer, model, self.section) for item in batch]
 
     def get_num_bytes(self, batch: Sequence[Any]) -> int:
         return sum(item.nbytes for item in batch if isinstance(item, pa.Table))
@@ -58,11 +60,10 @@ class BlockHandler(ModelHandler[Any, Any, Scorer]):  # type: ignore[misc]
         return f"Scores_{self.scorer.name}"
 
 
-def _score_passing(block: Any, scorer: ScorerSection, model: Scorer, rules: Sequence[ScoreRule]) -> Any:
+def _score_passing(block: Any, scorer: ScorerSection, model: Scorer, section: JudgeSection) -> Any:
     if not isinstance(block, pa.Table):
         return block
     passes = block[PASSES_SO_FAR].to_numpy()
     scores = score_block(block, scorer, model, passes)
-    if rules:
-        passes = passes & ~failed_score_rules({scorer.column: scores}, rules).any(axis=1)
+    passes = passes & passes_scores(block, {scorer.column: scores}, [scorer], section)
     return set_columns(block, {scorer.column: score_column(scores), PASSES_SO_FAR: pa.array(passes)})

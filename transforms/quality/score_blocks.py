@@ -12,9 +12,14 @@ from gristmill.classifiers.score import Scorer
 from gristmill.corpus.arrays import Bools, Float32s
 from gristmill.transforms.core.row_blocks import set_columns
 from gristmill.transforms.quality.judge_section import JudgeSection
-from gristmill.transforms.quality.score_rules import failed_score_rules, score_rules
+from gristmill.transforms.quality.score_rules import score_rules
 from gristmill.transforms.quality.scorers import ScorerSection, cheap_scorers, expensive_scorers, scorer_key
-from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS, float_array, judge_table
+from gristmill.transforms.quality.verdicts_sidecar import (
+    RULE_COLUMNS,
+    document_columns,
+    float_array,
+    judge_table,
+)
 
 PASSES_SO_FAR = "passes_so_far"
 """Column of blocks in flight: whether the document passes every rule so far, and expensive scorers are to score it."""
@@ -24,12 +29,12 @@ EARLIER_PREFIX = "earlier:"
 
 
 def score_block(block: pa.Table, scorer: ScorerSection, model: Scorer, to_score: Bools | None = None) -> Float32s:
-    """Return the scores of the documents ``to_score`` [documents] in the scorer's languages, NaN for other documents.
+    """Return the scores of the documents ``to_score`` [documents] that the scorer covers, NaN for other documents.
 
     Scores of earlier runs are reused.
     """
     scores = np.full(len(block), np.nan, np.float32)
-    selected = _in_languages(block, scorer) if to_score is None else to_score & _in_languages(block, scorer)
+    selected = _covered(block, scorer) if to_score is None else to_score & _covered(block, scorer)
     name = EARLIER_PREFIX + scorer_key(scorer)
     if name in block.column_names:
         scores = np.where(selected, float_array(block[name]), scores)
@@ -44,10 +49,13 @@ def score_column(scores: Float32s) -> pa.Array:
     return pa.array(scores, pa.float32(), from_pandas=True)
 
 
-def _in_languages(block: pa.Table, scorer: ScorerSection) -> Bools:
-    if scorer.languages is None:
-        return np.ones(len(block), bool)
-    return np.isin(np.array(block["lang"].to_pylist(), object), scorer.languages)
+def _covered(block: pa.Table, scorer: ScorerSection) -> Bools:
+    """Return which documents are in the scorer's languages and sources."""
+    covered = np.ones(len(block), bool)
+    for name, values in (("lang", scorer.languages), ("source", scorer.sources)):
+        if values is not None:
+            covered = covered & np.isin(np.array(block[name].to_pylist(), object), values)
+    return covered
 
 
 class CheapScorers:
@@ -55,7 +63,6 @@ class CheapScorers:
 
     def __init__(self, scorers: Sequence[ScorerSection], section: JudgeSection) -> None:
         self.models = [(scorer, scorer.open()) for scorer in cheap_scorers(scorers)]
-        self.rules = score_rules(cheap_scorers(scorers))
         self.section = section if expensive_scorers(scorers) else None
 
     def __call__(self, block: pa.Table) -> pa.Table:
@@ -66,6 +73,14 @@ class CheapScorers:
         return set_columns(block, columns)
 
     def _passes(self, block: pa.Table, scores: Mapping[str, Float32s], section: JudgeSection) -> Bools:
-        documents = block.select(["source", "lang", "lang_score"])
+        documents = block.select(document_columns(section))
         kept: Bools = judge_table(block.select(RULE_COLUMNS), documents, section)["kept"].to_numpy()
-        return kept & ~failed_score_rules(scores, self.rules).any(axis=1) if self.rules else kept
+        return kept & passes_scores(block, scores, [scorer for scorer, _ in self.models], section)
+
+
+def passes_scores(
+    block: pa.Table, scores: Mapping[str, Float32s], scorers: Sequence[ScorerSection], section: JudgeSection
+) -> Bools:
+    """Return which documents pass the limits of ``scorers``. ``scores`` are arrays by column."""
+    passes: Bools = score_rules(scorers, block, section).failed(scores).sum(axis=1) == 0
+    return passes

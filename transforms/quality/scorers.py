@@ -48,6 +48,9 @@ class ScorerSection(Section):
     languages: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="Score only documents in these languages (ISO 639); null for all."
     )
+    sources: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="Score only documents of these sources; null for all."
+    )
     min: float | None = Field(default=None, description="Minimum score; documents with a lower score are dropped.")
     max: float | None = Field(default=None, description="Maximum score; documents with a higher score are dropped.")
 
@@ -143,6 +146,10 @@ class Kenlm(CalibratedScorer):
 
         return PerplexityScorer.load(self.model)
 
+    def check(self) -> None:
+        super().check()
+        self.open()
+
 
 class WordLists(ScorerSection):
     """Occurrences of listed words per thousand words."""
@@ -219,7 +226,7 @@ def expensive_scorers(scorers: Sequence[ScorerSection]) -> list[ScorerSection]:
 def scorer_key(scorer: ScorerSection) -> str:
     """Return a key of everything that determines the score of a text: equal keys, equal scores.
 
-    The scorer's name, its languages and its thresholds are not part of it.
+    The scorer's name, languages, sources and thresholds are not part of it.
     """
     config = {name: value for name, value in key_config(scorer).items() if name not in _IRRELEVANT_TO_SCORE}
     model_hash = scorer.model_hash()
@@ -228,9 +235,15 @@ def scorer_key(scorer: ScorerSection) -> str:
     return key_of(scorer.version, library_versions(scorer.libraries), UNICODE_VERSION, config)
 
 
-_IRRELEVANT_TO_SCORE = {"name", "languages", "min", "max", "keep"}
+_IRRELEVANT_TO_SCORE = {"name", "languages", "sources", "min", "max", "keep"}
 
 
 def scorers_key_config(scorers: Sequence[ScorerSection]) -> list[Any]:
-    """Return the scorers as the key of their stage holds them: the columns, their scorers' keys and their languages."""
-    return [[scorer.column, scorer_key(scorer), scorer.languages] for scorer in scorers]
+    """Return the scorers as the key of their stage holds them: the columns, their scorers' keys and their scope.
+
+    Sources at their default stay out, so that scores from before they could be set remain valid.
+    """
+    return [
+        [scorer.column, scorer_key(scorer), scorer.languages, *([scorer.sources] if scorer.sources else [])]
+        for scorer in scorers
+    ]

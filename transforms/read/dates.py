@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?\s*(?:[Zz]|UTC|GMT|([+-])(\d\d):?(\d\d))?)?"
@@ -22,10 +22,17 @@ def normalise_date(text: str) -> str | None:
         return None
     numbers = [int(part or 0) for part in match.groups()[:6]]
     try:
-        date = datetime(*numbers, tzinfo=timezone.utc) - _offset(*match.groups()[6:])  # type: ignore[arg-type, misc]
+        moment = datetime(*numbers, tzinfo=timezone.utc) - _offset(*match.groups()[6:])  # type: ignore[arg-type, misc]
     except (ValueError, OverflowError):
         return None
-    return f"{date.year:04}-{date:%m-%dT%H:%M:%S}Z"
+    return f"{moment.year:04}-{moment:%m-%dT%H:%M:%S}Z"
+
+
+def format_date(value: date) -> str | None:
+    """Return a date, or a time that is in UTC if it has no zone, in the form of ``normalise_date``."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(timezone.utc).replace(tzinfo=None)
+    return normalise_date(value.isoformat())
 
 
 def _offset(sign: str | None = None, hours: str = "0", minutes: str = "0") -> timedelta:

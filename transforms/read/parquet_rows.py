@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -13,10 +15,11 @@ from pyarrow import types
 from gristmill.corpus.document import Origin
 from gristmill.corpus.record import Failed
 from gristmill.errors import InputError
-from gristmill.transforms.read.row_items import Fields, drop_too_large, item_from_row, replace_surrogates
+from gristmill.transforms.read.row_items import drop_too_large, item_from_row
 from gristmill.transforms.read.source_format import Coverage, Items, SourceFormat
 from gristmill.transforms.read.source_unit import SourceUnit
 from gristmill.transforms.read.stored_file import open_planned
+from gristmill.transforms.read.surrogates import replace_surrogates
 from gristmill.transforms.read.unit_division import one_unit_per_file
 
 if TYPE_CHECKING:
@@ -28,6 +31,14 @@ _READ_BYTES = 8 * 2**20  # read at once from each column; otherwise Arrow holds 
 _DAMAGE = (pa.ArrowException, OSError, ValueError)
 _ENCRYPTED_MAGIC = b"PARE"
 _BINARY_TYPES = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
+
+_LIST_TYPES = (
+    types.is_list,
+    types.is_large_list,
+    types.is_fixed_size_list,
+    types.is_list_view,
+    types.is_large_list_view,
+)
 
 
 class Column(NamedTuple):
@@ -48,7 +59,6 @@ def read_parquet(unit: SourceUnit, source: SourceSection, max_bytes: int) -> Ite
     file, as one record), corrupt (each row from the damage to the end of its row group), bad_utf8, missing_text.
     """
     (file,) = unit.files
-    fields = source.fields
     with open_planned(source.root, file) as opened:
         watched = _WatchedFile(opened)
         try:
@@ -62,14 +72,14 @@ def read_parquet(unit: SourceUnit, source: SourceSection, max_bytes: int) -> Ite
             raise InputError(f"{file.path} is encrypted; decrypt it, or set `paths` to the files to read")
         if not parquet.metadata.num_rows:  # its columns may have no type either
             return Coverage(0, 0)
-        columns = find_columns(file.path, parquet.schema_arrow, fields)
+        columns = find_columns(file.path, parquet.schema_arrow, source)
         row = 0
         for group in range(parquet.num_row_groups):
             end = row + parquet.metadata.row_group(group).num_rows
             detail = "fewer rows than the file announces"  # written to rejects
             try:
                 for values in _group_rows(parquet, group, columns):
-                    item = item_from_row(Origin(unit.source, file.path, row, 1), values, fields)
+                    item = item_from_row(Origin(unit.source, file.path, row, 1), values, source)
                     yield drop_too_large(item, max_bytes)
                     row += 1
             except _DAMAGE as error:
@@ -81,15 +91,21 @@ def read_parquet(unit: SourceUnit, source: SourceSection, max_bytes: int) -> Ite
         return Coverage(row, parquet.metadata.num_rows)
 
 
-def find_columns(file: str, schema: pa.Schema, fields: Fields) -> dict[str, Column]:
-    """Return the columns that ``fields`` names. Raises InputError if one is missing, ambiguous or of a wrong type."""
+def find_columns(file: str, schema: pa.Schema, source: SourceSection) -> dict[str, Column]:
+    """Return the columns to read, by name. Raises InputError if one is missing, ambiguous or of a wrong type.
+
+    A column that is only kept may have any type.
+    """
     columns = list(_columns(schema))
-    found = {name: _find_column(file, columns, name) for name in fields.columns()}
+    fields = source.fields
+    kept = {name: _find_column(file, columns, name, "keep_columns") for name in source.keep_columns}
+    found = {name: _find_column(file, columns, name, "fields") for name in fields.columns()}
     for key, is_valid, wanted in (
         ("text", _is_text, "strings"),
         ("id", _is_id, "strings or integers"),
         ("url", _is_url, "strings"),
         ("date", _is_date, "strings, dates or timestamps"),
+        ("lang", _is_url, "strings"),
     ):
         name = getattr(fields, key)
         if name is None or is_valid(_stored_type(found[name].type)):
@@ -97,7 +113,7 @@ def find_columns(file: str, schema: pa.Schema, fields: Fields) -> dict[str, Colu
         others = [column.name for column in columns if _is_text(_stored_type(column.type))] if key == "text" else []
         remedy = f"set `fields.{key}` to a column of {wanted}" + (f": {' or '.join(others)}" if others else "")
         raise InputError(f"{file}: column {name!r} has the type {found[name].type}; {remedy}, or convert the column")
-    return found
+    return kept | found
 
 
 def _columns(fields: Iterable[pa.Field], parents: tuple[str, ...] = ()) -> Iterator[Column]:
@@ -108,12 +124,12 @@ def _columns(fields: Iterable[pa.Field], parents: tuple[str, ...] = ()) -> Itera
             yield from _columns(field.type, column.path)
 
 
-def _find_column(file: str, columns: list[Column], name: str) -> Column:
+def _find_column(file: str, columns: list[Column], name: str, key: str) -> Column:
     named = [column for column in columns if column.name == name]
     matches = [column for column in named if len(column.path) == 1] or named
     if not matches:
         names = ", ".join(column.name for column in columns if not types.is_struct(column.type))
-        raise InputError(f"{file} has no column {name!r}; set `fields` to columns among {names}")
+        raise InputError(f"{file} has no column {name!r}; set `{key}` to columns among {names}")
     if len(matches) > 1:
         raise InputError(f"{file} has {len(matches)} columns {name!r}; rename all but one")
     return matches[0]
@@ -172,13 +188,24 @@ def _array(batch: pa.RecordBatch, path: tuple[str, ...]) -> pa.Array:
 
 
 def _values(array: pa.Array) -> list[Any]:
-    """Return Python values: text as str, or as bytes if it is not UTF-8, and null for what Python cannot express."""
+    """Return Python values: text as str, or as bytes if it is not UTF-8, and null for what Python cannot express.
+
+    Arrow's own conversion of nested values fails for one value of bad UTF-8 or one date that Python cannot express.
+    """
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     if types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if types.is_timestamp(array.type):
         array = _timestamps(array)
+    if types.is_struct(array.type):
+        return _structs(array)
+    if types.is_map(array.type):
+        return _maps(array)
+    if any(is_list(array.type) for is_list in _LIST_TYPES):
+        return _split(_values(pc.list_flatten(array)), array)
+    if types.is_float16(array.type) or types.is_float32(array.type):  # 0.1, not the double that is closest to it
+        return [None if value is None else float(str(np.float32(value))) for value in array.to_pylist()]
     if array.type in _BINARY_TYPES.values():
         return [None if value is None else _decoded(value) for value in array.to_pylist()]
     try:
@@ -187,6 +214,29 @@ def _values(array: pa.Array) -> list[Any]:
         return _values(array.cast(_BINARY_TYPES[array.type]))
     except (ValueError, OverflowError):  # a date before the year 1 or after 9999
         return [_value_or_none(value) for value in array]
+
+
+def _structs(array: pa.StructArray) -> list[Any]:
+    names = [field.name for field in array.type]
+    rows = zip(*map(_values, array.flatten()), strict=True)
+    validity = array.is_valid().to_pylist()
+    return [dict(zip(names, row, strict=True)) if valid else None for valid, row in zip(validity, rows, strict=True)]
+
+
+def _maps(array: pa.MapArray) -> list[Any]:
+    """Return maps as dictionaries, or as lists of pairs if their keys are nested; of equal keys the last one counts."""
+    lists = array.cast(pa.list_(pa.struct([array.type.key_field, array.type.item_field])))
+    keys, values = map(_values, pc.list_flatten(lists).flatten())
+    as_pairs = types.is_nested(array.type.key_type)
+    entries = _split(list(zip(keys, values, strict=True)), lists)
+    return [entry if entry is None or as_pairs else dict(entry) for entry in entries]
+
+
+def _split(values: list[Any], array: pa.Array) -> list[Any]:
+    """Return the values of lists as lists, given the values of all of them."""
+    rest = iter(values)
+    lengths = pc.list_value_length(array).to_pylist()
+    return [None if length is None else list(islice(rest, length)) for length in lengths]
 
 
 def _timestamps(array: pa.Array) -> pa.Array:
@@ -251,6 +301,6 @@ PARQUET = SourceFormat(
     description="one document per row",
     plan=one_unit_per_file,
     read=read_parquet,
-    keys=frozenset({"fields"}),
+    keys=frozenset({"fields", "keep_columns"}),
     core_megabytes_per_second=0.5,
 )

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, timezone
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from gristmill.corpus.document import Origin
 from gristmill.corpus.recipe_section import Section
 from gristmill.corpus.record import Dropped, Failed, Raw
-from gristmill.transforms.read.dates import normalise_date
+from gristmill.transforms.read.dates import format_date, normalise_date
+from gristmill.transforms.read.json_values import json_text, json_value
+from gristmill.transforms.read.language_codes import normalise_language
+from gristmill.transforms.read.surrogates import replace_surrogates
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
+if TYPE_CHECKING:
+    from gristmill.transforms.read.source_section import SourceSection
 
 
 class Fields(Section):
@@ -29,23 +33,36 @@ class Fields(Section):
     date: str | None = Field(
         default=None, description="Column of the date: ISO 8601 or 14 digits; other values are ignored."
     )
+    lang: str | None = Field(
+        default=None,
+        description="Column of the language, which is believed: a BCP 47 tag or ISO 639 code, such as en, en-US or eng."
+        " The language of rows with other values is identified.",
+    )
+
+    def by_key(self) -> dict[str, str]:
+        """Return the columns that are named, by the key that names each."""
+        keys = ("text", "id", "url", "date", "lang")
+        return {key: column for key in keys if (column := getattr(self, key)) is not None}
 
     def columns(self) -> list[str]:
         """Return the columns that are read, each once."""
-        return sorted({name for name in (self.text, self.id, self.url, self.date) if name is not None})
+        return sorted(set(self.by_key().values()))
 
 
-def item_from_row(origin: Origin, row: Mapping[str, Any], fields: Fields) -> Raw | Dropped | Failed:
-    """Return the text of a row, with the id, URL and date that the row holds.
+def item_from_row(origin: Origin, row: Mapping[str, Any], source: SourceSection) -> Raw | Dropped | Failed:
+    """Return the text of a row, with the id, URL, date, language and kept columns that the row holds.
 
     A string that is not UTF-8 is given as bytes. Fails with bad_utf8 if the text is one, with missing_text if it is no
-    string at all; drops empty texts. An id, URL or date that is not of its type costs no document: it becomes null.
+    string at all; drops empty texts. Any other value that is not of its type costs no document: it becomes null.
     """
+    fields = source.fields
     text = _value(row, fields.text)
     origin = origin._replace(
         record_id=_string(_value(row, fields.id)),
         url=_string(_value(row, fields.url)),
         date=_date(_value(row, fields.date)),
+        lang=_language(_value(row, fields.lang)),
+        meta=_meta(row, source.keep_columns) if source.keep_columns else None,
     )
     if isinstance(text, bytes):
         return Failed(origin, "bad_utf8", f"{fields.text!r} is not UTF-8: {_utf8_error(text)}")
@@ -53,7 +70,7 @@ def item_from_row(origin: Origin, row: Mapping[str, Any], fields: Fields) -> Raw
         return Failed(origin, "missing_text", f"{fields.text!r} is {'null' if text is None else type(text).__name__}")
     if not text.strip():
         return Dropped(origin, "empty")
-    return Raw(origin, "text/plain", replace_surrogates(text))
+    return Raw(origin, source.text_media_type, replace_surrogates(text))
 
 
 def drop_too_large(item: Raw | Dropped | Failed, max_bytes: int) -> Raw | Dropped | Failed:
@@ -65,13 +82,12 @@ def drop_too_large(item: Raw | Dropped | Failed, max_bytes: int) -> Raw | Droppe
     return item
 
 
-def replace_surrogates(text: str) -> str:
-    """Return ``text`` with lone surrogates replaced, so that it can be encoded as UTF-8."""
-    try:
-        text.encode()  # several times as fast as the regular expression
-    except UnicodeEncodeError:
-        return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
-    return text
+def has_column(row: Mapping[str, Any], column: str) -> bool:
+    """Return whether a row has a column, by the rules of ``item_from_row``; its value may be null."""
+    if column in row:
+        return True
+    parents = ((row.get(column[: dot.start()]), column[dot.end() :]) for dot in re.finditer(r"\.", column))
+    return any(isinstance(parent, Mapping) and has_column(parent, name) for parent, name in parents)
 
 
 def _value(row: Mapping[str, Any], column: str | None) -> Any:
@@ -102,6 +118,16 @@ def _string(value: Any) -> str | None:
 
 
 def _date(value: Any) -> str | None:
-    if isinstance(value, datetime):
-        value = value if value.tzinfo is None else value.astimezone(timezone.utc).replace(tzinfo=None)
-    return normalise_date(value.isoformat() if isinstance(value, date) else value if isinstance(value, str) else "")
+    if isinstance(value, date):
+        return format_date(value)
+    return normalise_date(value) if isinstance(value, str) else None
+
+
+def _language(value: Any) -> str | None:
+    return normalise_language(value) if isinstance(value, str) else None
+
+
+def _meta(row: Mapping[str, Any], columns: tuple[str, ...]) -> str | None:
+    kept = {column: json_value(_value(row, column)) for column in columns}
+    values = {column: value for column, value in kept.items() if value is not None}
+    return json_text(values) if values else None

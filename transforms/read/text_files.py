@@ -32,16 +32,16 @@ def read_text_files(unit: SourceUnit, source: SourceSection, max_bytes: int) -> 
         with open_planned(source.root, file) as opened:
             data = opened.read()
         covered += len(data)
-        yield item_from_file(data, origin)
+        yield item_from_file(data, origin, source.text_media_type)
     return Coverage(covered, unit.size)
 
 
-def item_from_file(data: bytes, origin: Origin) -> Raw | Dropped | Failed:
+def item_from_file(data: bytes, origin: Origin, media_type: str) -> Raw | Dropped | Failed:
     """Return the text of a file. Fails with not_text if the bytes are not text."""
     text = decode_text(data)
     if text is None:
         return Failed(origin, "not_text", "neither UTF-8, UTF-16 with a byte order mark nor Latin-1 text")
-    return Raw(origin, "text/plain", text) if text.strip() else Dropped(origin, "empty")
+    return Raw(origin, media_type, text) if text.strip() else Dropped(origin, "empty")
 
 
 def decode_text(data: bytes) -> str | None:

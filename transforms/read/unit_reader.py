@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
 from gristmill.corpus.document import Origin
 from gristmill.corpus.recipe_section import ByteSize, Section
-from gristmill.corpus.record import UnitSummary
+from gristmill.corpus.record import Dropped, Raw, UnitSummary
 from gristmill.transforms.read.format_table import FORMATS
+from gristmill.transforms.read.json_values import json_text
 from gristmill.transforms.read.source_format import Item
 from gristmill.transforms.read.source_section import SourceSection
 from gristmill.transforms.read.source_unit import SourceUnit
+
+MAX_NAME_BYTES = 8 * 2**10
+"""Longest id and URL of a record, in UTF-8. Browsers and servers allow 2 to 64 KiB, and pages have far shorter ones."""
+
+MAX_META_BYTES = 64 * 2**10
+"""Longest JSON of a record's kept columns, in UTF-8."""
 
 
 class ReadLimits(Section):
@@ -33,6 +41,8 @@ class SourceWork(NamedTuple):
 def read_unit(unit: SourceUnit, source: SourceSection, limits: ReadLimits) -> Iterator[Item | UnitSummary]:
     """Yield every record of the unit as an item, in order, then a ``UnitSummary``.
 
+    A record whose id, URL or kept columns are too long is dropped with the reason too_long; they become null.
+
     Damaged content never raises: what cannot be read is a ``Failed`` whose origin names the gap. Raises OSError if
     storage fails, InputError if a file has changed since planning or lacks a column that the source names.
     """
@@ -46,7 +56,46 @@ def read_unit(unit: SourceUnit, source: SourceSection, limits: ReadLimits) -> It
             yield UnitSummary(records, *stop.value)
             return
         records += 1
+        item = drop_too_long(item)
         yield item._replace(origin=_with_distinct_name(item.origin, names))
+
+
+def drop_too_long(item: Item) -> Item:
+    """Return ``item``, or a ``Dropped`` without the id, URL or kept columns that are too long.
+
+    An item that was dropped or has failed for another reason keeps that as its primary reason.
+    """
+    too_long = _too_long(item.origin)
+    if not too_long:
+        return item
+    nothing: dict[str, Any] = dict.fromkeys(too_long)
+    origin = item.origin._replace(**nothing)
+    if isinstance(item, Raw):
+        return Dropped(origin, "too_long", detail="; ".join(too_long.values()))
+    if isinstance(item, Dropped):
+        return item._replace(origin=origin, also=(*item.also, "too_long"))
+    return item._replace(origin=origin)
+
+
+def _too_long(origin: Origin) -> dict[str, str]:
+    """Return the parts of an origin that are too long, each with a description."""
+    name, url, meta = origin.record_id or "", origin.url or "", origin.meta or ""
+    if len(name) * 4 <= MAX_NAME_BYTES and len(url) * 4 <= MAX_NAME_BYTES and len(meta) * 4 <= MAX_META_BYTES:
+        return {}  # UTF-8 has at most four bytes for a character
+    found = {}
+    if (size := _utf8_size(name)) > MAX_NAME_BYTES:
+        found["record_id"] = f"id: {size} bytes"
+    if (size := _utf8_size(url)) > MAX_NAME_BYTES:
+        found["url"] = f"url: {size} bytes"
+    if (size := _utf8_size(meta)) > MAX_META_BYTES:
+        columns = {column: _utf8_size(json_text(value)) for column, value in json.loads(meta).items()}
+        longest = max(columns, key=lambda column: columns[column])
+        found["meta"] = f"keep_columns: {size} bytes, {longest!r}: {columns[longest]} bytes"
+    return found
+
+
+def _utf8_size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _with_distinct_name(origin: Origin, names: set[str]) -> Origin:

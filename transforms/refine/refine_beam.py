@@ -14,6 +14,7 @@ from gristmill.corpus.document import DOCUMENT_SCHEMA
 from gristmill.corpus.record import UnitSummary
 from gristmill.store.attempts import Attempt
 from gristmill.store.counts import RecordCounts
+from gristmill.store.group_counts import GROUPS, GroupCounter
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.core_beam import MapItems, WriteUnits
 from gristmill.transforms.refine.refine_section import RefineSection
@@ -52,17 +53,23 @@ class RefinedWriter:
         self.dropped: Counter[str] = Counter()
         self.text_bytes = 0
         self.edited: Counter[str] = Counter()
+        self.groups = GroupCounter()
 
     def add(self, item: RefinedBlock) -> int:
         if item.documents.num_rows:
             self.documents.write(item.documents)
         self.edits.write(item.edits)
-        self.entered += item.entered
+        self.entered += item.entered.num_rows
+        self.groups.add_columns(*(item.entered[name] for name in ("lang", "reason", "text_bytes")))
         self.dropped.update(item.edits["reason"].drop_null().to_pylist())
-        self.text_bytes += pc.sum(pc.binary_length(item.documents["text"])).as_py() or 0
+        self.text_bytes += pc.sum(item.documents["text_bytes"]).as_py() or 0
         self.edited.update(pc.struct_field(pc.list_flatten(item.edits["edits"]), "entity").to_pylist())
         return int(item.edits.num_rows)
 
     def finish(self, end: UnitSummary) -> tuple[RecordCounts, Mapping[str, Any]]:
         counts = RecordCounts(self.entered, self.documents.rows, dict(self.dropped), {}, end.covered, end.expected)
-        return counts, {"text_bytes": self.text_bytes, "edited": dict(sorted(self.edited.items()))}
+        return counts, {
+            "text_bytes": self.text_bytes,
+            "edited": dict(sorted(self.edited.items())),
+            GROUPS: self.groups.rows(),
+        }

@@ -26,11 +26,15 @@ from gristmill.transforms.refine.refine_section import RefineSection
 
 
 class RefinedBlock(NamedTuple):
-    """The refined documents of a block, its sidecar rows, and the number of documents that entered ``refine``."""
+    """The refined documents of a block and its sidecar rows.
+
+    ``entered`` has a row per document that entered ``refine``: ``lang``, ``reason`` (null if it is kept), and
+    ``text_bytes`` of its final text, or of the extracted text if it is dropped.
+    """
 
     documents: pa.Table
     edits: pa.Table
-    entered: int
+    entered: pa.Table
 
 
 class RefinedText(NamedTuple):
@@ -81,8 +85,11 @@ class Refiner:
         }
         edits = pa.table({name: columns[name] for name in self.schema.names}, schema=self.schema)
         texts = pa.array([result.text for result in results if result.text is not None], pa.large_string())
-        documents = set_columns(filter_rows(block.select(DOCUMENT_SCHEMA.names), kept), {"text": texts})
-        return RefinedBlock(documents, edits, len(drafts))
+        final = {"text": texts, "text_bytes": pc.binary_length(texts)}
+        documents = set_columns(filter_rows(block.select(DOCUMENT_SCHEMA.names), kept), final)
+        sizes = pc.replace_with_mask(block["text_bytes"].combine_chunks(), kept, final["text_bytes"])
+        outcomes = {"lang": block["lang"], "reason": edits["reason"], "text_bytes": sizes}
+        return RefinedBlock(documents, edits, pa.table(outcomes).filter(enters))
 
     def refine(self, text: str, source: str, cuts: Sequence[Mapping[str, Any]] = ()) -> RefinedText:
         """Refine one document after removing ``cuts``."""

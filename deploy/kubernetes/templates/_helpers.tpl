@@ -31,23 +31,73 @@ seccompProfile: {type: RuntimeDefault}
 
 {{- define "gristmill.containerSecurity" -}}
 runAsUser: {{ . }}
+{{- if eq (int .) 10001 }}
+runAsGroup: 10001
+{{- end }}
 allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{- define "gristmill.scheduling" -}}
+{{- define "gristmill.pullSecrets" -}}
 {{- with .Values.images.pullSecrets }}
 imagePullSecrets:
 {{- range . }}
 - name: {{ . }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- define "gristmill.workerScheduling" -}}
+{{- include "gristmill.pullSecrets" . }}
 {{- with .Values.workers.nodeSelector }}
 nodeSelector: {{ toJson . }}
 {{- end }}
 {{- with .Values.workers.tolerations }}
 tolerations: {{ toJson . }}
 {{- end }}
+{{- end -}}
+
+{{- /* Launcher, JobManager and master: away from the workers, whose machines may be taken away or run out of memory. */ -}}
+{{- define "gristmill.controlScheduling" -}}
+{{- include "gristmill.pullSecrets" . }}
+{{- with .Values.controlPlane.nodeSelector }}
+nodeSelector: {{ toJson . }}
+{{- end }}
+{{- with .Values.controlPlane.tolerations }}
+tolerations: {{ toJson . }}
+{{- end }}
+affinity:
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels: {{- include "gristmill.workerLabels" . | nindent 12 }}
+{{- end -}}
+
+{{- define "gristmill.workerLabels" -}}
+{{ include "gristmill.labels" . }}
+app.kubernetes.io/component: {{ eq .Values.engine "flink" | ternary "taskmanager" "spark-worker" }}
+{{- end -}}
+
+{{- define "gristmill.managerLabels" -}}
+{{ include "gristmill.labels" . }}
+app.kubernetes.io/component: {{ eq .Values.engine "flink" | ternary "jobmanager" "spark-master" }}
+{{- end -}}
+
+{{- define "gristmill.launcherLabels" -}}
+{{ include "gristmill.labels" . }}
+app.kubernetes.io/component: launcher
+{{- end -}}
+
+{{- /* Annotations by which Prometheus finds a pod's metrics: (list port path). */ -}}
+{{- define "gristmill.scraped" -}}
+annotations:
+  prometheus.io/scrape: "true"
+  prometheus.io/port: {{ index . 0 | quote }}
+  prometheus.io/path: {{ index . 1 }}
 {{- end -}}
 
 {{- define "gristmill.credentials" -}}
@@ -89,8 +139,13 @@ livenessProbe:
   failureThreshold: 6
 resources:
   # 256 MiB for the pool itself, in addition to the processes of the slots.
-  requests: {cpu: {{ .Values.workers.slots | quote }}, memory: {{ add 256 (mul .Values.workers.slots .Values.workers.python) }}Mi}
-  limits: {memory: {{ add 256 (mul .Values.workers.slots .Values.workers.python) }}Mi}
+  requests:
+    cpu: {{ .Values.workers.slots | quote }}
+    memory: {{ add 256 (mul .Values.workers.slots .Values.workers.python) }}Mi
+    ephemeral-storage: {{ add 1 .Values.workers.scratch }}Gi
+  limits:
+    memory: {{ add 256 (mul .Values.workers.slots .Values.workers.python) }}Mi
+    ephemeral-storage: {{ add 1 .Values.workers.scratch }}Gi
 securityContext: {{- include "gristmill.containerSecurity" 10001 | nindent 2 }}
 volumeMounts:
 - {name: scratch, mountPath: /tmp}
@@ -107,4 +162,19 @@ volumeMounts:
 {{- define "gristmill.scratch" -}}
 - name: scratch
   emptyDir: {sizeLimit: {{ .Values.workers.scratch }}Gi}
+{{- end -}}
+
+{{- /* The JVMs' files in /tmp, such as those of native libraries. */ -}}
+{{- define "gristmill.tmp" -}}
+- name: tmp
+  emptyDir: {sizeLimit: 1Gi}
+{{- end -}}
+
+{{- /* Lets Prometheus read metrics: (list root port). */ -}}
+{{- define "gristmill.scraper" -}}
+{{- $root := index . 0 -}}
+{{- if $root.Values.metrics.enabled -}}
+- from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ $root.Values.metrics.namespace }}}}}]
+  ports: [{port: {{ index . 1 }}}]
+{{- end -}}
 {{- end -}}

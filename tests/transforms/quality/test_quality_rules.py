@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gristmill.transforms.quality.apply_rules import Check, explain
-from gristmill.transforms.quality.judge_section import JudgeSection, Overlay, Policy, Thresholds
+from gristmill.transforms.quality.judge_section import JudgeSection, Policy, Thresholds
 from gristmill.transforms.quality.line_rules_section import LineRules
+from gristmill.transforms.quality.overlay_section import Overlay
 from gristmill.transforms.quality.presets import PRESETS, PresetName
 from gristmill.transforms.quality.rule_table import RULE_NAMES, RULES, ThresholdName
 from gristmill.transforms.quality.signal_table import SIGNALS
@@ -335,9 +336,9 @@ def test_line_rules_by_language_and_source() -> None:
     section = JudgeSection(preset="c4", overlays=(Overlay(source="code", lines=LineRules()),))
     assert section.line_rules("en", "web") == section.lines
     assert not section.line_rules("en", "code").rules
-    assert section.signals_key_config()["overlays"] == [
-        {"lang": None, "source": "code", "lines": LineRules().model_dump(mode="json")}
-    ]
+    *kinds, own = section.signals_key_config()["overlays"]
+    assert own == {"lang": None, "kind": None, "source": "code", "lines": LineRules().model_dump(mode="json")}
+    assert [overlay["kind"] for overlay in kinds] == ["book", "code", "reference", "dialogue"]
 
 
 def test_default_policy() -> None:

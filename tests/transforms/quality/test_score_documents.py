@@ -22,8 +22,8 @@ from gristmill.transforms.core.row_blocks import AlignedFiles, FileColumns, join
 from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.quality.judge_section import JudgeSection
 from gristmill.transforms.quality.quality_beam import ReadScoreWork, ScoreDocuments, WriteScores
-from gristmill.transforms.quality.score_blocks import score_block
-from gristmill.transforms.quality.scorers import FastText, Kenlm, Transformer, WordLists, scorer_key
+from gristmill.transforms.quality.score_blocks import PASSES_SO_FAR, CheapScorers, score_block
+from gristmill.transforms.quality.scorers import FastText, Kenlm, Transformer, WordLists, scorer_key, scorers_key_config
 from gristmill.transforms.quality.scores_sidecar import SCORER_KEYS, ScoreWork, read_score_blocks
 from gristmill.transforms.quality.signals_sidecar import measure_table
 from gristmill.transforms.quality.verdicts_sidecar import RULE_COLUMNS, judge_table
@@ -142,6 +142,58 @@ def test_scorer_scores_only_documents_in_its_languages(
     assert [text for text, score in zip("abc", scores, strict=True) if not np.isnan(score)] == list(expected)
 
 
+@pytest.mark.parametrize(
+    ("sources", "languages", "expected"),
+    [(None, None, "abc"), (("books",), None, "b"), (("web", "code"), ("en",), "ac"), (("books",), ("de",), "")],
+)
+def test_scorer_scores_only_documents_of_its_sources(
+    words: WordLists, sources: tuple[str, ...] | None, languages: tuple[str, ...] | None, expected: str
+) -> None:
+    model = LengthScorer()
+    three = block(["a", "b", "c"]).set_column(1, "source", pa.array(["web", "books", "code"]).dictionary_encode())
+    scores = score_block(three, words.model_copy(update={"sources": sources, "languages": languages}), model)
+    assert "".join(model.scored) == expected
+    assert [text for text, score in zip("abc", scores, strict=True) if not np.isnan(score)] == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("overlay", "expected"),
+    [
+        (None, [True, False, False]),
+        ({"source": "web", "scores": {"bad": {"max": 1000}}}, [True, False, True]),
+        ({"source": "web", "thresholds": {"words_min": 1}}, [True, True, False]),
+        ({"source": "web", "rules": []}, [True, True, True]),
+        ({"source": "other", "rules": []}, [True, False, False]),
+        ({"source": "web", "rules": [], "scores": {"bad": {"max": 100}}}, [True, True, False]),
+        ({"source": "web", "meta": {"stars": {"min": 5}}}, [False, False, False]),
+        ({"source": "web", "rules": [], "meta": {"stars": {"min": 3}}}, [False, False, True]),
+    ],
+)
+def test_expensive_scorers_score_what_passes_the_rules_of_its_overlay(
+    words: WordLists, overlay: dict[str, Any] | None, expected: list[bool]
+) -> None:
+    expensive = Transformer(name="edu", model="unused")
+    section = JudgeSection.model_validate({**SECTION.model_dump(), "overlays": [overlay] if overlay else []})
+    rows = block([text(True, 1), "short", text(False, 1, 30) + " sale1" * 30])
+    rows = rows.append_column("meta", pa.array([f'{{"stars": {stars}}}' for stars in (1, 2, 3)]))
+    passes = CheapScorers([expensive, words], section)(rows)[PASSES_SO_FAR]
+    assert passes.to_pylist() == expected
+
+
+def test_an_expensive_scorer_decides_by_the_limit_of_the_overlay(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "config.json").write_text("{}")
+    scorer = Transformer(name="edu", model=str(tmp_path), min=3)
+    section = JudgeSection.model_validate({"overlays": [{"lang": "de", "scores": {"edu": {"min": 2}}}]})
+    rows = block(["aa", "aa", "a"], ["en", "de", "de"]).append_column(PASSES_SO_FAR, pa.array([True] * 3))
+    from gristmill.transforms.quality.run_scorer_beam import BlockHandler  # imports torch
+
+    handler = BlockHandler(scorer, section)
+    (scored,) = handler.run_inference([rows], LengthScorer())
+    assert scored["score:edu"].to_pylist() == [2, 2, 1]
+    assert scored[PASSES_SO_FAR].to_pylist() == [False, True, False]
+
+
 def test_only_missing_scores_are_computed(words: WordLists) -> None:
     known = np.array([7, np.nan, 9, np.nan], np.float32)
     earlier = block(["a", "bb", "ccc", "dddd"]).append_column(f"earlier:{scorer_key(words)}", pa.array(known))
@@ -191,11 +243,19 @@ def test_scorer_key_depends_only_on_what_affects_scores(tmp_path: Path) -> None:
         Kenlm(name="other", model=str(tmp_path / "a.arpa")),
         Kenlm(name="lm", model=str(tmp_path / "b.arpa")),
         Kenlm(name="lm", model=str(tmp_path / "a.arpa"), languages=("en",), max=100),
+        Kenlm(name="lm", model=str(tmp_path / "a.arpa"), sources=("web",)),
         Kenlm(name="lm", model=str(tmp_path / "a.arpa"), keep=0.3),
     ]
     assert {scorer_key(scorer) for scorer in equal} == {scorer_key(same)}
     assert scorer_key(Kenlm(name="lm", model=str(tmp_path / "c.arpa"))) != scorer_key(same)
     assert scorer_key(FastText(name="q")) != scorer_key(FastText(name="q", label="negative"))
+
+
+def test_the_scope_of_a_scorer_is_in_the_key_of_its_stage() -> None:
+    scopes: list[dict[str, Any]] = [{}, {"languages": ("en",)}, {"sources": ("web",)}, {"sources": ("books",)}]
+    configs = [scorers_key_config([FastText(name="q", **scope)]) for scope in scopes]
+    assert configs[0] == [["score:q", scorer_key(FastText(name="q")), None]]
+    assert all(configs[a] != configs[b] for a in range(4) for b in range(a))
 
 
 def test_rules_of_this_module_keep_long_texts() -> None:

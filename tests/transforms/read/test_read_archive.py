@@ -478,7 +478,7 @@ def test_provenance(tmp_path: Path) -> None:
         tmp_path, record(PAGE, 7, head=b'Content-Type: text/html; charset="ISO-8859-2"\r\n'), "a.warc"
     ).items
     assert isinstance(item, Raw)
-    assert item.origin[4:] == ("urn:uuid:7", "http://x.example/7", "2020-01-02T03:04:05Z")
+    assert item.origin[4:7] == ("urn:uuid:7", "http://x.example/7", "2020-01-02T03:04:05Z")
     assert item.charset == "ISO-8859-2"
 
 
@@ -524,7 +524,7 @@ def arc_record(body: bytes, url: bytes = b"http://x.example/a b") -> bytes:
 def test_arc(tmp_path: Path, pack: object) -> None:
     reading = write(tmp_path, pack([ARC, arc_record(PAGE), arc_record(PAGE + b"2")]), "a.arc")  # type: ignore[operator]
     assert reading.payloads() == [PAGE, PAGE + b"2"]
-    assert reading.items[1].origin[5:] == ("http://x.example/a b", "2020-01-02T03:04:05Z")
+    assert reading.items[1].origin[5:7] == ("http://x.example/a b", "2020-01-02T03:04:05Z")
 
 
 def test_garbage_in_an_arc(tmp_path: Path) -> None:

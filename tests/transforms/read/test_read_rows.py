@@ -117,10 +117,10 @@ def test_items_of_lines(tmp_path: Path, line: bytes, kind: type, expected: str) 
 
 
 def test_columns_of_a_row(tmp_path: Path) -> None:
-    line = {"body": "a", "n": 5, "link": "http://x", "day": "2020-01-02"}
+    line = {"body": "a", "n": 5, "link": "http://x", "day": "2020-01-02", "tongue": "en-US"}
     path = write_lines(tmp_path / "a.jsonl", b"\xef\xbb\xbf" + json.dumps(line).encode())
-    (item,), _ = read(path, "jsonl", text="body", id="n", url="link", date="day")
-    assert item.origin[4:] == ("5", "http://x", "2020-01-02T00:00:00Z")
+    (item,), _ = read(path, "jsonl", text="body", id="n", url="link", date="day", lang="tongue")
+    assert item.origin[4:] == ("5", "http://x", "2020-01-02T00:00:00Z", "en", None)
 
 
 def test_repeated_ids_are_made_distinct(tmp_path: Path) -> None:
@@ -232,6 +232,9 @@ FIRST_DAY = datetime(2020, 1, 2, tzinfo=timezone.utc)
             pa.array([1577923200 * 10**9 + 1, None, 0], pa.timestamp("ns", "No/Such_Zone")),
             ["2020-01-02T00:00:00Z", None, "1970-01-01T00:00:00Z"],
         ),
+        ("lang", bad_utf8(b"\xff", pa.string()), [None, None, None]),
+        ("lang", pa.array(["en-GB", "English", "deu"]), ["en", None, "de"]),
+        ("lang", pa.nulls(3), [None] * 3),
         ("date", pa.array([1577923200 * 10**6, 2**60, None], pa.timestamp("us")), ["2020-01-02T00:00:00Z", None, None]),
     ],
 )
@@ -263,6 +266,7 @@ def test_a_bad_id_url_or_date_costs_no_document(
         ("url", pa.list_(pa.string()), "strings"),
         ("url", pa.int64(), "strings"),
         ("date", pa.int64(), "strings, dates or timestamps"),
+        ("lang", pa.list_(pa.string()), "strings"),
     ],
     ids=str,
 )
