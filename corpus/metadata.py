@@ -10,6 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+META_PREFIX = "meta."
+"""Where a recipe names a column of documents, this and the name of a kept column name that column."""
+
 
 def parse_meta(meta: str | None) -> Mapping[str, Any]:
     """Return the kept columns of a document."""

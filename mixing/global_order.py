@@ -1,10 +1,10 @@
-"""The global order of sequences: sources interleaved evenly, any position computed without a scan.
+"""The global order of sequences: groups interleaved evenly, any position computed without a scan.
 
-Sequence ``j`` of the ``n`` sequences of a source has the time ``(j + u) / n``, with a seeded offset ``u`` in [0, 1) per
-source; sequences are sorted by time. So any range of times has each source in its proportion, to within one sequence.
-Times are exact 64-bit fixed-point fractions; equal times are sorted by source.
+Sequence ``j`` of the ``n`` sequences of a group has the time ``(j + u) / n``, with a seeded offset ``u`` in [0, 1) per
+group; sequences are sorted by time. So any range of times has each group in its proportion, to within one sequence.
+Times are exact 64-bit fixed-point fractions; equal times are sorted by group.
 
-The number of sequences of a source before a time has a closed form, so the time of a position is found by bisection.
+The number of sequences of a group before a time has a closed form, so the time of a position is found by bisection.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ _STEP_BITS = 8
 
 
 class Positions(NamedTuple):
-    """The source of each position, as an index into ``GlobalOrder.sources``, and its sequence in that source."""
+    """The group of each position, as an index into ``GlobalOrder.groups``, and its sequence in that group."""
 
-    source: Int64s
+    group: Int64s
     sequence: Int64s
 
 
 class GlobalOrder:
-    """The order of the sequences of several sources; ``sources`` are their names, sorted."""
+    """The order of the sequences of several groups; ``groups`` are their names, sorted."""
 
     def __init__(self, sequences: Mapping[str, int], seed: int) -> None:
-        """Take the number of sequences of each source. Raises ValueError if it is above 2**40."""
-        self.sources = tuple(sorted(sequences))
-        self._sequences = [sequences[name] for name in self.sources]
+        """Take the number of sequences of each group. Raises ValueError if it is above 2**40."""
+        self.groups = tuple(sorted(sequences))
+        self._sequences = [sequences[name] for name in self.groups]
         if max(self._sequences, default=0) > MAX_SEQUENCES:
-            raise ValueError(f"a source has at most {MAX_SEQUENCES} sequences")
-        self._offsets = [hash_key("offset", seed, name) >> (64 - _OFFSET_BITS) for name in self.sources]
+            raise ValueError(f"a group has at most {MAX_SEQUENCES} sequences")
+        self._offsets = [hash_key("offset", seed, name) >> (64 - _OFFSET_BITS) for name in self.groups]
         self.total = sum(self._sequences)
 
     def positions(self, first: int, count: int) -> Positions:
@@ -51,18 +51,18 @@ class GlobalOrder:
             raise IndexError(f"positions {first} to {first + count} are not within {self.total} sequences")
         begin = self._counts_before(self._time_of(first))
         end = self._counts_before(self._time_of(first + count) + 1)
-        source = np.repeat(np.arange(len(begin)), [b - a for a, b in zip(begin, end, strict=True)])
+        group = np.repeat(np.arange(len(begin)), [b - a for a, b in zip(begin, end, strict=True)])
         ranges = [np.arange(a, b, dtype=np.int64) for a, b in zip(begin, end, strict=True)]
         sequence = np.concatenate([np.empty(0, np.int64), *ranges])
         times = np.concatenate([np.empty(0, np.uint64), *map(self._times, range(len(ranges)), ranges)])
         skipped = first - sum(begin)
-        sorted_rows = np.lexsort((source, times))[skipped : skipped + count]
-        return Positions(source[sorted_rows], sequence[sorted_rows])
+        sorted_rows = np.lexsort((group, times))[skipped : skipped + count]
+        return Positions(group[sorted_rows], sequence[sorted_rows])
 
     def counts_before(self, position: int) -> list[int]:
-        """Return the number of sequences of each source before ``position``."""
+        """Return the number of sequences of each group before ``position``."""
         begin = self._counts_before(self._time_of(position))
-        rest = self.positions(sum(begin), position - sum(begin)).source
+        rest = self.positions(sum(begin), position - sum(begin)).group
         return [a + int(b) for a, b in zip(begin, np.bincount(rest, minlength=len(begin)), strict=True)]
 
     def _time_of(self, position: int) -> int:
@@ -74,7 +74,7 @@ class GlobalOrder:
         return low
 
     def _counts_before(self, time: int) -> list[int]:
-        """Return the number of sequences of each source before ``time``, a multiple of 2**-64; exact in integers.
+        """Return the number of sequences of each group before ``time``, a multiple of 2**-64; exact in integers.
 
         floor((j * 2**16 + u) * 2**64 / (n * 2**16)) < time is equivalent to j * 2**16 + u < ceil(time * n / 2**48).
         """
@@ -84,10 +84,10 @@ class GlobalOrder:
             counts.append(min(n, max(0, (bound - offset + (1 << _OFFSET_BITS) - 1) >> _OFFSET_BITS)))
         return counts
 
-    def _times(self, source: int, sequence: Int64s) -> UInt64s:
+    def _times(self, group: int, sequence: Int64s) -> UInt64s:
         """Return the times of sequences, by long division in steps of 8 bits: n * 2**16 takes up to 56 of 64 bits."""
-        divisor = np.uint64(max(1, self._sequences[source]) << _OFFSET_BITS)
-        rest = (sequence.astype(np.uint64) << np.uint64(_OFFSET_BITS)) + np.uint64(self._offsets[source])
+        divisor = np.uint64(max(1, self._sequences[group]) << _OFFSET_BITS)
+        rest = (sequence.astype(np.uint64) << np.uint64(_OFFSET_BITS)) + np.uint64(self._offsets[group])
         times = np.zeros(len(sequence), np.uint64)
         for _ in range(_TIME_BITS // _STEP_BITS):
             rest <<= np.uint64(_STEP_BITS)

@@ -1,9 +1,9 @@
-"""The mix plan: how many sequences each source contributes.
+"""The mix plan: how many sequences each group contributes.
 
-The share of a source of ``n`` tokens is proportional to ``weight * n**alpha`` (exponential smoothing: XLM, Conneau and
-Lample 2019). A source that would be repeated more than ``max_epochs`` times is capped there, and the others share the
+The share of a group of ``n`` tokens is proportional to ``weight * n**alpha`` (exponential smoothing: XLM, Conneau and
+Lample 2019). A group that would be repeated more than ``max_epochs`` times is capped there, and the others share the
 rest in the same proportions, until none exceeds its cap. Shares are rounded to whole sequences by largest remainder, so
-each source is within one sequence of its share. The computation is exact (powers are decimals of 20 digits, shares are
+each group is within one sequence of its share. The computation is exact (powers are decimals of 20 digits, shares are
 fractions), so a plan does not depend on floating-point arithmetic.
 """
 
@@ -20,11 +20,16 @@ from gristmill.errors import InputError
 from gristmill.mixing.mix_section import MixSection
 
 MAX_SEQUENCES = 1 << 40
-"""Maximum number of sequences of a source: ``global_order`` computes its times in 64 bits up to here."""
+"""Maximum number of sequences of a group: ``global_order`` computes its times in 64 bits up to here."""
+
+MAX_GROUPS = 10_000
+"""Maximum number of groups: to find a position, ``global_order`` looks at each of them 64 times."""
+
+_SHOWN_GROUPS = 20
 
 
-class SourceSize(NamedTuple):
-    """Documents and tokens of each bucket of a source, summed over its units; separators count as tokens."""
+class GroupSize(NamedTuple):
+    """Documents and tokens of each bucket of a group, summed over its units; separators count as tokens."""
 
     bucket_documents: tuple[int, ...]
     bucket_tokens: tuple[int, ...]
@@ -34,16 +39,16 @@ class SourceSize(NamedTuple):
         return sum(self.bucket_tokens)
 
 
-class SourcePlan(BaseModel):
-    """The part of one source in the plan.
+class GroupPlan(BaseModel):
+    """The part of one group in the plan.
 
-    ``share`` is its share before caps, rounded to 6 digits for display. A source is ``capped`` if it contributes all
+    ``share`` is its share before caps, rounded to 6 digits for display. A group is ``capped`` if it contributes all
     that ``max_epochs`` allows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: str
+    group: str
     bucket_documents: tuple[int, ...]
     bucket_tokens: tuple[int, ...]
     share: float
@@ -61,18 +66,18 @@ class SourcePlan(BaseModel):
 
 
 class MixPlan(BaseModel):
-    """All that determines the content of the shards besides the token files. Sources are sorted by name."""
+    """All that determines the content of the shards besides the token files. Groups are sorted by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sequence_length: int
     sequences_per_shard: int
     seed: int
-    sources: tuple[SourcePlan, ...]
+    groups: tuple[GroupPlan, ...]
 
     @property
     def sequences(self) -> int:
-        return sum(source.sequences for source in self.sources)
+        return sum(group.sequences for group in self.groups)
 
     @property
     def tokens(self) -> int:
@@ -89,31 +94,38 @@ class MixPlan(BaseModel):
         first = shard * self.sequences_per_shard
         return first, min(self.sequences_per_shard, self.sequences - first)
 
-    def used_tokens(self, source: SourcePlan) -> int:
-        """Return the tokens that a source contributes, in all copies together."""
-        return source.sequences * self.sequence_length
+    def used_tokens(self, group: GroupPlan) -> int:
+        """Return the tokens that a group contributes, in all copies together."""
+        return group.sequences * self.sequence_length
 
-    def epochs(self, source: SourcePlan) -> float:
-        """Return the number of epochs of a source, rounded to 4 digits."""
-        return round(self.used_tokens(source) / source.tokens, 4) if source.tokens else 0.0
+    def epochs(self, group: GroupPlan) -> float:
+        """Return the number of epochs of a group, rounded to 4 digits."""
+        return round(self.used_tokens(group) / group.tokens, 4) if group.tokens else 0.0
 
-    def copies(self, source: SourcePlan) -> int:
+    def copies(self, group: GroupPlan) -> int:
         """Return the number of epochs started; the last one may be cropped."""
-        return -(-self.used_tokens(source) // source.tokens) if source.tokens else 0
+        return -(-self.used_tokens(group) // group.tokens) if group.tokens else 0
 
-    def cropped_tokens(self, source: SourcePlan) -> int:
+    def cropped_tokens(self, group: GroupPlan) -> int:
         """Return the tokens of the last copy that are not used, including separators."""
-        return self.copies(source) * source.tokens - self.used_tokens(source)
+        return self.copies(group) * group.tokens - self.used_tokens(group)
 
 
-def make_mix_plan(sizes: Mapping[str, SourceSize], section: MixSection) -> MixPlan:
-    """Return the plan for sources of the given sizes.
+def make_mix_plan(sizes: Mapping[str, GroupSize], section: MixSection) -> MixPlan:
+    """Return the plan for groups of the given sizes.
 
-    Raises InputError if a weight names an unknown source, if the caps do not allow the requested tokens, or if the
+    Raises InputError if a weight names an unknown group, if the caps do not allow the requested tokens, or if the
     tokens do not fill one sequence.
     """
+    if len(sizes) > MAX_GROUPS:
+        raise InputError(
+            f"mix.groups forms {len(sizes):,} groups, more than {MAX_GROUPS:,}: use columns of fewer values"
+        )
     if unknown := sorted(set(section.weights or {}) - set(sizes)):
-        raise InputError(f"mix.weights names source {unknown[0]!r}, but the sources are {', '.join(sorted(sizes))}")
+        names = sorted(sizes)
+        rest = f" and {len(names) - _SHOWN_GROUPS:,} more" if len(names) > _SHOWN_GROUPS else ""
+        known = f"{', '.join(names[:_SHOWN_GROUPS])}{rest}"
+        raise InputError(f"mix.weights names group {unknown[0]!r}, but the groups are {known}")
     weights = {name: _weight(name, sizes[name], section) for name in sorted(sizes)}
     caps = {
         name: int(Fraction(str(section.max_epochs)) * sizes[name].tokens / section.sequence_length) if weight else 0
@@ -126,9 +138,9 @@ def make_mix_plan(sizes: Mapping[str, SourceSize], section: MixSection) -> MixPl
         sequence_length=section.sequence_length,
         sequences_per_shard=section.shard_tokens // section.sequence_length,
         seed=section.seed,
-        sources=tuple(
-            SourcePlan(
-                source=name,
+        groups=tuple(
+            GroupPlan(
+                group=name,
                 bucket_documents=sizes[name].bucket_documents,
                 bucket_tokens=sizes[name].bucket_tokens,
                 share=round(float(weight / total_weight), 6),
@@ -140,8 +152,8 @@ def make_mix_plan(sizes: Mapping[str, SourceSize], section: MixSection) -> MixPl
     )
 
 
-def _weight(name: str, size: SourceSize, section: MixSection) -> Fraction:
-    """Return ``weight * n**alpha``, or 0 for a source without tokens."""
+def _weight(name: str, size: GroupSize, section: MixSection) -> Fraction:
+    """Return ``weight * n**alpha``, or 0 for a group without tokens."""
     factor = Fraction(str((section.weights or {}).get(name, 1.0)))
     if not size.tokens or not factor:
         return Fraction(0)
@@ -151,7 +163,7 @@ def _weight(name: str, size: SourceSize, section: MixSection) -> Fraction:
 
 
 def _total_sequences(
-    sizes: Mapping[str, SourceSize], weights: Mapping[str, Fraction], caps: Mapping[str, int], section: MixSection
+    sizes: Mapping[str, GroupSize], weights: Mapping[str, Fraction], caps: Mapping[str, int], section: MixSection
 ) -> int:
     possible = sum(caps.values())
     if section.tokens is None:
@@ -165,7 +177,7 @@ def _total_sequences(
         )
     if total > possible:
         raise InputError(
-            f"mix.tokens is {section.tokens}, but {section.max_epochs:g} epochs of the sources have only "
+            f"mix.tokens is {section.tokens}, but {section.max_epochs:g} epochs of the groups have only "
             f"{possible * section.sequence_length} tokens: reduce mix.tokens or increase mix.max_epochs"
         )
     if total > MAX_SEQUENCES:
@@ -174,7 +186,7 @@ def _total_sequences(
 
 
 def _shares(weights: Mapping[str, Fraction], caps: Mapping[str, int], total: int) -> dict[str, Fraction]:
-    """Return the sequences of each source before rounding: proportional to its weight, at most its cap."""
+    """Return the sequences of each group before rounding: proportional to its weight, at most its cap."""
     uncapped = {name for name, weight in weights.items() if weight}
     shares = dict.fromkeys(weights, Fraction(0))
     while uncapped:

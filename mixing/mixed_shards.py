@@ -94,8 +94,8 @@ class MixedShards:
     def documents(self, position: int) -> pa.Table:
         """Return the pieces of the sequence at ``position``, sorted by ``start``.
 
-        Columns: ``id``, ``source``, ``offset`` (tokens in the document), ``start`` and ``end`` (tokens in the
-        sequence), ``copy`` (the epoch, from 0). Raises IndexError outside of [0, len).
+        Columns: ``id``, ``source``, ``group``, ``offset`` (tokens in the document), ``start`` and ``end`` (tokens in
+        the sequence), ``copy`` (the epoch, from 0). Raises IndexError outside of [0, len).
         """
         if not 0 <= position < len(self):
             raise IndexError(f"no sequence {position} in {len(self)}")

@@ -1,4 +1,4 @@
-"""The token equation: for each source, documents × copies − cropped + separators = tokens in the shards."""
+"""The token equation: for each group, documents × copies − cropped + separators = tokens in the shards."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from gristmill.mixing.build_shard import ShardCount
-from gristmill.mixing.mix_plan import MixPlan, SourcePlan
-from gristmill.mixing.source_stream import SourceStream, TokenCount
+from gristmill.mixing.group_stream import GroupStream, TokenCount
+from gristmill.mixing.mix_plan import GroupPlan, MixPlan
 
 
 class TokenBalance(NamedTuple):
-    """The token equation of one source.
+    """The token equation of one group.
 
     Attributes:
         documents: Documents of one copy, from the token files.
@@ -23,7 +23,7 @@ class TokenBalance(NamedTuple):
         shard_tokens: All tokens in the shards.
     """
 
-    source: str
+    group: str
     documents: int
     document_tokens: int
     copies: int
@@ -39,29 +39,29 @@ class TokenBalance(NamedTuple):
 
 
 def token_balances(
-    plan: MixPlan, streams: Mapping[str, SourceStream], counts: Iterable[ShardCount]
+    plan: MixPlan, streams: Mapping[str, GroupStream], counts: Iterable[ShardCount]
 ) -> tuple[TokenBalance, ...]:
-    """Return the equation of every source, from the plan, the streams and the counts of all shards."""
-    separators = dict.fromkeys((source.source for source in plan.sources), 0)
+    """Return the equation of every group, from the plan, the streams and the counts of all shards."""
+    separators = dict.fromkeys((group.group for group in plan.groups), 0)
     tokens = dict(separators)
     for count in counts:
-        separators[count.source] += count.separators
-        tokens[count.source] += count.document_tokens + count.separators
+        separators[count.group] += count.separators
+        tokens[count.group] += count.document_tokens + count.separators
     return tuple(
         TokenBalance(
-            source=source.source,
-            documents=source.documents,
-            document_tokens=source.tokens - source.documents,
-            copies=plan.copies(source),
+            group=group.group,
+            documents=group.documents,
+            document_tokens=group.tokens - group.documents,
+            copies=plan.copies(group),
             cropped_tokens=cropped.documents,
             cropped_separators=cropped.separators,
-            separators=separators[source.source],
-            shard_tokens=tokens[source.source],
+            separators=separators[group.group],
+            shard_tokens=tokens[group.group],
         )
-        for source in plan.sources
-        for cropped in [_cropped(plan, source, streams)]
+        for group in plan.groups
+        for cropped in [_cropped(plan, group, streams)]
     )
 
 
-def _cropped(plan: MixPlan, source: SourcePlan, streams: Mapping[str, SourceStream]) -> TokenCount:
-    return streams[source.source].rest_of_epoch(plan.used_tokens(source)) if source.sequences else TokenCount(0, 0)
+def _cropped(plan: MixPlan, group: GroupPlan, streams: Mapping[str, GroupStream]) -> TokenCount:
+    return streams[group.group].rest_of_epoch(plan.used_tokens(group)) if group.sequences else TokenCount(0, 0)

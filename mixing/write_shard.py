@@ -1,4 +1,4 @@
-"""Writing shards: the unit of ``mix``, from the token files of all sources to the files of one shard."""
+"""Writing shards: the unit of ``mix``, from the token files of all groups to the files of one shard."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gristmill.corpus.record import UnitSummary
 from gristmill.errors import RunError
 from gristmill.mixing.build_shard import PIECE_SCHEMA, Shard, ShardCount, build_shard
+from gristmill.mixing.group_stream import GroupStream, join_units
 from gristmill.mixing.mix_plan import MixPlan
-from gristmill.mixing.source_stream import SourceStream, join_units
 from gristmill.mixing.token_balance import token_balances
 from gristmill.store import storage
 from gristmill.store.attempts import Attempt
@@ -28,26 +29,42 @@ _PIECE_ROWS = 1 << 16
 
 
 class TokenUnit(NamedTuple):
-    """The URLs of a unit's token payload and of its index of documents."""
+    """The token file of a unit, as a group uses it.
 
+    Attributes:
+        source: Source of the unit's documents.
+        payload: URL of the tokens.
+        documents: URL of the index of documents.
+        group: Name of the group, if only some of the documents belong to it.
+        groups: URL of the sidecar that names the group of each document, if there is one.
+    """
+
+    source: str
     payload: str
     documents: str
+    group: str | None = None
+    groups: str | None = None
 
 
 @dataclass(frozen=True)
 class ShardInputs:
-    """The input of all shards: the plan, and the token files of each source in the order of their unit numbers."""
+    """The input of all shards: the plan, and the token files of each group in the order of their unit numbers."""
 
     plan: MixPlan
     units: Mapping[str, tuple[TokenUnit, ...]]
     eos_id: int
     dtype: str
 
-    def streams(self) -> dict[str, SourceStream]:
-        """Return the token stream of each source."""
+    def streams(self) -> dict[str, GroupStream]:
+        """Return the token stream of each group."""
         return {
-            source.source: SourceStream(source, self.plan.seed, partial(_load_bucket, self.units[source.source]))
-            for source in self.plan.sources
+            group.group: GroupStream(
+                group,
+                self.plan.seed,
+                partial(_load_bucket, self.units[group.group]),
+                [unit.source for unit in self.units[group.group]],
+            )
+            for group in self.plan.groups
         }
 
 
@@ -64,8 +81,8 @@ def mix_shard(inputs: SideFile, number: int) -> Iterator[NumberedShard | UnitSum
     plan = shard_inputs.plan
     dtype = np.dtype(shard_inputs.dtype).newbyteorder("<")
 
-    def read_tokens(source: str, unit: int, start: int, count: int) -> Tokens:
-        with storage.open_input(shard_inputs.units[source][unit].payload) as file:
+    def read_tokens(group: str, unit: int, start: int, count: int) -> Tokens:
+        with storage.open_input(shard_inputs.units[group][unit].payload) as file:
             file.seek(start * dtype.itemsize)
             return np.frombuffer(file.read(count * dtype.itemsize), dtype)
 
@@ -106,14 +123,14 @@ class ShardWriter:
 def mix_summary(inputs: ShardInputs, counts: Iterable[ShardCount], vocab_size: int) -> dict[str, Any]:
     """Return what a reader of the shards needs, the mixture by plan and in the shards, and the token equations.
 
-    Raises RunError if the tokens of a source do not add up.
+    Raises RunError if the tokens of a group do not add up.
     """
     plan = inputs.plan
     balances = token_balances(plan, inputs.streams(), counts)
     for balance in balances:
         if not balance.balanced:
-            raise RunError(f"the tokens of source {balance.source} do not add up: {balance}")
-    shard_tokens = {balance.source: balance.shard_tokens for balance in balances}
+            raise RunError(f"the tokens of group {balance.group} do not add up: {balance}")
+    shard_tokens = {balance.group: balance.shard_tokens for balance in balances}
     return {
         "sequence_length": plan.sequence_length,
         "sequences": plan.sequences,
@@ -122,15 +139,15 @@ def mix_summary(inputs: ShardInputs, counts: Iterable[ShardCount], vocab_size: i
         "dtype": inputs.dtype,
         "mixture": [
             {
-                "source": source.source,
-                "tokens": source.tokens,
-                "asked": source.share,
-                "got": round(shard_tokens[source.source] / plan.tokens, 6),
-                "epochs": plan.epochs(source),
-                "capped": source.capped,
-                "mixed_tokens": shard_tokens[source.source],
+                "group": group.group,
+                "tokens": group.tokens,
+                "asked": group.share,
+                "got": round(shard_tokens[group.group] / plan.tokens, 6),
+                "epochs": plan.epochs(group),
+                "capped": group.capped,
+                "mixed_tokens": shard_tokens[group.group],
             }
-            for source in plan.sources
+            for group in plan.groups
         ],
         "token_books": [{**balance._asdict(), "balanced": balance.balanced} for balance in balances],
     }
@@ -140,6 +157,11 @@ def mix_summary(inputs: ShardInputs, counts: Iterable[ShardCount], vocab_size: i
 def _load_bucket(units: tuple[TokenUnit, ...], bucket: int) -> pa.Table:
     def read(unit: TokenUnit) -> pa.Table:
         with storage.open_input(unit.documents) as file:
-            return read_bucket(file, bucket)
+            rows = read_bucket(file, bucket)
+        if unit.groups is None:
+            return rows
+        with storage.open_input(unit.groups) as file:
+            names = read_bucket(file, bucket)["group"].cast(pa.string())
+        return rows.filter(pc.equal(names, unit.group))
 
     return join_units(enumerate(storage.map_in_threads(read, units)))

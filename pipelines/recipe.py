@@ -14,16 +14,17 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from gristmill.corpus.metadata import META_PREFIX
 from gristmill.corpus.recipe_section import ByteSize, Section
 from gristmill.corpus.source_kind import SourceKind
 from gristmill.corpus.validation_errors import describe_error
 from gristmill.corpus.yaml_files import apply_override, read_mapping
 from gristmill.errors import InputError
 from gristmill.extraction.extract_section import ExtractSection
-from gristmill.mixing.mix_section import MixSection
+from gristmill.mixing.mix_section import BY_SOURCE, MixSection
 from gristmill.tokenization.tokenizer_section import TokenizerSection, TokenizeSection
 from gristmill.training.train_section import TrainSection
-from gristmill.transforms.dedup.dedup_section import META_PREFIX, DedupSection
+from gristmill.transforms.dedup.dedup_section import DedupSection
 from gristmill.transforms.line_dedup.repeats_section import RepeatsSection
 from gristmill.transforms.quality.judge_section import JudgeSection
 from gristmill.transforms.quality.scorers import ScorerChoice
@@ -72,7 +73,7 @@ class Recipe(Section):
             "dedup.priority": self.dedup.priority,
             "repeats.exclude_sources": self.repeats.exclude_sources if self.repeats else (),
             "refine.redact.exclude_sources": self.refine.redact.exclude_sources if self.refine.redact else (),
-            "mix.weights": self.mix.weights or (),
+            "mix.weights": (self.mix.weights or ()) if self.mix.groups == BY_SOURCE else (),
         }
         for key, used in named.items():
             if unknown := sorted(set(used) - set(names)):
@@ -124,13 +125,13 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
-    def _kept_quality(self) -> Recipe:
-        quality = self.dedup.quality or ""
-        column = quality.removeprefix(META_PREFIX)
-        if quality.startswith(META_PREFIX) and not any(column in source.keep_columns for source in self.sources):
-            raise ValueError(
-                f"dedup.quality names {quality!r}, but no source keeps {column!r}; add it to `keep_columns`"
-            )
+    def _kept_columns(self) -> Recipe:
+        kept = {column for source in self.sources for column in source.keep_columns}
+        for key, names in (("dedup.quality", [self.dedup.quality or ""]), ("mix.groups", self.mix.groups)):
+            for name in names:
+                column = name.removeprefix(META_PREFIX)
+                if column != name and column not in kept:
+                    raise ValueError(f"{key} names {name!r}, but no source keeps {column!r}; add it to `keep_columns`")
         return self
 
     @property

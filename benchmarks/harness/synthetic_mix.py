@@ -38,7 +38,15 @@ def write_mix(root: Path, tokens: npt.NDArray[Any], vocab_size: int) -> str:
 def _pieces(sequences: int, length: int) -> pa.Table:
     starts = [start for first in range(0, sequences * length, length) for start in (first, first + length // 2)]
     rows = [
-        {"id": start.to_bytes(16, "big"), "source": "texts", "offset": 0, "start": start, "end": end, "copy": 0}
+        {
+            "id": start.to_bytes(16, "big"),
+            "source": "texts",
+            "group": "texts",
+            "offset": 0,
+            "start": start,
+            "end": end,
+            "copy": 0,
+        }
         for start, end in zip(starts, [*starts[1:], sequences * length], strict=True)
     ]
     return pa.Table.from_pylist(rows, PIECE_SCHEMA)

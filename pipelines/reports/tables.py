@@ -55,14 +55,14 @@ def warnings_text(ledger: Mapping[str, Any]) -> str:
 
 
 def mixture_table(mix: Manifest) -> Table:
-    """One row per source: its tokens, its target share (p ∝ n^α), its actual share, and epochs."""
+    """One row per group: its tokens, its target share (p ∝ n^α), its actual share, and epochs."""
     table = Table(title="mixture", box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("source", style="bold")
+    table.add_column("group", style="bold")
     for name in ("tokens", "target", "actual", "epochs", "tokens in the mix"):
         table.add_column(name, justify="right")
     for row in mix.summary["mixture"]:
         table.add_row(
-            row["source"],
+            escape(row["group"]),
             f"{row['tokens']:,}",
             f"{row['asked']:.2%}",
             f"{row['got']:.2%}",

@@ -8,6 +8,7 @@ from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import Stage
 from gristmill.pipelines.stages.dedup import Dedup
 from gristmill.pipelines.stages.extract import Extract
+from gristmill.pipelines.stages.groups import Groups
 from gristmill.pipelines.stages.judge import Judge
 from gristmill.pipelines.stages.mix import Mix
 from gristmill.pipelines.stages.passages import Passages
@@ -32,6 +33,7 @@ STAGES: tuple[Stage, ...] = (
     Refine(),
     Tokenizer(),
     Tokenize(),
+    Groups(),
     Mix(),
     Train(),
 )

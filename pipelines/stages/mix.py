@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from gristmill import transforms
 from gristmill.corpus.recipe_section import key_config
 from gristmill.mixing.build_shard import ShardCount
-from gristmill.mixing.mix_plan import MixPlan, SourceSize, make_mix_plan
+from gristmill.mixing.group_index import GROUP_SIZES
+from gristmill.mixing.mix_plan import GroupSize, MixPlan, make_mix_plan
 from gristmill.mixing.write_shard import ShardInputs, ShardWriter, TokenUnit, mix_shard, mix_summary
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.reports.tables import mixture_table
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.store.keys import key_of
-from gristmill.store.receipts import Manifest, Receipt
+from gristmill.store.receipts import FileEntry, Manifest, Receipt
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.side_files import stage_side_file
 from gristmill.transforms.core.tasks import Task
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
 
 
 class Mix(BeamStage):
-    """Shards of a fixed number of tokens, the sources interleaved by the plan; ``in`` and ``kept`` count sequences."""
+    """Shards of a fixed number of tokens, the groups interleaved by the plan; ``in`` and ``kept`` count sequences."""
 
     name = "mix"
     versions: ClassVar = {
         1: "shards in a global order by quota",
         2: "unit keys hash the plan and all tokens once",
+        3: "groups by columns; pieces name their group",
     }
     counted = "sequences"
     counted_per_weight = 1.0
@@ -44,7 +46,7 @@ class Mix(BeamStage):
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         plan = _plan(context)
-        tokens = key_of(sorted(entry.sha256 for entry in context.manifest("tokenize").files("tokens")))
+        tokens = key_of(sorted(entry.sha256 for entry in _token_files(context)))
         inputs_key = key_of(plan.model_dump(mode="json"), tokens)
         return [
             Task(
@@ -63,7 +65,7 @@ class Mix(BeamStage):
         return tasks | transforms.ReadUnits(partial(mix_shard, inputs)) | transforms.WriteUnits(directory, ShardWriter)
 
     def summary(self, context: RunContext, receipts: tuple[Receipt, ...]) -> Mapping[str, Any]:
-        """Return what a reader of the shards needs, the mixture, and the token equation of each source."""
+        """Return what a reader of the shards needs, the mixture, and the token equation of each group."""
         counts = [ShardCount(**count) for receipt in receipts for count in receipt.summary["counts"]]
         return mix_summary(_shard_inputs(context), counts, context.tokenizer.summary["vocab_size"])
 
@@ -71,31 +73,48 @@ class Mix(BeamStage):
         return [mixture_table(manifest)]
 
 
+class _GroupUnit(NamedTuple):
+    """A unit as a group uses it: its token file, and the documents and tokens of each bucket."""
+
+    unit: TokenUnit
+    size: GroupSize
+
+
 def _plan(context: RunContext) -> MixPlan:
-    return make_mix_plan({name: _size(receipts) for name, receipts in _by_source(context).items()}, context.recipe.mix)
+    return make_mix_plan({name: _total(units) for name, units in _by_group(context).items()}, context.recipe.mix)
 
 
 def _shard_inputs(context: RunContext) -> ShardInputs:
-    directory = context.directories["tokenize"]
-    units = {
-        name: tuple(
-            TokenUnit(directory.file_url(r.file("tokens")), directory.file_url(r.file("token_index"))) for r in receipts
-        )
-        for name, receipts in _by_source(context).items()
-    }
+    units = {name: tuple(each.unit for each in units) for name, units in _by_group(context).items()}
     summary = context.tokenizer.summary
     return ShardInputs(_plan(context), units, summary["eos_id"], summary["dtype"])
 
 
-def _by_source(context: RunContext) -> dict[str, list[Receipt]]:
-    receipts: dict[str, list[Receipt]] = defaultdict(list)
-    for receipt in context.manifest("tokenize").receipts:
-        receipts[receipt.input["source"]].append(receipt)
-    return dict(sorted(receipts.items()))
+def _by_group(context: RunContext) -> dict[str, list[_GroupUnit]]:
+    """The units of each group, in the order of the receipts."""
+    by_group: dict[str, list[_GroupUnit]] = defaultdict(list)
+    grouped = context.manifest("groups").by_document() if "groups" in context.manifests else None
+    for document, receipt in context.manifest("tokenize").by_document().items():
+        directory, source = context.directories["tokenize"], receipt.input["source"]
+        unit = TokenUnit(source, *(directory.file_url(receipt.file(kind)) for kind in ("tokens", "token_index")))
+        if grouped is None:
+            by_group[source].append(_GroupUnit(unit, _size(receipt.summary)))
+            continue
+        url = context.directories["groups"].file_url(grouped[document].file("groups"))
+        for name, sizes in grouped[document].summary[GROUP_SIZES].items():
+            by_group[name].append(_GroupUnit(unit._replace(group=name, groups=url), _size(sizes)))
+    return dict(sorted(by_group.items()))
 
 
-def _size(receipts: list[Receipt]) -> SourceSize:
-    def total(name: str) -> tuple[int, ...]:
-        return tuple(int(n) for n in np.sum([receipt.summary[name] for receipt in receipts], axis=0))
+def _token_files(context: RunContext) -> list[FileEntry]:
+    groups = context.manifest("groups").files("groups") if "groups" in context.manifests else []
+    return [*context.manifest("tokenize").files("tokens"), *groups]
 
-    return SourceSize(total("bucket_documents"), total("bucket_tokens"))
+
+def _size(summary: Mapping[str, Any]) -> GroupSize:
+    return GroupSize(tuple(summary["bucket_documents"]), tuple(summary["bucket_tokens"]))
+
+
+def _total(units: list[_GroupUnit]) -> GroupSize:
+    documents, tokens = (np.sum([unit.size[part] for unit in units], axis=0).tolist() for part in range(2))
+    return GroupSize(tuple(documents), tuple(tokens))

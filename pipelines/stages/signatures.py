@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gristmill import transforms
 from gristmill.corpus.character_tables import UNICODE_VERSION, UNSPACED_RANGES
+from gristmill.corpus.metadata import META_PREFIX
 from gristmill.corpus.recipe_section import key_config
 from gristmill.errors import InputError
 from gristmill.pipelines.recipe import Recipe
@@ -16,7 +17,6 @@ from gristmill.store.keys import library_versions
 from gristmill.store.stage_directory import StageDirectory
 from gristmill.transforms.core.tasks import Task
 from gristmill.transforms.dedup.canonical_urls import TRACKING_NAMES
-from gristmill.transforms.dedup.dedup_section import META_PREFIX
 from gristmill.transforms.quality.signal_table import SIGNALS
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from gristmill.corpus.arrays import UInt32s
 from gristmill.errors import InputError
 from gristmill.mixing import build_shard as build_shard_module
 from gristmill.mixing.build_shard import PIECE_SCHEMA, Shard, build_shard
-from gristmill.mixing.mix_plan import MixPlan, SourceSize, make_mix_plan
+from gristmill.mixing.group_stream import GroupStream, join_units
+from gristmill.mixing.mix_plan import GroupSize, MixPlan, make_mix_plan
 from gristmill.mixing.mix_section import MixSection
-from gristmill.mixing.source_stream import SourceStream, join_units
 from gristmill.mixing.token_balance import token_balances
 from gristmill.tokenization.id_hashing import id_words
 from gristmill.tokenization.token_batch import TokenBatch
@@ -64,7 +64,7 @@ class TokenCorpus(NamedTuple):
 
     def plan(self, section: MixSection) -> MixPlan:
         sizes = {
-            name: SourceSize(
+            name: GroupSize(
                 tuple(sum(unit.bucket_documents for unit in units).tolist()),  # type: ignore[union-attr]
                 tuple(sum(unit.bucket_tokens for unit in units).tolist()),  # type: ignore[union-attr]
             )
@@ -72,12 +72,15 @@ class TokenCorpus(NamedTuple):
         }
         return make_mix_plan(sizes, section)
 
-    def streams(self, plan: MixPlan) -> dict[str, SourceStream]:
+    def streams(self, plan: MixPlan) -> dict[str, GroupStream]:
         return {
-            source.source: SourceStream(
-                source, plan.seed, lambda bucket, name=source.source: self.load_bucket(name, bucket)
+            group.group: GroupStream(
+                group,
+                plan.seed,
+                lambda bucket, name=group.group: self.load_bucket(name, bucket),
+                [group.group] * len(self.units[group.group]),
             )
-            for source in plan.sources
+            for group in plan.groups
         }
 
     def load_bucket(self, source: str, bucket: int) -> pa.Table:
@@ -143,29 +146,29 @@ def test_every_token_occurs_once_per_epoch(
             seen.update((row["source"], row["id"], row["copy"], row["offset"] + i) for i in range(length))
         assert len(rows) == sum(count.pieces for count in shard.counts)
     assert not seen or max(seen.values()) == 1
-    for source in plan.sources:
-        cropped = plan.cropped_tokens(source)
-        copies = plan.copies(source)
+    for group in plan.groups:
+        cropped = plan.cropped_tokens(group)
+        copies = plan.copies(group)
         expected = {
-            (source.source, name, copy, place)
+            (group.group, name, copy, place)
             for (owner, name), document in contents.items()
-            if owner == source.source
+            if owner == group.group
             for copy in range(copies)
             for place in range(len(document))
         }
         missing = expected - seen.keys()
         assert len(missing) == cropped
         assert {copy for _, _, copy, _ in missing} <= {copies - 1}
-        assert {key for key in seen if key[0] == source.source} <= expected
+        assert {key for key in seen if key[0] == group.group} <= expected
         balance = next(
             balance
             for balance in token_balances(
                 plan, corpus.streams(plan), [count for shard in shards for count in shard.counts]
             )
-            if balance.source == source.source
+            if balance.group == group.group
         )
         assert balance.balanced
-        ends = {name: len(document) - 1 for (owner, name), document in contents.items() if owner == source.source}
+        ends = {name: len(document) - 1 for (owner, name), document in contents.items() if owner == group.group}
         assert balance.cropped_separators == sum(place == ends[name] for _, name, _, place in missing)
 
 
@@ -199,7 +202,7 @@ def test_any_range_of_a_stream_equals_that_range_of_all_slices(lengths: list[int
     corpus = TokenCorpus.of({"a": divided("a", [*lengths, 9], 3)})
     plan = corpus.plan(mix(max_epochs=3, tokens=8 * (3 * (sum(lengths) + len(lengths) + 10) // 8)))
     stream = corpus.streams(plan)["a"]
-    total = plan.used_tokens(plan.sources[0])
+    total = plan.used_tokens(plan.groups[0])
     first = data.draw(st.integers(0, total - 1))
     count = data.draw(st.integers(0, total - first))
     assert expanded(stream.slices(0, total))[first : first + count] == expanded(stream.slices(first, count))
@@ -240,10 +243,10 @@ def test_a_range_of_a_stream_loads_only_its_buckets() -> None:
         loaded.append(bucket)
         return corpus.load_bucket("a", bucket)
 
-    stream = SourceStream(plan.sources[0], plan.seed, load)
+    stream = GroupStream(plan.groups[0], plan.seed, load, ["a", "a"])
     stream.slices(0, 1)
     assert len(loaded) == 1
-    stream.slices(0, plan.sources[0].tokens)
+    stream.slices(0, plan.groups[0].tokens)
     assert sorted(loaded[1:]) == list(range(BUCKETS))
 
 
@@ -273,13 +276,13 @@ def test_token_files_that_do_not_match_the_plan_are_rejected() -> None:
     shifted = build_shard_with(plan, streams, lambda s, u, start, count: np.ones(count, "<u4"))
     assert "too short" in truncated
     assert "does not match its index" in shifted
-    wrong = plan.sources[0].model_copy(update={"bucket_tokens": tuple(n + 1 for n in plan.sources[0].bucket_tokens)})
-    stream = SourceStream(wrong, plan.seed, lambda bucket: corpus.load_bucket("a", bucket))
+    wrong = plan.groups[0].model_copy(update={"bucket_tokens": tuple(n + 1 for n in plan.groups[0].bucket_tokens)})
+    stream = GroupStream(wrong, plan.seed, lambda bucket: corpus.load_bucket("a", bucket), ["a", "a"])
     with pytest.raises(InputError, match="but its plan counted"):
         stream.slices(0, 8)
 
 
-def build_shard_with(plan: MixPlan, streams: dict[str, SourceStream], read: Any) -> str:
+def build_shard_with(plan: MixPlan, streams: dict[str, GroupStream], read: Any) -> str:
     with pytest.raises(InputError) as error:
         build_shard(plan, 0, streams, read, eos_id=EOS, dtype="<u4")
     return str(error.value)

@@ -26,7 +26,7 @@ def by_definition(sequences: dict[str, int], seed: int) -> list[tuple[int, int]]
 
 def rows(order: GlobalOrder, first: int, count: int) -> list[tuple[int, int]]:
     positions = order.positions(first, count)
-    return list(zip(positions.source.tolist(), positions.sequence.tolist(), strict=True))
+    return list(zip(positions.group.tolist(), positions.sequence.tolist(), strict=True))
 
 
 @settings(max_examples=60, deadline=None)
@@ -57,7 +57,7 @@ def test_huge_orders_are_exact(counts: list[int], seed: int, data: st.DataObject
     for number, sequence in positions:
         assert sequence == before[number]
         before[number] += 1
-        offset = Fraction(hash_key("offset", seed, order.sources[number]) >> 48, 1 << 16)
+        offset = Fraction(hash_key("offset", seed, order.groups[number]) >> 48, 1 << 16)
         times.append(((sequence + offset) * 2**64 // counts[number], number))
     assert times == sorted(times)
     assert order.counts_before(first + count) == before
@@ -70,7 +70,7 @@ def test_equal_times_are_sorted_by_source(offset: int, monkeypatch: pytest.Monke
     order = GlobalOrder(sequences, 0)
     expected = sorted(
         ((j + Fraction(offset >> 48, 1 << 16)) * 2**64 // sequences[name], number, j)
-        for number, name in enumerate(order.sources)
+        for number, name in enumerate(order.groups)
         for j in range(sequences[name])
     )
     for first, (_, number, j) in enumerate(expected):
@@ -79,7 +79,7 @@ def test_equal_times_are_sorted_by_source(offset: int, monkeypatch: pytest.Monke
 
 def test_every_range_has_the_proportions_of_the_sources() -> None:
     order = GlobalOrder({"large": 7000, "middle": 2000, "small": 1000}, seed=4)
-    source = order.positions(0, order.total).source
+    source = order.positions(0, order.total).group
     for number, share in enumerate((0.7, 0.2, 0.1)):
         running = np.cumsum(source == number)
         assert np.abs(running - share * np.arange(1, order.total + 1)).max() <= 2

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gristmill.errors import InputError
-from gristmill.mixing.mix_plan import MixPlan, SourceSize, make_mix_plan
+from gristmill.mixing.mix_plan import GroupSize, MixPlan, make_mix_plan
 from gristmill.mixing.mix_section import MixSection
 
 
-def size(tokens: int) -> SourceSize:
-    return SourceSize((1, 0), (tokens, 0))
+def size(tokens: int) -> GroupSize:
+    return GroupSize((1, 0), (tokens, 0))
 
 
 def sequences(plan: MixPlan) -> dict[str, int]:
-    return {source.source: source.sequences for source in plan.sources}
+    return {group.group: group.sequences for group in plan.groups}
 
 
 def mix(**settings: object) -> MixSection:
@@ -60,7 +60,7 @@ def test_shares(tokens: dict[str, int], settings: dict[str, object], expected: d
         ({"a": 100}, {"tokens": 9}, "less than one sequence"),
         ({"a": 0}, {}, "less than one sequence"),
         ({}, {}, "less than one sequence"),
-        ({"a": 100}, {"weights": {"b": 1}}, "names source 'b'"),
+        ({"a": 100}, {"weights": {"b": 1}}, "names group 'b'"),
         ({"a": 100}, {"weights": {"a": 0}}, "less than one sequence"),
     ],
 )
@@ -85,16 +85,16 @@ def test_plans_satisfy_their_definition(tokens: dict[str, int], alpha: float, ma
     section = mix(alpha=alpha, max_epochs=max_epochs, tokens=total * 10)
     plan = make_mix_plan({name: size(count) for name, count in tokens.items()}, section)
     assert plan.sequences == total
-    uncapped = [source for source in plan.sources if not source.capped]
-    for source in plan.sources:
-        assert plan.used_tokens(source) <= Fraction(str(max_epochs)) * source.tokens
-        assert plan.cropped_tokens(source) == plan.copies(source) * source.tokens - plan.used_tokens(source)
-        assert 0 <= plan.cropped_tokens(source) < source.tokens
-    rest = total - sum(source.sequences for source in plan.sources if source.capped)
-    weights = {source.source: source.tokens**alpha for source in uncapped}
-    for source in uncapped:
-        share = rest * weights[source.source] / sum(weights.values())
-        assert abs(source.sequences - share) < 2 + share * 1e-9
+    uncapped = [group for group in plan.groups if not group.capped]
+    for group in plan.groups:
+        assert plan.used_tokens(group) <= Fraction(str(max_epochs)) * group.tokens
+        assert plan.cropped_tokens(group) == plan.copies(group) * group.tokens - plan.used_tokens(group)
+        assert 0 <= plan.cropped_tokens(group) < group.tokens
+    rest = total - sum(group.sequences for group in plan.groups if group.capped)
+    weights = {group.group: group.tokens**alpha for group in uncapped}
+    for group in uncapped:
+        share = rest * weights[group.group] / sum(weights.values())
+        assert abs(group.sequences - share) < 2 + share * 1e-9
 
 
 def test_a_plan_does_not_depend_on_the_order_of_sources_and_round_trips_through_json() -> None:

@@ -33,6 +33,7 @@ def pieces(first: int, rows: int) -> pa.Table:
         {
             "id": pa.array([int(number).to_bytes(16, "big") for number in numbers], pa.binary(16)),
             "source": pa.array(["web"] * len(numbers)).dictionary_encode(),
+            "group": pa.array(["web/en"] * len(numbers)).dictionary_encode(),
             "offset": pa.array(numbers * 10),
             "start": starts,
             "end": [*starts[1:], rows * LENGTH],
@@ -160,7 +161,7 @@ def test_a_shard_truncated_after_opening_is_reported(tmp_path: Path) -> None:
 def test_a_gpu_node_needs_neither_beam_nor_tokenizers() -> None:
     program = (
         "import sys\n"
-        "from gristmill.mixing import build_shard, global_order, mix_plan, mix_section, mixed_shards, source_stream\n"
+        "from gristmill.mixing import build_shard, global_order, mix_plan, mix_section, mixed_shards, group_stream\n"
         "from gristmill.mixing import token_balance, write_shard\n"
         "print({'apache_beam', 'tokenizers'} & sys.modules.keys())"
     )

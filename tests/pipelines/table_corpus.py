@@ -164,6 +164,6 @@ def _recipe(folder: Path, sources: list[dict[str, Any]]) -> Recipe:
             "refine": {"decontaminate": {"benchmarks": [benchmark], "action": "cut"}},
             "tokenizer": {"vocab_size": 512},
             "tokenize": {"buckets": 4},
-            "mix": {"sequence_length": 64, "shard_tokens": 65536},
+            "mix": {"sequence_length": 64, "shard_tokens": 65536, "groups": ["source", "lang"]},
         }
     )

@@ -217,7 +217,7 @@ def test_sources_without_kept_documents_are_processed(tmp_path: Path) -> None:
     assert counts(completed_run, "judge")[1] == 40
     assert counts(completed_run, "dedup") == (40, 20, {"exact_duplicate": 20}, {})
     mix = current(completed_run.work)["mix"].read_manifest()
-    shares = {row["source"]: (row["tokens"] > 0, row["got"]) for row in mix.summary["mixture"]}
+    shares = {row["group"]: (row["tokens"] > 0, row["got"]) for row in mix.summary["mixture"]}
     assert shares == {"copy": (False, 0), "empty": (False, 0), "good": (True, 1), "thin": (False, 0)}
 
 

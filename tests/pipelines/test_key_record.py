@@ -218,6 +218,7 @@ def secret_recipe(folder: Path) -> Recipe:
         scores=[{"name": "bad", "kind": "words", "lists": {"en": str(files["words.txt"])}, "max": 1}],
         repeats={"lines": {}},
         refine={"decontaminate": {"benchmarks": benchmarks}},
+        mix={"groups": ["source", "lang"]},
         train={"launch": launch},
     )
 

@@ -16,9 +16,6 @@ Shingle: TypeAlias = Literal["words", "characters"]
 Scope: TypeAlias = Literal["all", "index"]
 Comparison: TypeAlias = Verify | Literal["hamming"]
 
-META_PREFIX = "meta."
-"""``quality`` with this prefix names a kept column of the documents."""
-
 
 class SimHashSection(Section):
     """Near-duplicates by SimHash (Charikar 2002) of the shingle set, instead of MinHash.

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from gristmill.corpus.arrays import UInt32s, UInt64s
-from gristmill.corpus.metadata import meta_numbers
+from gristmill.corpus.metadata import META_PREFIX, meta_numbers
 from gristmill.corpus.record import UnitSummary
 from gristmill.store.attempts import Attempt
 from gristmill.store.counts import RecordCounts
 from gristmill.transforms.core.row_blocks import filter_rows
 from gristmill.transforms.dedup.canonical_urls import url_buckets, url_hashes
-from gristmill.transforms.dedup.dedup_section import META_PREFIX, DedupSection
+from gristmill.transforms.dedup.dedup_section import DedupSection
 from gristmill.transforms.dedup.sign import SignedTexts, create_hasher, sign_texts, sketch_lengths
 from gristmill.transforms.dedup.signature_file import (
     BAND_SCHEMA,

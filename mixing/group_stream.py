@@ -1,4 +1,4 @@
-"""The token stream of one source: epoch after epoch, each in its own order.
+"""The token stream of one group: epoch after epoch, each in its own order.
 
 An epoch has the buckets in a seeded order, and in each bucket the documents of all units in a seeded order of their
 ids. So the stream does not depend on the distribution of documents over units. A document is followed by its separator.
@@ -7,7 +7,7 @@ To read a range of the stream, only the buckets that overlap it are loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from gristmill.corpus.arrays import Bools, Int64s, UInt64s
 from gristmill.errors import InputError
-from gristmill.mixing.mix_plan import SourcePlan
+from gristmill.mixing.mix_plan import GroupPlan
 from gristmill.tokenization.id_hashing import hash_key, id_words, seeded_order
 
 LoadBucket = Callable[[int], pa.Table]
@@ -45,21 +45,23 @@ class TokenCount(NamedTuple):
     separators: int
 
 
-class SourceStream:
-    """The token stream of one source of a plan."""
+class GroupStream:
+    """The token stream of one group of a plan."""
 
-    def __init__(self, source: SourcePlan, seed: int, load_bucket: LoadBucket) -> None:
-        self.source = source
+    def __init__(self, group: GroupPlan, seed: int, load_bucket: LoadBucket, unit_sources: Sequence[str]) -> None:
+        """``unit_sources`` are the sources of the group's units, by their number."""
+        self.group = group
+        self.unit_sources = unit_sources
         self._seed = seed
         self._load_bucket = load_bucket
-        self._tokens = np.array(source.bucket_tokens, np.int64)
+        self._tokens = np.array(group.bucket_tokens, np.int64)
 
     def slices(self, first: int, count: int) -> Slices:
         """Return the slices that make up tokens ``first`` to ``first + count`` (exclusive) of the stream.
 
         Raises InputError if the index of a bucket does not have the tokens that the plan counted.
         """
-        epoch_tokens = self.source.tokens
+        epoch_tokens = self.group.tokens
         parts = [
             self._epoch_slices(copy, max(0, first - copy * epoch_tokens), first + count - copy * epoch_tokens)
             for copy in range(first // epoch_tokens, -(-(first + count) // epoch_tokens))
@@ -68,7 +70,7 @@ class SourceStream:
 
     def rest_of_epoch(self, first: int) -> TokenCount:
         """Count the tokens from token ``first`` of the stream to the end of its epoch; 0 at the start of an epoch."""
-        copy, low = divmod(first, self.source.tokens)
+        copy, low = divmod(first, self.group.tokens)
         if low == 0:
             return TokenCount(0, 0)
         order, begins = self._bucket_order(copy)
@@ -77,7 +79,7 @@ class SourceStream:
         bucket_end = int(begins[place] + self._tokens[order[place]])
         cut = self._epoch_slices(copy, low, bucket_end)
         tokens = int(self._tokens[later].sum() + cut.length.sum())
-        separators = int(np.array(self.source.bucket_documents)[later].sum() + cut.has_separator.sum())
+        separators = int(np.array(self.group.bucket_documents)[later].sum() + cut.has_separator.sum())
         return TokenCount(tokens - separators, separators)
 
     def _epoch_slices(self, copy: int, low: int, high: int) -> Slices:
@@ -93,7 +95,7 @@ class SourceStream:
     def _bucket_order(self, copy: int) -> tuple[Int64s, Int64s]:
         """Return the order of buckets in an epoch, and where in the epoch each starts."""
         numbers = np.arange(len(self._tokens), dtype=np.uint64)
-        key = hash_key("buckets", self._seed, self.source.source, copy)
+        key = hash_key("buckets", self._seed, self.group.group, copy)
         order = seeded_order(np.stack([numbers, numbers], axis=1), key)
         return order, np.cumsum(self._tokens[order]) - self._tokens[order]
 
@@ -103,10 +105,10 @@ class SourceStream:
         size = _integers(rows["end"]) - start
         if size.sum() != self._tokens[bucket]:
             raise InputError(
-                f"bucket {bucket} of source {self.source.source!r} has {size.sum()} tokens, but its plan counted "
+                f"bucket {bucket} of group {self.group.group!r} has {size.sum()} tokens, but its plan counted "
                 f"{self._tokens[bucket]}: run the stage tokenize again"
             )
-        order = seeded_order(ids, hash_key("documents", self._seed, self.source.source, copy, bucket))
+        order = seeded_order(ids, hash_key("documents", self._seed, self.group.group, copy, bucket))
         ends = np.cumsum(size[order])
         begins = ends - size[order]
         overlap = slice(int(np.searchsorted(ends, low, side="right")), int(np.searchsorted(begins, high)))
