@@ -113,4 +113,4 @@ def _reasons(row: GroupRow, show_bytes: bool) -> str:
         for reason, amount in {**row.dropped, **row.failed}.items()
     }
     ranked = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{reason} {size:,}" for reason, size in ranked if size)
+    return "\n".join(f"{reason} {size:,}" for reason, size in ranked if size)

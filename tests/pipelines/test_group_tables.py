@@ -73,7 +73,7 @@ def test_rows_as_json() -> None:
 @pytest.mark.parametrize(
     ("show_bytes", "expected"),
     [
-        (False, [["extract", "web", "7", "4", "57.1%", "empty 2, bad_gzip 1"], ["tokenize", "books", "2", "250"]]),
+        (False, [["extract", "web", "7", "4", "57.1%", "empty 2"], ["tokenize", "books", "2", "250"]]),
         (True, [["extract", "web", "140", "140", "100.0%"], ["tokenize", "books", "1,000", "100.0%", "250"]]),
     ],
 )
