@@ -4,14 +4,15 @@
     python -m benchmarks training_curves --quick                # a tiny model that learns to count
 
 The variants train the same model (10 million parameters without embeddings) on the same sequences. Their losses are
-drawn into `work/bench/training_curves/curves.svg`.
+compared by the sequences that they are of, since the guard may skip a step of one variant only, and drawn into
+`work/bench/training_curves/curves.svg`.
 """
 
 from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,24 +59,26 @@ def measure(options: Namespace) -> dict[str, float]:
         raise SystemExit("pass --shards, the directory of a completed mix stage")
     losses = {name: trained(shards, folder / name, steps, options, layout) for name, layout in VARIANTS.items()}
     (folder / "curves.svg").write_text(curves(losses))
-    first = np.array(losses["eager_1"])
+    first = losses["eager_1"]
     table = result_table(f"{steps} steps", ["variant", "first loss", "last loss", "largest difference from eager_1"])
-    figures: dict[str, float] = {"last_loss": first[-1]}
-    for name, values in losses.items():
-        difference = float(np.max(np.abs(np.array(values) / first - 1)))
+    figures: dict[str, float] = {"last_loss": list(first.values())[-1]}
+    for name, found in losses.items():
+        difference = max(abs(found[place] / first[place] - 1) for place in found.keys() & first.keys())
         figures[f"difference_{name}"] = difference
+        values = list(found.values())
         table.add_row(name, f"{values[0]:.4f}", f"{values[-1]:.4f}", f"{difference:.2e}")
     CONSOLE.print(table, f"drawn in {folder / 'curves.svg'}")
     return figures
 
 
-def trained(shards: str, out: Path, steps: int, options: Namespace, layout: Mapping[str, Any]) -> list[float]:
-    """Train one variant and return its losses."""
+def trained(shards: str, out: Path, steps: int, options: Namespace, layout: Mapping[str, Any]) -> dict[int, float]:
+    """Train one variant and return its losses by the number of the step's first sequence."""
     model = QUICK_MODEL if options.quick else MODEL
     batch = {"batch_sequences": options.batch, "micro_batch": options.batch // 2}
     section = TrainSection.model_validate({"model": model, "steps": steps, "lr": LEARNING_RATE, **batch, **layout})
     train_locally(section, shards, str(out), steps, lambda row: None)
-    return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+    rows = map(json.loads, (out / "metrics.jsonl").read_text().splitlines())
+    return {row["first_sequence"]: row["loss"] for row in rows}
 
 
 def counting_mix(folder: Path, sequences: int) -> str:
@@ -85,21 +88,22 @@ def counting_mix(folder: Path, sequences: int) -> str:
     return write_mix(folder / "mix", (starts + np.arange(length)) % vocab_size, vocab_size)
 
 
-def curves(losses: Mapping[str, Sequence[float]]) -> str:
-    """Return an SVG of the losses by step; earlier curves are thicker, so that all are seen where they coincide."""
-    steps = max(map(len, losses.values()))
-    low, high = min(map(min, losses.values())), max(map(max, losses.values()))
+def curves(losses: Mapping[str, Mapping[int, float]]) -> str:
+    """Return an SVG of the losses by sequence; earlier curves are thicker, so that all are seen where they coincide."""
+    last = max(max(found) for found in losses.values())
+    every = [loss for found in losses.values() for loss in found.values()]
+    low, high = min(every), max(every)
 
-    def point(step: int, loss: float) -> str:
-        x = MARGIN + step / max(steps - 1, 1) * (WIDTH - 2 * MARGIN)
+    def point(place: int, loss: float) -> str:
+        x = MARGIN + place / max(last, 1) * (WIDTH - 2 * MARGIN)
         y = MARGIN + (high - loss) / max(high - low, 1e-9) * (HEIGHT - 2 * MARGIN)
         return f"{x:.1f},{y:.1f}"
 
-    drawn = [f'<text x="{MARGIN}" y="{MARGIN - 20}">loss in nats per token, by step (1 to {steps})</text>']
+    drawn = [f'<text x="{MARGIN}" y="{MARGIN - 20}">loss in nats per token, by sequence (0 to {last:,})</text>']
     for value in (high, low):
         drawn.append(f'<text x="5" y="{point(0, value).partition(",")[2]}">{value:.2f}</text>')
-    for index, (name, values) in enumerate(losses.items()):
-        points, color, width = " ".join(map(point, range(steps), values)), COLORS[index], 2 * (len(losses) - index)
+    for index, (name, found) in enumerate(losses.items()):
+        points, color, width = " ".join(map(point, found, found.values())), COLORS[index], 2 * (len(losses) - index)
         drawn.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="{width}"/>')
         drawn.append(f'<text x="{WIDTH - 3 * MARGIN}" y="{MARGIN + 20 * index}" fill="{color}">{name}</text>')
     style = 'font-family="sans-serif" font-size="14"'
