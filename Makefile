@@ -68,7 +68,7 @@ format: setup
 # The real recipe uses the interpreter's standard library as its code source.
 real: export GRISTMILL_CODE = $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_paths()["stdlib"])')
 real: setup
-	$(BIN)/gristmill run benchmarks/recipes/real.yaml --work work/real
+	$(BIN)/gristmill run benchmarks/recipes/real.yaml --work work/real --env GRISTMILL_DATA --env GRISTMILL_CODE
 
 # `make -s bench NAME=extraction ARGS=--quick` runs one benchmark; without NAME it lists them all.
 bench: setup

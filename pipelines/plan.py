@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from gristmill.errors import InputError
 from gristmill.pipelines.key_record import restart_reason
 from gristmill.pipelines.recipe import Recipe, load_recipe
+from gristmill.pipelines.recipe_commands import recipe_commands
 from gristmill.pipelines.run import Step, prepare
 from gristmill.pipelines.stage import RunContext
 from gristmill.pipelines.stages import stages_of
+from gristmill.pipelines.variables import VariableNotAllowedError
 from gristmill.store import storage
 from gristmill.store.receipts import Manifest
 
@@ -17,6 +20,7 @@ from gristmill.store.receipts import Manifest
 def plan_run(recipe: Recipe, work: str | None) -> dict[str, Any]:
     """Units of each stage, those already complete, why a stage starts over, and roughly how many core hours it takes.
 
+    Also the environment variables that the recipe uses, and the commands that it runs.
     The units of a stage follow from the manifests of the stages before it, and are unknown until those exist.
     """
     context = RunContext(recipe, work or "")
@@ -33,13 +37,25 @@ def plan_run(recipe: Recipe, work: str | None) -> dict[str, Any]:
             if not unknown_from_here:
                 context.manifests[stage.name] = _complete_manifest(step)
         rows.append(row)
-    return {"recipe": recipe.name, "stages": rows, "note": _note(rows)}
+    return {
+        "recipe": recipe.name,
+        "environment": list(recipe.variables),
+        "commands": recipe_commands(recipe),
+        "stages": rows,
+        "note": _note(rows),
+    }
 
 
-def wanted_directories(work: str) -> set[str]:
-    """Names of the stage directories that belong to the recipe of a work directory. Raises InputError."""
+def wanted_directories(work: str, env: Iterable[str] = ()) -> set[str]:
+    """Names of the stage directories that belong to the recipe of a work directory. Raises InputError.
+
+    ``env`` are the environment variables that the recipe may use; a stage's name follows from the content of the models
+    and lists that they lead to.
+    """
     try:
-        recipe = load_recipe(storage.join(work, "recipe.yaml"))
+        recipe = load_recipe(storage.join(work, "recipe.yaml"), env=env)
+    except VariableNotAllowedError:
+        raise
     except InputError as error:
         raise InputError(f"{error}; run the recipe again to rewrite this file") from None
     context = RunContext(recipe, work)

@@ -1,18 +1,17 @@
 """Recipes: what a corpus is built from, and how. YAML, validated by pydantic; each package defines its own section.
 
-Strings may contain ``${NAME}`` or ``${NAME:-default}`` from the environment. Relative paths are relative to the folder
-of the recipe.
+Strings may contain ``${NAME}`` or ``${NAME:-default}`` from the environment, for names that the user allows
+(``pipelines.variables``). Relative paths are relative to the folder of the recipe.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from gristmill.corpus.metadata import META_PREFIX
 from gristmill.corpus.recipe_section import ByteSize, Section
@@ -22,6 +21,7 @@ from gristmill.corpus.yaml_files import apply_override, read_mapping
 from gristmill.errors import InputError
 from gristmill.extraction.extract_section import ExtractSection
 from gristmill.mixing.mix_section import BY_SOURCE, MixSection
+from gristmill.pipelines.variables import REMEDY, expand, has_userinfo, refuse_userinfo, unexpanded, values_used
 from gristmill.tokenization.tokenizer_section import TokenizerSection, TokenizeSection
 from gristmill.training.train_section import TrainSection
 from gristmill.transforms.dedup.dedup_section import DedupSection
@@ -32,8 +32,6 @@ from gristmill.transforms.read.source_section import SourceSection, crawl_source
 from gristmill.transforms.refine.refine_section import RefineSection
 
 AnySection = TypeVar("AnySection", bound=Section)
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 class Recipe(Section):
@@ -56,6 +54,7 @@ class Recipe(Section):
     tokenize: TokenizeSection = TokenizeSection()
     mix: MixSection = MixSection()
     train: TrainSection = TrainSection()
+    _variables: dict[str, str] = PrivateAttr(default={})
 
     @model_validator(mode="after")
     def _distinct_sources(self) -> Recipe:
@@ -135,6 +134,11 @@ class Recipe(Section):
         return self
 
     @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that the recipe uses, and their values; empty for those not set."""
+        return self._variables
+
+    @property
     def source_kinds(self) -> dict[str, SourceKind]:
         """The kind of each source, by name."""
         return {source.name: source.kind for source in self.sources}
@@ -149,12 +153,19 @@ class Recipe(Section):
 
 
 def load_recipe(
-    url: str | None, overrides: Iterable[str] = (), crawls: Iterable[str] = (), sample: int | None = None
+    url: str | None,
+    overrides: Iterable[str] = (),
+    crawls: Iterable[str] = (),
+    sample: int | None = None,
+    env: Iterable[str] = (),
 ) -> Recipe:
     """Load the recipe at ``url``, add ``crawls`` as sources, then apply ``key=value`` overrides.
 
-    Without ``url``, the crawls are the only sources. Raises InputError with one sentence per problem.
+    Without ``url``, the crawls are the only sources. ``env`` are the environment variables that the recipe may use.
+    Raises InputError with one sentence per problem.
     """
+    if url is not None and has_userinfo(url):
+        raise InputError(f"the recipe's URL has credentials: {REMEDY}")
     crawled = [crawl_source(crawl, sample) for crawl in crawls]
     if not crawled and sample is not None:
         raise InputError("--sample needs a crawl to sample from: add --crawl CC-MAIN-YYYY-WW")
@@ -166,14 +177,23 @@ def load_recipe(
     for one in overrides:
         apply_override(data, one, "--set")
     if url is None:
-        return parse_recipe(data, os.getcwd(), "--crawl")
+        return parse_recipe(data, os.getcwd(), "--crawl", env)
     base = os.path.dirname(url) if "://" in url else os.path.dirname(os.path.abspath(url))
-    return parse_recipe(data, base, url)
+    return parse_recipe(data, base, url, env)
 
 
-def parse_recipe(data: Mapping[str, Any], base: str | None = None, name: str = "recipe") -> Recipe:
-    """Validate a recipe; relative paths are relative to ``base``. Raises InputError."""
-    return _validated(Recipe, _expanded(data, name), name, base)
+def parse_recipe(
+    data: Mapping[str, Any], base: str | None = None, name: str = "recipe", env: Iterable[str] = ()
+) -> Recipe:
+    """Validate a recipe that may use the variables ``env``; relative paths are relative to ``base``.
+
+    Raises InputError.
+    """
+    expanded = expand(dict(data), frozenset(env), name)
+    refuse_userinfo(expanded, name)
+    recipe = _validated(Recipe, expanded, name, base)
+    recipe._variables = values_used(dict(data))
+    return recipe
 
 
 def parse_section(kind: type[AnySection], assignments: Iterable[str]) -> AnySection:
@@ -185,8 +205,9 @@ def parse_section(kind: type[AnySection], assignments: Iterable[str]) -> AnySect
 
 
 def dump_recipe(recipe: Recipe) -> str:
-    """The validated recipe as YAML, including defaults."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    """The validated recipe as YAML, including defaults, with ``${NAME}`` in place of the values of variables."""
+    data = unexpanded(recipe.model_dump(mode="json"), recipe.variables)
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 
 def _add_sources(data: dict[str, Any], sources: list[dict[str, Any]]) -> None:
@@ -205,21 +226,3 @@ def _validated(kind: type[AnySection], data: Any, name: str, base: str | None) -
     except ValidationError as error:
         faults = "; ".join(describe_error(fault, data, kind) for fault in error.errors())
         raise InputError(f"{name}: {faults}") from None
-
-
-def _expanded(value: Any, name: str) -> Any:
-    def variable(match: re.Match[str]) -> str:
-        value, default = os.environ.get(match[1]), match[2]
-        if value is None and default is None:
-            raise InputError(
-                f"{name} uses ${{{match[1]}}}, which is not set: export it, or write ${{{match[1]}:-default}}"
-            )
-        return value or default or ""
-
-    if isinstance(value, str):
-        return _VARIABLE.sub(variable, value)
-    if isinstance(value, list):
-        return [_expanded(item, name) for item in value]
-    if isinstance(value, dict):
-        return {key: _expanded(item, name) for key, item in value.items()}
-    return value

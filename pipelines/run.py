@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import apache_beam as beam
 from gristmill.errors import InputError, RunError
 from gristmill.pipelines.key_record import restart_reason, write_key_record
 from gristmill.pipelines.recipe import Recipe, dump_recipe
-from gristmill.pipelines.stage import BeamStage, LaunchStage, RunContext, Stage
+from gristmill.pipelines.stage import BeamStage, JobPending, LaunchStage, RunContext, Stage
 from gristmill.pipelines.stages import stages_of
 from gristmill.runners.stage_runner import StageRunner, WorkersLostError
 from gristmill.store import storage
@@ -100,7 +100,7 @@ def run(
             step = step._replace(notices=(*step.notices, *stage.check_pending(step.pending)))
         write_key_record(step.directory, stage.key_record(recipe))
         if step.pending:
-            with show_progress(step):
+            with show_progress(step), _side_files(step.directory):
                 _process(step, context, runner)
         wasted = _wasted_attempts(step.directory)
         manifest = complete(step, context)
@@ -135,9 +135,28 @@ def complete(step: Step, context: RunContext) -> Manifest:
     context.manifests[step.stage.name] = manifest
     step.stage.finalize(step.directory, manifest)
     for folder in (PROGRESS, SIDE_FILES):
-        url = storage.join(step.directory.url, folder)
-        storage.remove(storage.join(url, name) for name in storage.listing(url))
+        _empty(step.directory, folder)
     return manifest
+
+
+@contextmanager
+def _side_files(directory: StageDirectory) -> Iterator[None]:
+    """Delete the side files of a stage that fails: they hold URLs, and the next run writes its own.
+
+    A job that continues elsewhere still needs them.
+    """
+    try:
+        yield
+    except JobPending:
+        raise
+    except Exception:
+        _empty(directory, SIDE_FILES)
+        raise
+
+
+def _empty(directory: StageDirectory, folder: str) -> None:
+    url = storage.join(directory.url, folder)
+    storage.remove(storage.join(url, name) for name in storage.listing(url))
 
 
 def pipeline_of(stage: BeamStage, step: Step, context: RunContext, pipeline: beam.Pipeline) -> Any:

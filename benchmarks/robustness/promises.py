@@ -133,7 +133,7 @@ def start_run(recipe: str, work: Path, stages: tuple[str, ...], workers: int) ->
     """Start a run as a user does. An earlier ledger is removed first, so that the ledger shows this run's progress."""
     (work / "ledger.json").unlink(missing_ok=True)
     command = [sys.executable, "-m", "gristmill.pipelines.cli.main", "run", recipe, "--work", str(work)]
-    command += ["--workers", str(workers), "--until", stages[-1]]
+    command += ["--workers", str(workers), "--until", stages[-1], "--env", "GRISTMILL_DATA", "--env", "GRISTMILL_CODE"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -49,7 +49,7 @@ def launch(arguments: Sequence[str]) -> str:
     runner = Launcher(profile, options.work, None)
     try:
         run(
-            load_recipe(options.recipe),
+            load_recipe(options.recipe, env=("ASSETS",)),  # set by the image
             options.work,
             runner,
             options.until,

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from tempfile import NamedTemporaryFile
@@ -18,6 +18,7 @@ from rich.segment import Segment
 
 from gristmill.errors import InputError, RunError
 from gristmill.pipelines.cli.control_characters import escape_controls, replace_controls
+from gristmill.pipelines.variables import hide
 
 
 class SafeConsole(Console):
@@ -27,6 +28,9 @@ class SafeConsole(Console):
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=replace_controls(segment.text))
 
+
+_hidden: dict[str, str] = {}
+"""The environment variables that the command's recipe may use, whose values no message shows."""
 
 STDOUT = SafeConsole(highlight=False)
 STDERR = SafeConsole(stderr=True, highlight=False)
@@ -50,16 +54,22 @@ def _clean_usage_errors() -> Iterator[None]:
         yield
     except click.UsageError as error:
         message = error.format_message()
-        if (clean := replace_controls(message)) == message:
+        if (clean := replace_controls(hide(message, _hidden))) == message:
             raise
         raise click.UsageError(clean, error.ctx) from None
 
 
 class SafeFormatter(logging.Formatter):
-    """Formats log records without control characters."""
+    """Formats log records without control characters, credentials and values of variables."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return replace_controls(super().format(record))
+        return replace_controls(hide(super().format(record), _hidden))
+
+
+def hide_variables(values: Mapping[str, str]) -> None:
+    """Show ``${NAME}`` in place of these values in the messages and logs of the running command."""
+    _hidden.clear()
+    _hidden.update(values)
 
 
 def start_logging() -> None:
@@ -102,7 +112,7 @@ def describe_os_error(error: OSError) -> str:
 
 def _save_traceback() -> str:
     with NamedTemporaryFile("w", prefix="gristmill-error-", suffix=".log", delete=False) as file:
-        traceback.print_exc(file=file)
+        file.write(hide(traceback.format_exc(), _hidden))
     return file.name
 
 
@@ -112,10 +122,10 @@ def _exit(message: object, status: int) -> None:
 
 
 def escaped(message: object) -> str:
-    """``message`` on one line, with Rich markup escaped."""
+    """``message`` on one line, with Rich markup escaped, without credentials and values of variables."""
     from rich.markup import escape
 
-    return escape(" ".join(str(message).split()))
+    return escape(" ".join(hide(str(message), _hidden).split()))
 
 
 def print_lines(rows: Iterable[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from gristmill.pipelines.cli.console import (
     describe_os_error,
     escaped,
     handle_errors,
+    hide_variables,
     print_json,
     print_line,
     print_lines,
@@ -29,8 +31,35 @@ from gristmill.pipelines.cli.contamination import contamination
 
 # Commands import what they need when they run: Beam alone takes two seconds, and `ledger` does not use it.
 
-_work = click.option("--work", required=True, metavar="DIR", help="Work directory: a path or URL that all workers see.")
+
+def _without_credentials(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    from gristmill.pipelines.variables import REMEDY, has_userinfo
+
+    if value is not None and has_userinfo(value):
+        raise click.BadParameter(f"the URL has credentials: {REMEDY}")
+    return value
+
+
+def _hide_values(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    hide_variables({name: os.environ.get(name, "") for name in names})
+    return names
+
+
+_work = click.option(
+    "--work",
+    required=True,
+    metavar="DIR",
+    callback=_without_credentials,
+    help="Work directory: a path or URL that all workers see.",
+)
 _set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the recipe.")
+_env = click.option(
+    "--env",
+    multiple=True,
+    metavar="NAME",
+    callback=_hide_values,
+    help="Allow the recipe to use this environment variable, as ${NAME}.",
+)
 _recipe = click.argument("recipe", required=False)
 _crawls = click.option(
     "--crawl",
@@ -71,6 +100,7 @@ _option = click.option("--option", "options", multiple=True, metavar="KEY=VALUE"
 def main() -> None:
     """Turn web archives into training-ready token shards, with every record accounted for."""
     start_logging()
+    hide_variables({})
 
 
 main.add_command(classifier)
@@ -86,6 +116,8 @@ main.add_command(contamination)
 @_option
 @_workers
 @_set
+@_env
+@click.option("--allow-commands", is_flag=True, help="Allow the commands of the recipe, which `gristmill plan` lists.")
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
 @handle_errors
 def run(
@@ -97,12 +129,17 @@ def run(
     options: tuple[str, ...],
     workers: int | None,
     overrides: tuple[str, ...],
+    env: tuple[str, ...],
+    allow_commands: bool,
     until: str | None,
 ) -> None:
     """Run RECIPE in a work directory. Work that is already complete there is not repeated."""
     from gristmill.pipelines.recipe import load_recipe
+    from gristmill.pipelines.recipe_commands import require_allowed
 
-    _run(load_recipe(recipe, overrides, crawls, sample), work, runner, options, workers, until)
+    loaded = load_recipe(recipe, overrides, crawls, sample, env)
+    require_allowed(loaded, until, allow_commands)
+    _run(loaded, work, runner, options, workers, until)
 
 
 @main.command()
@@ -130,9 +167,15 @@ def demo(work: str, runner: str, options: tuple[str, ...], workers: int, overrid
 @_recipe
 @_crawls
 @_sample
-@click.option("--work", metavar="DIR", help="Work directory: also show what is already complete there.")
+@click.option(
+    "--work",
+    metavar="DIR",
+    callback=_without_credentials,
+    help="Work directory: also show what is already complete there.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @_set
+@_env
 @handle_errors
 def plan(
     recipe: str | None,
@@ -141,13 +184,14 @@ def plan(
     work: str | None,
     as_json: bool,
     overrides: tuple[str, ...],
+    env: tuple[str, ...],
 ) -> None:
     """Show what a run of RECIPE would do, and roughly how long it would take, without running it."""
     from gristmill.pipelines.plan import plan_run
     from gristmill.pipelines.recipe import load_recipe
     from gristmill.pipelines.reports import tables
 
-    planned = plan_run(load_recipe(recipe, overrides, crawls, sample), work)
+    planned = plan_run(load_recipe(recipe, overrides, crawls, sample, env), work)
     if as_json:
         print_json(planned)
     else:
@@ -155,6 +199,9 @@ def plan(
         for row in planned["stages"]:
             if row["restart_reason"]:
                 STDOUT.print(escaped(row["restart_reason"]), soft_wrap=True)
+        for title, listed in (("environment variables", "environment"), ("commands", "commands")):
+            if planned[listed]:
+                STDOUT.print(escaped(f"{title} of the recipe: {'; '.join(planned[listed])}"), soft_wrap=True)
 
 
 @main.command()
@@ -211,13 +258,14 @@ def inspect(work: str, source: str | None, url: str | None, reason: str | None, 
 @click.option("--out", required=True, metavar="DIR", help="Folder for checkpoints, metrics and the model.")
 @click.option("--recipe", metavar="RECIPE", help="Use the `train` section of this recipe.")
 @_set
+@_env
 @handle_errors
-def train(shards: str, out: str, recipe: str | None, overrides: tuple[str, ...]) -> None:
+def train(shards: str, out: str, recipe: str | None, overrides: tuple[str, ...], env: tuple[str, ...]) -> None:
     """Train on SHARDS, the directory of a `mix` stage. Resumes from the last checkpoint in DIR."""
     from gristmill.pipelines.stages.train import train_on
 
     with _training_bar() as watch:
-        result = train_on(shards, out, recipe, overrides, watch)
+        result = train_on(shards, out, recipe, overrides, env, watch)
     STDOUT.print_json(data=result)
 
 
@@ -257,8 +305,9 @@ def redact(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("work", metavar="DIR")
 @click.option("--yes", is_flag=True, help="Delete; without it, only report what would be deleted.")
+@_env
 @handle_errors
-def clean(work: str, yes: bool) -> None:
+def clean(work: str, yes: bool, env: tuple[str, ...]) -> None:
     """Delete files that no current stage references: leftovers of killed attempts, and stages of older recipes."""
     from gristmill.pipelines.plan import wanted_directories
     from gristmill.pipelines.stages import STAGES
@@ -266,7 +315,7 @@ def clean(work: str, yes: bool) -> None:
 
     current(work)  # raises InputError if this is not a work directory
     keep_whole = {stage.name for stage in STAGES if stage.keeps_unlisted_files}
-    files, size = delete_orphans(work, wanted_directories(work), keep_whole, yes)
+    files, size = delete_orphans(work, wanted_directories(work, env), keep_whole, yes)
     STDOUT.print(f"{'deleted' if yes else 'would delete (--yes to do it)'}: {files:,} files, {size / 1e6:,.1f} MB")
 
 

@@ -137,9 +137,11 @@ def _counts(work: TrainWork, result: Mapping[str, Any]) -> RecordCounts:
     return RecordCounts(work.sequences, kept, dropped, {}, work.sequences, work.sequences)
 
 
-def train_on(shards: str, out: str, recipe: str | None, overrides: Iterable[str], watch: Watch) -> dict[str, Any]:
+def train_on(
+    shards: str, out: str, recipe: str | None, overrides: Iterable[str], env: Iterable[str], watch: Watch
+) -> dict[str, Any]:
     """Train on the shards of any ``mix`` directory and return the trainer's result. Raises InputError or RunError."""
-    section = load_recipe(recipe, overrides).train if recipe else parse_section(TrainSection, overrides)
+    section = load_recipe(recipe, overrides, env=env).train if recipe else parse_section(TrainSection, overrides)
     mix = MixedShards.open(shards)  # reports damaged shards before processes start
     steps = planned_steps(section, len(mix), mix.sequence_length)
     return train_locally(section, shards, out, steps, watch)

@@ -96,7 +96,7 @@ def start_run(recipe: Path, work: Path, runner: str, *more: str, until: str = "m
     """Start ``gristmill run`` as a user does."""
     command = [sys.executable, "-m", "gristmill.pipelines.cli.main", "run", str(recipe), "--work", str(work)]
     return subprocess.Popen(
-        [*command, "--runner", runner, "--until", until, *more],
+        [*command, "--runner", runner, "--until", until, "--env", "GRISTMILL_DATA", *more],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

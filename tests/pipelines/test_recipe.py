@@ -27,10 +27,10 @@ def write(folder: Path, text: str) -> str:
     return str(path)
 
 
-def fault(url: str, *overrides: str) -> str:
+def fault(url: str, *overrides: str, env: tuple[str, ...] = ()) -> str:
     """The message of the error, which must be one line."""
     with pytest.raises(InputError) as caught:
-        load_recipe(url, overrides)
+        load_recipe(url, overrides, env=env)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -182,7 +182,7 @@ def test_a_duplicate_key_is_an_error(tmp_path: Path) -> None:
 def test_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def root(text: str) -> str:
         url = write(tmp_path, MINIMAL.replace("root: crawl", f"root: {text}"))
-        return load_recipe(url).sources[0].root.removeprefix(f"{tmp_path}/")
+        return load_recipe(url, env=["CRAWL", "EMPTY"]).sources[0].root.removeprefix(f"{tmp_path}/")
 
     monkeypatch.setenv("CRAWL", "s3://bucket/crawl")
     monkeypatch.setenv("EMPTY", "")
@@ -194,8 +194,12 @@ def test_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert root("a${EMPTY}b") == "ab"
     assert root("$CRAWL") == "$CRAWL"
     url = write(tmp_path, MINIMAL.replace("root: crawl", "root: ${ABSENT}"))
-    assert fault(url) == f"{url} uses ${{ABSENT}}, which is not set: export it, or write ${{ABSENT:-default}}"
-    assert load_recipe(url, ["sources.0.root=${CRAWL}"]).sources[0].root == "s3://bucket/crawl"
+    assert fault(url) == f"{url} uses ${{ABSENT}}: allow it with --env ABSENT"
+    assert (
+        fault(url, env=("ABSENT",))
+        == f"{url} uses ${{ABSENT}}, which is not set: export it, or write ${{ABSENT:-default}}"
+    )
+    assert load_recipe(url, ["sources.0.root=${CRAWL}"], env=["CRAWL"]).sources[0].root == "s3://bucket/crawl"
 
 
 def test_paths_are_relative_to_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

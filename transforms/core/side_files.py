@@ -38,7 +38,7 @@ def stage_side_file(stage: StageDirectory, value: Any) -> SideFile:
     data = pickle.dumps(value)
     digest = sha256(data).hexdigest()
     url = storage.join(stage.url, FOLDER, f"{digest[:HASH_DIGITS]}.pickle")
-    storage.replace(url, data)
+    storage.replace(url, data, mode=0o600)
     return SideFile(url, digest)
 
 
