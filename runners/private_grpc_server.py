@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 from typing import Any
 
 import grpc
@@ -29,6 +29,14 @@ _OPTIONS = [
 
 _STOP_SECONDS = 5
 
+_MAX_TEMPORARY = 70
+"""Characters of the path of the temporary folder; those of a socket are limited, to 104 on macOS and 108 on Linux."""
+
+
+def socket_folder() -> Path:
+    """Create a folder for a socket that only this user can enter, in /tmp if the temporary folder's path is long."""
+    return Path(mkdtemp(prefix="gristmill-", dir="/tmp" if len(gettempdir()) > _MAX_TEMPORARY else None))
+
 
 class PrivateGrpcServer(worker_handlers.GrpcServer):  # type: ignore[misc]
     """Control, data and state of all workers of a pipeline, at ``address``."""
@@ -37,7 +45,7 @@ class PrivateGrpcServer(worker_handlers.GrpcServer):  # type: ignore[misc]
         # Beam's constructor is not called: it opens the ports.
         self.control_handler = worker_handlers.BeamFnControlServicer(worker_manager)
         self.data_plane_handler = data_plane.BeamFnDataServicer(worker_handlers.DATA_BUFFER_TIME_LIMIT_MS)
-        self._folder = Path(mkdtemp(prefix="gristmill-"))  # with mode 0700
+        self._folder = socket_folder()
         self.address = f"unix:{self._folder / 'socket'}"
         self._server = grpc.server(shared_unbounded_instance(), options=_OPTIONS)
         fn_api_grpc.add_BeamFnControlServicer_to_server(self.control_handler, self._server)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
 from gristmill.errors import RunError
 from gristmill.runners.embedded_stage_runner import EmbeddedStageRunner
+from gristmill.runners.private_grpc_server import socket_folder
 from gristmill.runners.server_process import is_exposed
 from gristmill.runners.staged_artifacts import StagedArtifacts
 from tests.listeners import Listener, listeners, needs_proc
@@ -107,6 +110,20 @@ def test_the_embedded_runner_opens_no_port_and_serves_no_file(
         with pytest.raises(grpc.RpcError) as caught:
             list(stub.GetArtifact(request, timeout=DEADLINE))
     assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("length", [10, 200])
+def test_the_path_of_a_socket_is_short(length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / ("x" * length)
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    folder = socket_folder()
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(folder / "socket"))
+        assert folder.stat().st_mode & 0o777 == 0o700
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_job_server_gets_the_files_that_a_pipeline_depends_on_and_no_others(tmp_path: Path) -> None:
