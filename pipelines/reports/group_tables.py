@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gristmill.errors import InputError
-from gristmill.pipelines.reports.tables import warnings_text
+from gristmill.pipelines.reports.tables import ranked, warnings_text
 from gristmill.store.group_counts import Amount
 
 GROUP_KEYS = ("source", "lang")
@@ -112,5 +112,4 @@ def _reasons(row: GroupRow, show_bytes: bool) -> str:
         reason: amount.bytes if show_bytes else amount.documents
         for reason, amount in {**row.dropped, **row.failed}.items()
     }
-    ranked = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
-    return "\n".join(f"{reason} {size:,}" for reason, size in ranked if size)
+    return "\n".join(f"{reason} {size:,}" for reason, size in ranked(sizes) if size)

@@ -117,16 +117,17 @@ def _reasons(counts: Mapping[str, int]) -> str:
     for reason, count in counts.items():
         kind, _, part = reason.partition(":")
         kinds.setdefault(kind, {})[part] = count
-    ranked = _ranked({kind: sum(parts.values()) for kind, parts in kinds.items()})
-    return "\n".join(f"{kind} {count:,}{_parts(kinds[kind])}" for kind, count in ranked)
+    totals = ranked({kind: sum(parts.values()) for kind, parts in kinds.items()})
+    return "\n".join(f"{kind} {count:,}{_parts(kinds[kind])}" for kind, count in totals)
 
 
 def _parts(counts: Mapping[str, int]) -> str:
-    named = [f"{part} {count:,}" for part, count in _ranked(counts) if part]
+    named = [f"{part} {count:,}" for part, count in ranked(counts) if part]
     return f" ({', '.join(named)})" if named else ""
 
 
-def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+def ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The counts, the largest first, then by name."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 

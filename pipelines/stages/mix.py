@@ -45,7 +45,7 @@ class Mix(BeamStage):
         return {"mix": key_config(recipe.mix)}
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
-        plan = _plan(context)
+        plan = _plan(_by_group(context), context)
         tokens = key_of(sorted(entry.sha256 for entry in _token_files(context)))
         inputs_key = key_of(plan.model_dump(mode="json"), tokens)
         return [
@@ -80,14 +80,15 @@ class _GroupUnit(NamedTuple):
     size: GroupSize
 
 
-def _plan(context: RunContext) -> MixPlan:
-    return make_mix_plan({name: _total(units) for name, units in _by_group(context).items()}, context.recipe.mix)
+def _plan(by_group: Mapping[str, list[_GroupUnit]], context: RunContext) -> MixPlan:
+    return make_mix_plan({name: _total(units) for name, units in by_group.items()}, context.recipe.mix)
 
 
 def _shard_inputs(context: RunContext) -> ShardInputs:
-    units = {name: tuple(each.unit for each in units) for name, units in _by_group(context).items()}
+    by_group = _by_group(context)
+    units = {name: tuple(each.unit for each in units) for name, units in by_group.items()}
     summary = context.tokenizer.summary
-    return ShardInputs(_plan(context), units, summary["eos_id"], summary["dtype"])
+    return ShardInputs(_plan(by_group, context), units, summary["eos_id"], summary["dtype"])
 
 
 def _by_group(context: RunContext) -> dict[str, list[_GroupUnit]]:

@@ -24,6 +24,18 @@ from tests.listeners import watch
 pytestmark = pytest.mark.runners
 
 
+def runner_options(runner: str, start_cluster: Callable[[str], Cluster]) -> list[str]:
+    """Return what follows ``--runner``: on this machine with two workers, or on the shared cluster of an engine."""
+    match runner:
+        case "embedded":
+            return ["embedded", "--workers", "2"]
+        case "prism":
+            require("go")
+            return ["prism", "--workers", "2", "--option", f"location={deploy_local('part', 'prism').strip()}"]
+        case _:
+            return [start_cluster(runner).profile]
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("runner", ["embedded", "prism", "flink", "spark"])
 def test_manifests_equal_those_of_the_embedded_runner(
@@ -36,14 +48,7 @@ def test_manifests_equal_those_of_the_embedded_runner(
 ) -> None:
     expected = reference(recipe)
     assert set(expected) == set(STAGES)
-    match runner:
-        case "embedded":
-            options = ["embedded", "--workers", "2"]
-        case "prism":
-            require("go")
-            options = ["prism", "--workers", "2", "--option", f"location={deploy_local('part', 'prism').strip()}"]
-        case _:
-            options = [start_cluster(runner).profile]
+    options = runner_options(runner, start_cluster)
     print(finish(start_run(recipes(recipe), tmp_path / "work", *options)))
     found = manifests(tmp_path / "work")
     for stage in STAGES:
@@ -56,17 +61,11 @@ def test_manifests_equal_those_of_the_embedded_runner(
 def test_every_port_is_on_loopback(
     runner: str, recipes: Callable[[str], Path], start_cluster: Callable[[str], Cluster], tmp_path: Path
 ) -> None:
+    options = runner_options(runner, start_cluster)
     supervisor = []
-    match runner:
-        case "embedded":
-            options = ["embedded", "--workers", "2"]
-        case "prism":
-            require("go")
-            options = ["prism", "--workers", "2", "--option", f"location={deploy_local('part', 'prism').strip()}"]
-        case _:
-            cluster = start_cluster(runner)
-            options = [cluster.profile]
-            supervisor = [json.loads((cluster.folder / "processes.json").read_text())["supervisor"]]
+    if runner in ("flink", "spark"):
+        processes = json.loads((start_cluster(runner).folder / "processes.json").read_text())
+        supervisor = [processes["supervisor"]]
     seen = watch(start_run(recipes("demo"), tmp_path, *options, until="extract"), 600, *supervisor)
     print(runner, sorted(seen))
     assert bool(seen) == (runner != "embedded")  # whose workers connect to a Unix socket

@@ -78,7 +78,6 @@ class DocumentWriter:
                 self._flush_documents()
         elif isinstance(item, Dropped | Failed):
             self.counts[_outcome(item)][_reason(item)] += 1
-            self.groups.add(None, _reason(item), Amount(documents=1))
             self.rejected.append(item)
             if len(self.rejected) >= _MAX_ROWS:
                 self._flush_rejects()
@@ -89,6 +88,9 @@ class DocumentWriter:
     def finish(self, end: UnitSummary) -> tuple[RecordCounts, Mapping[str, Any]]:
         self._flush_documents()
         self._flush_rejects()
+        for reasons in self.counts.values():
+            for reason, records in reasons.items():
+                self.groups.add(None, reason, Amount(records))
         counts = RecordCounts(
             end.records, self.documents.rows, self.counts["dropped"], self.counts["failed"], end.covered, end.expected
         )
