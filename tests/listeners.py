@@ -38,6 +38,11 @@ def listeners(roots: Iterable[int]) -> set[Listener]:
     return {listener for pid in _descendants(roots) for listener in _listeners_of(pid)}
 
 
+def namespace_listeners() -> set[Listener]:
+    """Return the TCP listeners of all processes in this process's network namespace, without their commands."""
+    return {Listener(address, port, "") for address, port, _ in _sockets(Path("/proc/self/net"))}
+
+
 @contextmanager
 def watched(*roots: int) -> Iterator[set[Listener]]:
     """Collect all TCP listeners that the processes ``roots`` and their descendants have while the block runs."""
@@ -96,12 +101,19 @@ def _listeners_of(pid: int) -> Iterator[Listener]:
         return
     with suppress(OSError):
         command = (process / "cmdline").read_text().replace("\0", " ").strip()
-        for table in ("tcp", "tcp6"):
-            for line in (process / "net" / table).read_text().splitlines()[1:]:
-                _, local, _, state, *_ = fields = line.split()
-                if state == _LISTEN and fields[9] in inodes:
-                    address, port = local.split(":")
-                    yield Listener(_address(address), int(port, 16), command)
+        for address, port, inode in _sockets(process / "net"):
+            if inode in inodes:
+                yield Listener(address, port, command)
+
+
+def _sockets(tables: Path) -> Iterator[tuple[str, int, str]]:
+    """Yield address, port and inode of each listening socket of a network namespace."""
+    for table in ("tcp", "tcp6"):
+        for line in (tables / table).read_text().splitlines()[1:]:
+            _, local, _, state, *_ = fields = line.split()
+            if state == _LISTEN:
+                address, port = local.split(":")
+                yield _address(address), int(port, 16), fields[9]
 
 
 def _address(digits: str) -> str:

@@ -17,7 +17,7 @@ from gristmill.errors import InputError, RunError
 from gristmill.runners.java_runtime import check_java
 from gristmill.runners.job_server_jar import restrict_jar
 
-FLINK = "1.19.3"
+FLINK = "1.20.5"
 SPARK = "3.5.6"
 
 _BEAM_GO = "github.com/apache/beam/sdks/v2"

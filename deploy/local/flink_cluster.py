@@ -56,7 +56,7 @@ def plan_cluster(folder: Folder, home: Path, jar: Path, java: str, slots: int) -
         profile={
             "runner": "flink",
             "master": f"{HOST}:{ports['rest']}",
-            "version": "1.19",
+            "version": "1.20",
             "jar": str(jar),
             "java": java,
             "java_options": ["-Xmx1g", gc_log(folder, "job-server")],

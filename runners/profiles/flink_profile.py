@@ -20,7 +20,7 @@ class FlinkProfile(JobServerProfile):
     master: Endpoint | Literal["[local]"] = Field(
         "[local]", description="REST address of the JobManager; [local] runs a small cluster inside the job server."
     )
-    version: str = Field("1.19", description="Version of Flink. Flink 2.x stores groups differently.")
+    version: str = Field("1.20", description="Version of Flink. Flink 2.x stores groups differently.")
 
     @property
     def is_local(self) -> bool:

@@ -67,7 +67,7 @@ def test_every_port_is_on_loopback(
         processes = json.loads((start_cluster(runner).folder / "processes.json").read_text())
         supervisor = [processes["supervisor"]]
     seen = watch(start_run(recipes("demo"), tmp_path, *options, until="extract"), 600, *supervisor)
-    print(runner, sorted(seen))
+    print(runner, len(seen), "listeners")
     assert bool(seen) == (runner != "embedded")  # whose workers connect to a Unix socket
     assert {each for each in seen if not each.is_loopback} == set()
 

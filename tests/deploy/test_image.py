@@ -220,7 +220,7 @@ def test_every_foreign_image_can_be_pinned() -> None:
     assert set(asked) == {
         "apache/beam_python3.11_sdk:2.77.0",
         "apache/spark:3.5.6-scala2.12-java17-ubuntu",
-        "flink:1.19.3-scala_2.12-java17",
+        "flink:1.20.5-scala_2.12-java17",
         "gcr.io/dataflow-templates-base/python311-template-launcher-base:latest",
         "maven:3.9-eclipse-temurin-17",
         "python:3.11-slim",

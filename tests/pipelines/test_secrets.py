@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +20,7 @@ from gristmill.pipelines.cli.main import main
 from gristmill.pipelines.recipe import dump_recipe, load_recipe, parse_recipe
 from gristmill.pipelines.recipe_commands import recipe_commands, require_allowed
 from gristmill.pipelines.variables import VariableNotAllowedError, expand, has_userinfo, hide, unexpanded
-
-CANARY = "canary-7f3a9"
+from tests.canary import CANARY, shows_canary, write_recipe
 
 
 def gristmill(*arguments: object) -> Result:
@@ -31,41 +29,6 @@ def gristmill(*arguments: object) -> Result:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
-
-
-def write_recipe(folder: Path, **sections: object) -> Path:
-    """A recipe of two JSONL sources; ``web`` lies in a folder that the variable SECRET names."""
-    words = ["river", "mill", "bridge", "garden", "letter", "winter", "harbour", "teacher", "window", "road", "field"]
-    texts = [" ".join(random.Random(n).choices(words, k=60)) for n in range(40)]
-    for source in (folder / CANARY / "web", folder / "books"):
-        source.mkdir(parents=True)
-        with gzip.open(source / "a.jsonl.gz", "wt") as file:
-            file.writelines(json.dumps({"id": str(n), "text": text}) + "\n" for n, text in enumerate(texts))
-    data = {
-        "name": "small",
-        "sources": [
-            {"name": "web", "format": "jsonl", "root": "${SECRET}/web"},
-            {"name": "books", "format": "jsonl", "root": "books"},
-        ],
-        "judge": {"rules": []},
-        "tokenizer": {"vocab_size": 512},
-        "mix": {"sequence_length": 16},
-        **sections,
-    }
-    path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(data))
-    return path
-
-
-def shows_canary(folder: Path) -> list[str]:
-    """The files below ``folder`` that have the canary in their names or content, gzip or not."""
-    found = []
-    for path in (path for path in folder.rglob("*") if path.is_file()):
-        data = path.read_bytes()
-        data += gzip.decompress(data) if data[:2] == b"\x1f\x8b" else b""
-        if CANARY.encode() in data or CANARY in str(path.relative_to(folder)):
-            found.append(str(path.relative_to(folder)))
-    return found
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from gristmill.runners.cluster_slots import Slots, check_slots, flink_slots, spa
 from gristmill.runners.java_runtime import ADD_OPENS
 from gristmill.runners.server_process import check_endpoint, free_port
 
-OVERVIEW = {"taskmanagers": 2, "slots-total": 8, "slots-available": 6, "flink-version": "1.19.3"}
+OVERVIEW = {"taskmanagers": 2, "slots-total": 8, "slots-available": 6, "flink-version": "1.20.5"}
 JVM = {"version": "OpenJDK 64-Bit Server VM - Debian - 17/17.0.15+6", "options": list(ADD_OPENS)}
 SPARK = {"aliveworkers": 1, "cores": 4, "coresused": 1}
 
@@ -61,16 +61,16 @@ def test_check_endpoint_raises_if_nothing_listens(start_server: StartServer, unu
 
 def test_flink_slots_are_read_from_the_job_manager(start_server: StartServer) -> None:
     java_17 = start_server({"/overview": OVERVIEW, "/jobmanager/environment": {"jvm": JVM}})
-    assert flink_slots(java_17, "1.19") == (8, 6, 2)
+    assert flink_slots(java_17, "1.20") == (8, 6, 2)
     jvm = {"version": "OpenJDK 64-Bit Server VM - Debian - 11/11.0.2", "options": []}
     java_11 = start_server({"/overview": OVERVIEW, "/jobmanager/environment": {"jvm": jvm}})
-    assert flink_slots(java_11, "1.19").total == 8
+    assert flink_slots(java_11, "1.20").total == 8
 
 
 @pytest.mark.parametrize(
     ("overview", "options", "message"),
     [
-        ({"flink-version": "1.20.1"}, ADD_OPENS, "runs Flink 1.20.1, but the profile says 1.19"),
+        ({"flink-version": "1.19.3"}, ADD_OPENS, "runs Flink 1.19.3, but the profile says 1.20"),
         ({"taskmanagers": 0}, ADD_OPENS, "has no TaskManager"),
         ({}, ADD_OPENS[1:], "runs on Java 17 without --add-opens=java.base/java.lang=ALL-UNNAMED"),
     ],
@@ -81,7 +81,7 @@ def test_unusable_flink_cluster_is_rejected(
     jvm = {**JVM, "options": list(options)}
     master = start_server({"/overview": {**OVERVIEW, **overview}, "/jobmanager/environment": {"jvm": jvm}})
     with pytest.raises(InputError, match=message):
-        flink_slots(master, "1.19")
+        flink_slots(master, "1.20")
 
 
 def test_spark_slots_are_read_from_the_master(start_server: StartServer) -> None:
@@ -93,7 +93,7 @@ def test_spark_slots_are_read_from_the_master(start_server: StartServer) -> None
 def test_unreachable_clusters_are_reported(unused_endpoint: str) -> None:
     flink = f"no Flink JobManager answers at {unused_endpoint}: start it, or correct `master`"
     with pytest.raises(InputError, match=flink):
-        flink_slots(unused_endpoint, "1.19")
+        flink_slots(unused_endpoint, "1.20")
     with pytest.raises(InputError, match=f"no Spark master answers at {unused_endpoint}: start it, or correct `ui`"):
         spark_slots(unused_endpoint)
 

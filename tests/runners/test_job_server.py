@@ -49,7 +49,7 @@ def test_flink_job_has_one_python_process_per_slot_of_a_host(slots: list[Slots],
     assert service.workers == 8
     assert service.options(8) == [
         "--flink_master=rest:8081",
-        "--flink_version=1.19",
+        "--flink_version=1.20",
         "--job_endpoint=jobs:8099",
         "--environment_type=EXTERNAL",
         "--environment_config=localhost:50000",
