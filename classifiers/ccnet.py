@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from gristmill.corpus.character_tables import order_marks
 from gristmill.corpus.words import words
 
 _DIGITS = re.compile(r"\d")
@@ -25,7 +26,8 @@ def ccnet_normalize(text: str) -> str:
     """``text`` in lower case, without accents and with every digit as 0."""
     text = text.lower()
     if not text.isascii():
-        text = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
+        decomposed = unicodedata.normalize("NFD", order_marks(text, "NFD"))
+        text = "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
     return _DIGITS.sub("0", text)
 
 

@@ -11,7 +11,8 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from itertools import takewhile
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,9 @@ _INVISIBLE = re.compile("[\u00ad\u034f\u200c-\u200f\u202a-\u202e\u2060-\u206f\uf
 
 _FOLDING_END = 0x30000  # case folding and NFKC change nothing above these three planes
 
+_MARKS_END = 0x20000  # no combining marks are above these two planes
+_LONG_RUN = 50  # marks
+
 
 def code_points(text: str) -> Int64s:
     """The code points of ``text``, including lone surrogates: int64 [characters], for use as indices into tables."""
@@ -106,7 +110,42 @@ def without_invisible(text: str) -> str:
 def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", without_invisible(text)).casefold())
+    text = order_marks(without_invisible(text), "NFKD")
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def order_marks(text: str, form: Literal["NFD", "NFKD"]) -> str:
+    """``text`` with long runs of combining marks in a normal form, so that this form of the whole stays the same.
+
+    ``unicodedata.normalize`` takes quadratic time to put the marks of a run in order. Looking at every
+    ``_LONG_RUN``-th character finds every long run.
+    """
+    if len(text) < _LONG_RUN or text.isascii():
+        return text
+    marks, long_run = _marks(form)
+    sampled = (at for at in range(0, len(text), _LONG_RUN) if text[at] in marks)
+    if not any(_marks_around(text, at, marks) >= _LONG_RUN for at in sampled):
+        return text
+
+    def ordered(run: re.Match[str]) -> str:
+        decomposed = (mark for character in run[0] for mark in unicodedata.normalize(form, character))
+        return "".join(sorted(decomposed, key=unicodedata.combining))
+
+    return long_run.sub(ordered, text)
+
+
+def _marks_around(text: str, at: int, marks: frozenset[str]) -> int:
+    """The length of the run of marks that the mark at ``at`` is in, counted up to ``_LONG_RUN`` on each side."""
+    sides = (reversed(text[max(0, at - _LONG_RUN) : at]), text[at : at + _LONG_RUN])
+    return sum(1 for side in sides for _ in takewhile(marks.__contains__, side))
+
+
+@lru_cache(maxsize=2)
+def _marks(form: Literal["NFD", "NFKD"]) -> tuple[frozenset[str], re.Pattern[str]]:
+    """The characters that are combining marks in a normal form, and the pattern of a long run of them."""
+    characters = map(chr, range(_MARKS_END))
+    marks = frozenset(c for c in characters if unicodedata.combining(unicodedata.normalize(form, c)[0]))
+    return marks, re.compile(f"[{''.join(sorted(marks))}]{{{_LONG_RUN},}}")
 
 
 def assigned_characters() -> str:

@@ -25,7 +25,9 @@ from gristmill.corpus.arrays import UInt8s
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\ufeff\ufff9-\ufffb\ufffe\uffff\ufdd0-\ufdef]")
 _LINE_END = re.compile("[\x0b\x0c\x85\u2028\u2029]")
 _PLANES = 0x20000  # no such characters, and no combining marks, are above these two planes
-_MARKS = "".join(filter(combining, map(chr, range(_PLANES))))
+_MARKS = "".join(mark for mark in map(chr, range(_PLANES)) if combining(normalize("NFD", mark)[0]))
+_SEVERAL_MARKS = {mark: marks for mark in _MARKS if len(marks := normalize("NFC", mark)) > 1}
+_IS_MARK = frozenset(_MARKS).__contains__
 _MAX_MARKS = 30
 _RUN = re.compile(f"([{_MARKS}]{{{_MAX_MARKS}}})[{_MARKS}]+")
 _GAP = re.compile("\n{3,}")
@@ -44,6 +46,8 @@ def clean_text(text: str) -> str:
         text = _LINE_END.sub("\n", normalize_line_endings(_INVISIBLE.sub("", text)))
     text = normalize_line_endings(text).replace("\u00a0", " ")
     if classes & _MARK:
+        for mark, marks in _SEVERAL_MARKS.items():
+            text = text.replace(mark, marks)
         text = truncate_mark_runs(text)
     lines = "\n".join(map(str.rstrip, normalize("NFC", text).split("\n")))
     return (_GAP.sub("\n\n", lines) if "\n\n\n" in lines else lines).strip("\n")
@@ -58,7 +62,7 @@ def truncate_mark_runs(text: str) -> str:
     sampled = text[::step]
     if sampled.isascii() or not _classes_in(sampled) & _MARK:
         return text
-    marks = (step * i for i, character in enumerate(sampled) if combining(character))
+    marks = (step * i for i, character in enumerate(sampled) if _IS_MARK(character))
     too_long = any(_RUN.search(text, max(0, at - _MAX_MARKS), at + step) for at in marks)
     return _RUN.sub(r"\1", text) if too_long else text
 

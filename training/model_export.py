@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
 from typing import Any
 
 from safetensors.torch import save_file
-from tokenizers import Tokenizer
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
+from gristmill.errors import InputError
 from gristmill.store.keys import pretty_json
 from gristmill.training.llama_decoder import EMBEDDINGS, INIT_STD, hugging_face_name
 from gristmill.training.model_section import ModelSection
 from gristmill.training.process_group import ProcessGroup
-from gristmill.training.run_folder import RunFolder
+from gristmill.training.run_folder import TOKENIZER, RunFolder
 from gristmill.training.sequence_batches import Sequences
 
 FOLDER = "model"
@@ -79,7 +80,7 @@ def generation_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def tokenizer_config(config: Mapping[str, Any], tokenizer: bytes) -> dict[str, Any]:
     """Return ``tokenizer_config.json``; the end-of-text token also starts a text and pads it."""
-    eos_token = Tokenizer.from_str(tokenizer.decode()).id_to_token(config["eos_token_id"])
+    eos_token = _token(tokenizer, config["eos_token_id"])
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": eos_token,
@@ -89,6 +90,24 @@ def tokenizer_config(config: Mapping[str, Any], tokenizer: bytes) -> dict[str, A
         "model_input_names": ["input_ids", "attention_mask"],
         "clean_up_tokenization_spaces": False,
     }
+
+
+def _token(tokenizer: bytes, token_id: int) -> str:
+    """Return a token of a ``tokenizer.json``, read without the library, which a damaged file could crash.
+
+    Raises InputError if there is none.
+    """
+    try:
+        data = json.loads(tokenizer)
+        vocabulary = data["model"]["vocab"]
+        listed = vocabulary.items() if isinstance(vocabulary, dict) else ((x[0], n) for n, x in enumerate(vocabulary))
+        added = ((x["content"], x["id"]) for x in data.get("added_tokens", ()))
+        return str({number: token for tokens in (listed, added) for token, number in tokens}[token_id])
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{TOKENIZER} in the training's folder has no token {token_id} ({type(error).__name__}): put the tokenizer "
+            "of the mix there, or none"
+        ) from None
 
 
 def _architecture(shape: ModelSection) -> dict[str, Any]:

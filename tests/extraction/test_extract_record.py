@@ -227,6 +227,17 @@ def test_runs_of_combining_marks_are_truncated_before_they_take_quadratic_time(t
             assert clean_text(text) == "x" * before + "\u0301" * min(marks, 30) + "b"
 
 
+@pytest.mark.parametrize(
+    ("character", "marks"),
+    [("\u0344", "\u0308\u0301"), ("\u0f73", "\u0f71\u0f72"), ("\u0f75", "\u0f71\u0f74"), ("\u0f81", "\u0f71\u0f80")],
+)
+def test_characters_of_several_combining_marks_count_as_these(character: str, marks: str) -> None:
+    assert clean_text(f"1{character}") == f"1{marks}"
+    once = clean_text(f"1{character * 10**5}")
+    assert once == clean_text(once)
+    assert (once[0], len(once)) == ("1", 31)
+
+
 def test_a_page_in_an_unwanted_language_never_reaches_the_engine() -> None:
     page = "".join(f"<p>Der schnelle braune Fuchs springt über den faulen Hund, zum {n}. Mal.</p>" for n in range(30))
     result = extract_record(

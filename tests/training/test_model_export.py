@@ -12,11 +12,12 @@ torch = pytest.importorskip("torch", reason="TORCH MISSING: pip install 'gristmi
 
 from safetensors.torch import load_file  # noqa: E402
 
+from gristmill.errors import InputError  # noqa: E402
 from gristmill.tokenization.token_encoder import Encoder  # noqa: E402
 from gristmill.tokenization.tokenizer_section import TokenizerSection  # noqa: E402
 from gristmill.tokenization.train_bpe import train_bpe  # noqa: E402
 from gristmill.training.llama_decoder import Decoder  # noqa: E402
-from gristmill.training.model_export import export_model, model_config  # noqa: E402
+from gristmill.training.model_export import export_model, model_config, tokenizer_config  # noqa: E402
 from gristmill.training.model_section import ModelSection  # noqa: E402
 from gristmill.training.process_group import ProcessGroup  # noqa: E402
 from gristmill.training.run_folder import open_run_folder  # noqa: E402
@@ -100,6 +101,33 @@ def test_only_the_main_process_writes(tmp_path: Path) -> None:
         group = ProcessGroup(1, 2, torch.device("cpu"))
         export_model(decoder(SHAPE, 50), model_config(SHAPE, Mix(50)), folder, group, None)
     assert list(tmp_path.iterdir()) == []
+
+
+DAMAGED = {
+    "no tokenizer": b"{}",
+    "no text": b"\xff",
+    "deep": b"[" * 100_000,
+    "without the token": b'{"model": {"vocab": {"a": 7}}}',
+}
+
+
+@pytest.mark.parametrize("tokenizer", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_tokenizer_is_refused_in_one_sentence(tokenizer: bytes, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^tokenizer\.json in the training's folder has no token \d+ \("):
+        export(SHAPE, 512, tmp_path, tokenizer)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"model": {"vocab": [["a", 0.0], ["</s>", -1.0]]}},
+        {"model": {"vocab": {"a": 0, "</s>": 1}}},
+        {"model": {"vocab": {"a": 0}}, "added_tokens": [{"id": 1, "content": "</s>"}]},
+    ],
+)
+def test_the_token_of_an_id(model: dict[str, object]) -> None:
+    config = {"eos_token_id": 1, "max_position_embeddings": 8}
+    assert tokenizer_config(config, json.dumps(model).encode())["eos_token"] == "</s>"
 
 
 def test_tokenizer_files_name_the_end_of_text(tmp_path: Path) -> None:
