@@ -18,7 +18,6 @@ import pyarrow as pa
 from gristmill.corpus.arrays import Int64s
 from gristmill.corpus.document import ID_BYTES
 from gristmill.errors import InputError
-from gristmill.mixing.global_order import GlobalOrder
 from gristmill.mixing.group_stream import GroupStream, Slices
 from gristmill.mixing.mix_plan import MixPlan
 from gristmill.tokenization.id_hashing import id_column
@@ -63,11 +62,6 @@ class Shard(NamedTuple):
     counts: tuple[ShardCount, ...]
 
 
-def order_of_plan(plan: MixPlan) -> GlobalOrder:
-    """Return the global order of the sequences of a plan."""
-    return GlobalOrder({group.group: group.sequences for group in plan.groups}, plan.seed)
-
-
 def build_shard(
     plan: MixPlan,
     shard: int,
@@ -82,7 +76,7 @@ def build_shard(
     Raises IndexError if there is no such shard, and InputError if a payload does not match its index.
     """
     first, sequences = plan.shard_range(shard)
-    order = order_of_plan(plan)
+    order = plan.order()
     positions = order.positions(first, sequences)
     tokens = np.empty((sequences, plan.sequence_length), dtype)
     pieces, counts = [], []

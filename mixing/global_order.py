@@ -9,14 +9,16 @@ The number of sequences of a group before a time has a closed form, so the time 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from gristmill.corpus.arrays import Int64s, UInt64s
-from gristmill.mixing.mix_plan import MAX_SEQUENCES
 from gristmill.tokenization.id_hashing import hash_key
+
+MAX_SEQUENCES = 1 << 40
+"""Maximum number of sequences of a group: times are computed in 64 bits up to here."""
 
 _TIME_BITS = 64
 _OFFSET_BITS = 16
@@ -94,3 +96,36 @@ class GlobalOrder:
             times = (times << np.uint64(_STEP_BITS)) | (rest // divisor)
             rest %= divisor
         return times
+
+
+class SegmentedOrder:
+    """Global orders of the same groups, one after the other: of each, the first ``length`` positions.
+
+    A group goes on in a segment at the sequence at which it stopped in the segment before.
+    """
+
+    def __init__(self, segments: Sequence[tuple[GlobalOrder, int]]) -> None:
+        self.groups = segments[0][0].groups if segments else ()
+        self.total = sum(length for _, length in segments)
+        self.counts = [np.array(order.counts_before(length), np.int64) for order, length in segments]
+        """Sequences of each group in each segment: int64 [groups]."""
+        self._segments = []
+        first, before = 0, np.zeros(len(self.groups), np.int64)
+        for (order, length), counts in zip(segments, self.counts, strict=True):
+            self._segments.append((first, length, order, before))
+            first, before = first + length, before + counts
+
+    def positions(self, first: int, count: int) -> Positions:
+        """Return what is at positions ``first`` to ``first + count`` (exclusive): two arrays of shape (count,).
+
+        Raises IndexError outside of [0, total].
+        """
+        if not 0 <= first <= first + count <= self.total:
+            raise IndexError(f"positions {first} to {first + count} are not within {self.total} sequences")
+        parts = [Positions(np.empty(0, np.int64), np.empty(0, np.int64))]
+        for start, length, order, before in self._segments:
+            low, high = max(first, start), min(first + count, start + length)
+            if low < high:
+                group, sequence = order.positions(low - start, high - low)
+                parts.append(Positions(group, sequence + before[group]))
+        return Positions(*map(np.concatenate, zip(*parts, strict=True)))

@@ -130,27 +130,47 @@ def mix_summary(inputs: ShardInputs, counts: Iterable[ShardCount], vocab_size: i
     for balance in balances:
         if not balance.balanced:
             raise RunError(f"the tokens of group {balance.group} do not add up: {balance}")
-    shard_tokens = {balance.group: balance.shard_tokens for balance in balances}
     return {
         "sequence_length": plan.sequence_length,
         "sequences": plan.sequences,
         "vocab_size": vocab_size,
         "eos_id": inputs.eos_id,
         "dtype": inputs.dtype,
-        "mixture": [
-            {
-                "group": group.group,
-                "tokens": group.tokens,
-                "asked": group.share,
-                "got": round(shard_tokens[group.group] / plan.tokens, 6),
-                "epochs": plan.epochs(group),
-                "capped": group.capped,
-                "mixed_tokens": shard_tokens[group.group],
-            }
-            for group in plan.groups
-        ],
+        "mixture": _mixture(plan, {balance.group: balance.shard_tokens for balance in balances}),
+        "segments": _segments(plan),
         "token_books": [{**balance._asdict(), "balanced": balance.balanced} for balance in balances],
     }
+
+
+def _mixture(plan: MixPlan, shard_tokens: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return the shares of all groups in the whole mix, by plan and in the shards."""
+    return [
+        {
+            "group": group.group,
+            "tokens": group.tokens,
+            "asked": round(sum(part.shares[n] * part.sequences for part in plan.segments) / plan.sequences, 6),
+            "got": round(shard_tokens[group.group] / plan.tokens, 6),
+            "epochs": plan.epochs(group),
+            "capped": any(part.capped[n] for part in plan.segments),
+            "mixed_tokens": shard_tokens[group.group],
+        }
+        for n, group in enumerate(plan.groups)
+    ]
+
+
+def _segments(plan: MixPlan) -> list[dict[str, Any]]:
+    """Return the segments, with the share of each group by plan and in the shards."""
+    names = [group.group for group in plan.groups]
+    return [
+        {
+            "stage": part.stage,
+            "sequences": part.sequences,
+            "asked": dict(zip(names, part.shares, strict=True)),
+            "got": {name: round(int(n) / part.sequences, 6) for name, n in zip(names, counts, strict=True)},
+            "capped": [name for name, capped in zip(names, part.capped, strict=True) if capped],
+        }
+        for part, counts in zip(plan.segments, plan.order().counts, strict=True)
+    ]
 
 
 @lru_cache(maxsize=8)

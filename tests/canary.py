@@ -41,7 +41,10 @@ def shows_canary(folder: Path) -> list[str]:
     """The files below ``folder`` that have the canary in their names or content, gzip or not."""
     found = []
     for path in (path for path in folder.rglob("*") if path.is_file()):
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:  # a cluster removes files while it runs
+            continue
         data += gzip.decompress(data) if data[:2] == b"\x1f\x8b" else b""
         if CANARY.encode() in data or CANARY in str(path.relative_to(folder)):
             found.append(str(path.relative_to(folder)))

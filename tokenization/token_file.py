@@ -8,7 +8,7 @@ range of the payload, and shuffling a bucket of a source takes one range read fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -42,18 +42,20 @@ class TokenFile(NamedTuple):
 
 
 def build_token_file(
-    ids: pa.Array | pa.ChunkedArray, source: str, batch: TokenBatch, *, eos_id: int, buckets: int, seed: int
+    ids: pa.Array | pa.ChunkedArray, source: str, *batches: TokenBatch, eos_id: int, buckets: int, seed: int
 ) -> TokenFile:
-    """Return the token file of documents of one source; ``batch`` has their tokens in the order of ``ids``.
+    """Return the token file of documents of one source; ``batches`` have their tokens in the order of ``ids``.
 
     ``buckets`` is a power of two. Raises ValueError if the numbers of ids, lengths and tokens disagree.
     """
-    if len(ids) != len(batch.lengths) or int(batch.lengths.sum()) != len(batch.tokens):
-        raise ValueError(f"{len(ids)} ids, {len(batch.lengths)} lengths and {len(batch.tokens)} tokens disagree")
+    lengths = np.concatenate([batch.lengths for batch in batches])
+    tokens = sum(len(batch.tokens) for batch in batches)
+    if len(ids) != len(lengths) or int(lengths.sum()) != tokens:
+        raise ValueError(f"{len(ids)} ids, {len(lengths)} lengths and {tokens} tokens disagree")
     bucket = document_buckets(ids, buckets, seed)
     order = np.argsort(bucket, kind="stable")
-    ends = np.cumsum(batch.lengths[order] + 1)
-    starts = ends - batch.lengths[order] - 1
+    ends = np.cumsum(lengths[order] + 1)
+    starts = ends - lengths[order] - 1
     index = pa.table(
         [
             ids.take(pa.array(order)),
@@ -65,10 +67,9 @@ def build_token_file(
         schema=TOKEN_INDEX_SCHEMA,
     )
     bucket_tokens = np.zeros(buckets, np.int64)
-    np.add.at(bucket_tokens, bucket, batch.lengths + 1)
-    return TokenFile(
-        _payload(batch, order, starts, eos_id), index, bucket_tokens, np.bincount(bucket, minlength=buckets)
-    )
+    np.add.at(bucket_tokens, bucket, lengths + 1)
+    payload = _payload(batches, order, eos_id)
+    return TokenFile(payload, index, bucket_tokens, np.bincount(bucket, minlength=buckets))
 
 
 def document_buckets(ids: pa.Array | pa.ChunkedArray, buckets: int, seed: int) -> Int64s:
@@ -85,14 +86,11 @@ def read_bucket(file: str | IO[bytes], bucket: int) -> pa.Table:
         return index.read_row_group(bucket)
 
 
-def _payload(batch: TokenBatch, order: Int64s, starts: Int64s, eos_id: int) -> Tokens:
-    payload = np.full(len(batch.tokens) + len(order), eos_id, batch.tokens.dtype)
-    origins = np.cumsum(batch.lengths) - batch.lengths
-    for start, origin, length in zip(
-        starts.tolist(), origins[order].tolist(), batch.lengths[order].tolist(), strict=True
-    ):
-        payload[start : start + length] = batch.tokens[origin : origin + length]
-    return payload
+def _payload(batches: Sequence[TokenBatch], order: Int64s, eos_id: int) -> Tokens:
+    empty = batches[-1].tokens[:0]
+    separator = np.array([eos_id], empty.dtype)
+    documents = [tokens for batch in batches for tokens in batch.documents()]
+    return np.concatenate([empty, *(part for row in order.tolist() for part in (documents[row], separator))])
 
 
 def _constant(value: str, rows: int) -> Any:

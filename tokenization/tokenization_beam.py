@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from gristmill.store.attempts import Attempt
 from gristmill.store.counts import RecordCounts
 from gristmill.store.group_counts import GROUPS, GroupCounter
 from gristmill.store.stage_directory import StageDirectory
+from gristmill.tokenization.encoding_check import require_same_tokens
 from gristmill.tokenization.id_hashing import id_words
 from gristmill.tokenization.token_batch import TokenBatch
 from gristmill.tokenization.token_encoder import Encoder, open_encoder, read_tokenizer
@@ -47,7 +48,7 @@ class EncodeDocuments(MapItems):
     """Maps blocks of documents to pairs of the block without its text, and the tokens."""
 
     def __init__(self, section: TokenizerSection, tokenizer_url: str) -> None:
-        super().__init__(partial(_load_encoder, section, tokenizer_url))
+        super().__init__(partial(load_encoder, section, tokenizer_url))
 
 
 class WriteTokens(WriteUnits):
@@ -80,18 +81,20 @@ class TokenizerWriter:
     def __init__(self, section: TokenizerSection, attempt: Attempt) -> None:
         self.section = section
         self.tokenizer = attempt.payload("tokenizer", ".json")
-        self.sample: list[tuple[str, str | None, str]] = []
-        self.seen = 0
+        self.sample: list[pa.Table] = []
+        self.seen = self.sampled = 0
 
     def add(self, item: tuple[int, pa.Table]) -> int:
         rows, chosen = item
         self.seen += rows
-        self.sample += zip(*(chosen[name].to_pylist() for name in SAMPLE_COLUMNS[1:]), strict=True)
+        self.sampled += chosen.num_rows
+        if chosen.num_rows:
+            self.sample.append(chosen)
         return rows
 
     def finish(self, end: UnitSummary) -> tuple[RecordCounts, Mapping[str, Any]]:
         path = self.section.path
-        text = read_tokenizer(path) if path else train_bpe((text for *_, text in self.sample), self.section)
+        text = read_tokenizer(path) if path else train_bpe(self._texts(), self.section)
         encoder = open_encoder(text, self.section)
         self.tokenizer.write(text.encode(), encoder.vocab_size)
         report = [
@@ -104,16 +107,19 @@ class TokenizerWriter:
             "dtype": encoder.dtype.name,
             "compression": report,
         }
-        not_sampled = self.seen - len(self.sample)
+        not_sampled = self.seen - self.sampled
         counts = RecordCounts(
             end.records,
-            len(self.sample),
+            self.sampled,
             {"not_sampled": not_sampled} if not_sampled else {},
             {},
             end.covered,
             end.expected,
         )
         return counts, summary
+
+    def _texts(self) -> Iterator[str]:
+        return (text for table in self.sample for text in table["text"].to_pylist())
 
 
 class TokenFileWriter:
@@ -139,21 +145,20 @@ class TokenFileWriter:
         return int(documents.num_rows)
 
     def finish(self, end: UnitSummary) -> tuple[RecordCounts, Mapping[str, Any]]:
-        tokens, lengths = (np.concatenate(part) for part in zip(_NO_TOKENS, *self.batches, strict=True))
         token_file = build_token_file(
             pa.concat_arrays([_NO_IDS, *self.ids]),
             self.source,
-            TokenBatch(tokens.astype(self.batches[0].tokens.dtype) if self.batches else tokens, lengths),
+            *self.batches or [_NO_TOKENS],
             eos_id=self.eos_id,
             buckets=self.section.buckets,
             seed=self.section.seed,
         )
-        self.payload.write(token_file.payload.tobytes(), len(token_file.payload))
+        self.payload.write(token_file.payload, len(token_file.payload))
         for rows in bucket_rows(token_file):
             self.index.write(rows)
         documents = int(token_file.bucket_documents.sum())
         summary = {
-            "tokens": len(tokens),
+            "tokens": len(token_file.payload) - documents,
             "separators": documents,
             "bucket_tokens": token_file.bucket_tokens.tolist(),
             "bucket_documents": token_file.bucket_documents.tolist(),
@@ -162,11 +167,14 @@ class TokenFileWriter:
         return RecordCounts(documents, documents, {}, {}, end.covered, end.expected), summary
 
 
-def _load_encoder(section: TokenizerSection, tokenizer_url: str) -> Any:
+def load_encoder(section: TokenizerSection, tokenizer_url: str) -> Callable[[pa.Table], tuple[pa.Table, TokenBatch]]:
+    """Return a function from a block of documents to the block without its text, and the tokens."""
     encoder: Encoder = open_encoder(storage.read_bytes(tokenizer_url).decode(), section)
 
     def encode(block: pa.Table) -> tuple[pa.Table, TokenBatch]:
-        return block.drop_columns("text"), encoder.encode_batch(block["text"].to_pylist())
+        batch = encoder.encode_column(block["text"])
+        require_same_tokens(encoder, block, batch, section.path or tokenizer_url)
+        return block.drop_columns("text"), batch
 
     return encode
 

@@ -6,6 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from gristmill.tokenization.token_encoder import Encoder
 
 
@@ -24,12 +27,23 @@ class Compression(NamedTuple):
         return round(self.bytes / self.tokens, 4) if self.tokens else 0.0
 
 
-def measure_compression(encoder: Encoder, documents: Iterable[tuple[str, str | None, str]]) -> list[Compression]:
-    """Return totals of ``documents`` (source, language, text) without end-of-text tokens, by source and language."""
+def measure_compression(encoder: Encoder, documents: Iterable[pa.Table]) -> list[Compression]:
+    """Return totals of ``documents`` (``source``, ``lang``, ``text``) without end-of-text tokens.
+
+    They are sorted by source and language.
+    """
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for source, lang, text in documents:
-        group = sums[source, lang or "und"]
-        group[0] += 1
-        group[1] += len(text.encode())
-        group[2] += len(encoder.encode(text))
+    for table in documents:
+        columns = {
+            "source": table["source"].cast(pa.string()),
+            "lang": pc.fill_null(table["lang"].cast(pa.string()), "und"),
+            "bytes": pc.binary_length(table["text"]),
+            "tokens": pa.array(encoder.encode_column(table["text"]).lengths),
+        }
+        groups = pa.table(columns).group_by(["source", "lang"])
+        amounts = groups.aggregate([("bytes", "count"), ("bytes", "sum"), ("tokens", "sum")])
+        for row in amounts.to_pylist():
+            group = sums[row["source"], row["lang"] or "und"]
+            for place, name in enumerate(("bytes_count", "bytes_sum", "tokens_sum")):
+                group[place] += row[name]
     return [Compression(source, lang, *group) for (source, lang), group in sorted(sums.items())]

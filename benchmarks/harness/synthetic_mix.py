@@ -12,27 +12,43 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gristmill.mixing.build_shard import PIECE_SCHEMA
+from gristmill.tokenization.token_batch import token_dtype
 
 
-def write_mix(root: Path, tokens: npt.NDArray[Any], vocab_size: int) -> str:
-    """Write a mix of one shard and return its directory, ``root``; ``tokens`` has shape (sequences, length).
+def write_mix(root: Path, tokens: npt.NDArray[Any], vocab_size: int, sequences_per_shard: int | None = None) -> str:
+    """Write a mix and return its directory, ``root``; ``tokens`` has shape (sequences, length).
 
-    Each sequence consists of two documents, the first of which has half of its tokens, rounded down.
+    Without ``sequences_per_shard`` there is one shard, ``all``. Each sequence consists of two documents, the first of
+    which has half of its tokens, rounded down.
     """
     sequences, length = tokens.shape
-    payload = tokens.astype("<u2").tobytes()
+    dtype = token_dtype(vocab_size)
     (root / "shards").mkdir(parents=True)
-    (root / "shards" / "all.bin").write_bytes(payload)
-    pq.write_table(_pieces(sequences, length), root / "shards" / "all.docs.parquet")
-    files = [
-        {"kind": "shards", "path": "shards/all.bin", "sha256": sha256(payload).hexdigest()},
-        {"kind": "shard_index", "path": "shards/all.docs.parquet"},
+    per_shard = sequences_per_shard or sequences
+    units = [
+        _write_shard(
+            root,
+            f"shard-{first // per_shard:05}" if sequences_per_shard else "all",
+            first,
+            tokens[first : first + per_shard].astype(dtype),
+        )
+        for first in range(0, sequences, per_shard)
     ]
-    facts = {"sequence_length": length, "vocab_size": vocab_size, "eos_id": 0, "dtype": "uint16"}
-    unit = {"unit": "all", "facts": {"first_sequence": 0, "sequences": sequences}, "files": files}
-    manifest = {"stage": "mix", "facts": {**facts, "sequences": sequences}, "units": [unit]}
+    facts = {"sequence_length": length, "vocab_size": vocab_size, "eos_id": 0, "dtype": dtype.name}
+    manifest = {"stage": "mix", "facts": {**facts, "sequences": sequences}, "units": units}
     (root / "manifest.json").write_text(json.dumps(manifest))
     return str(root)
+
+
+def _write_shard(root: Path, unit: str, first: int, tokens: npt.NDArray[Any]) -> dict[str, Any]:
+    payload = tokens.tobytes()
+    (root / "shards" / f"{unit}.bin").write_bytes(payload)
+    pq.write_table(_pieces(*tokens.shape), root / "shards" / f"{unit}.docs.parquet")
+    files = [
+        {"kind": "shards", "path": f"shards/{unit}.bin", "sha256": sha256(payload).hexdigest()},
+        {"kind": "shard_index", "path": f"shards/{unit}.docs.parquet"},
+    ]
+    return {"unit": unit, "facts": {"first_sequence": first, "sequences": len(tokens)}, "files": files}
 
 
 def _pieces(sequences: int, length: int) -> pa.Table:

@@ -9,12 +9,12 @@ harm, such as another weight; it must then give scores or tokens.
     python -m benchmarks foreign_models --quick    # 20 files of each kind
 
 The last line is one JSON object: ``accepted``, ``refused_in_one_sentence``, ``other`` (another error), ``hang`` (more
-than 30 s), ``launcher_died``, the same for each kind, and ``slowest_s``. All but the first two must be 0. The package
-kenlm cannot write KenLM binaries, so of these there are only damaged headers.
+than 30 s), ``launcher_died``, the same for each kind, and ``slowest_s``. All but the first two must be 0.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import random
@@ -267,6 +267,33 @@ def _make_arpa(folder: Path) -> None:
     (folder / "model.arpa").write_bytes(train([" ".join(_words(30, n)) for n in range(40)], 3)[0])
 
 
+def _make_kenlm_binary(folder: Path, model_type: int) -> None:
+    """Write a binary of one of KenLM's ``ModelType``: 0 has hash tables, 2 a trie.
+
+    The package kenlm has no function for this, but the library in it has one that writes the file that the field
+    ``write_mmap`` of its ``Config`` names. That field follows ``arpa_complain``.
+    """
+    import kenlm
+
+    from gristmill.classifiers.model_trials import silent_kenlm
+
+    _make_arpa(folder)
+    config: Any = silent_kenlm()
+    fields = id(config) + object.__basicsize__
+    size = type(config).__basicsize__ - object.__basicsize__
+    silent = ctypes.string_at(fields, size)
+    config.arpa_complain = kenlm.ARPALoadComplain.ALL
+    changed = next(at for at, byte in enumerate(ctypes.string_at(fields, size)) if byte != silent[at])
+    config.arpa_complain = kenlm.ARPALoadComplain.NONE
+    target = str(folder / "model.bin").encode()
+    ctypes.c_char_p.from_address(fields + changed + 8 - changed % 8).value = target
+    library = ctypes.CDLL(str(Path(kenlm.__file__).with_name("libkenlm.so")))
+    write = library["_ZN2lm5ngram11LoadVirtualEPKcRKNS0_6ConfigENS0_9ModelTypeE"]
+    write.restype = ctypes.c_void_p
+    write(str(folder / "model.arpa").encode(), ctypes.c_void_p(fields), model_type)
+    (folder / "model.arpa").unlink()
+
+
 def _make_tokenizer(folder: Path) -> None:
     from gristmill.tokenization.tokenizer_section import TokenizerSection
     from gristmill.tokenization.train_bpe import train_bpe
@@ -315,7 +342,7 @@ def _use_fasttext(path: Path) -> object:
     return TextClassifier.load(str(path)).scores(_TEXTS)
 
 
-def _use_arpa(path: Path) -> object:
+def _use_kenlm(path: Path) -> object:
     from gristmill.classifiers.perplexity import PerplexityScorer
 
     return PerplexityScorer.load(str(path)).scores(_TEXTS)
@@ -338,7 +365,9 @@ def _use_checkpoint(path: Path) -> object:
 KINDS = {
     "fasttext_bin": Kind("model.bin", lambda folder: _make_fasttext(folder, False), _use_fasttext),
     "fasttext_ftz": Kind("model.bin", lambda folder: _make_fasttext(folder, True), _use_fasttext),
-    "kenlm": Kind("model.arpa", _make_arpa, _use_arpa, is_text=True),
+    "kenlm": Kind("model.arpa", _make_arpa, _use_kenlm, is_text=True),
+    "kenlm_probing": Kind("model.bin", lambda folder: _make_kenlm_binary(folder, 0), _use_kenlm),
+    "kenlm_trie": Kind("model.bin", lambda folder: _make_kenlm_binary(folder, 2), _use_kenlm),
     "tokenizer": Kind("tokenizer.json", _make_tokenizer, _use_tokenizer, is_text=True),
     "safetensors": Kind("model.safetensors", _make_checkpoint, _use_checkpoint),
     "config": Kind("config.json", _make_checkpoint, _use_checkpoint, is_text=True),

@@ -43,6 +43,7 @@ def start(folder: Folder, plan: Plan, slots: int, seconds: float) -> None:
     stop(folder)  # processes that a killed supervisor left
     for place in (folder.configuration, folder.logs, folder.scratch):
         place.mkdir(parents=True, exist_ok=True)
+    folder.path.chmod(0o700)  # the plan has the cluster's secret
     for name, text in plan.files.items():
         (folder.configuration / name).write_text(text)
     folder.plan.write_text(json.dumps(plan.processes, indent=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from deploy.local.cluster_plan import HOST, Folder, Plan, Process, free_ports, gc_log, worker_pool
@@ -24,6 +25,9 @@ _LOST_SECONDS = 15
 # Every job is an application whose folder contains a copy of the job server's jar; seconds until it is deleted.
 _KEPT_SECONDS = 60
 
+_AUTHENTICATION = ("-Dspark.authenticate=true", "-Dspark.network.crypto.enabled=true")
+_DRIVER_OPTIONS = "driver-options"  # a file of JVM options
+
 _LOGGING = """\
 rootLogger.level = info
 rootLogger.appenderRef.file.ref = log
@@ -37,12 +41,14 @@ appender.file.layout.pattern = %d{{yyyy-MM-dd HH:mm:ss,SSS}} %pid %-5p %c{{1}} -
 def plan_cluster(folder: Folder, home: Path, jar: Path, java: str, cores: int) -> Plan:
     """Return a standalone cluster from the PySpark in ``home`` with ``cores`` cores, and its Python worker pool."""
     ports = free_ports(PORTS)
+    secret = token_hex()
     executor_log = f"appender.file.fileName = {folder.log('executor')}\nappender.file.append = true\n"
     return Plan(
-        processes=[*processes(folder, home, java, ports, cores), worker_pool(ports["pool"])],
+        processes=[*processes(folder, home, java, ports, cores, secret), worker_pool(ports["pool"])],
         files={
             "log4j2.properties": _LOGGING.format(kind="Console"),
             "executor-log4j2.properties": _LOGGING.format(kind="File") + executor_log,
+            _DRIVER_OPTIONS: "\n".join([*_AUTHENTICATION, f"-Dspark.authenticate.secret={secret}"]),
         },
         profile={
             "runner": "spark",
@@ -50,7 +56,7 @@ def plan_cluster(folder: Folder, home: Path, jar: Path, java: str, cores: int) -
             "ui": f"{HOST}:{ports['ui']}",
             "jar": str(jar),
             "java": java,
-            "java_options": ["-Xmx1g", gc_log(folder, "job-server")],
+            "java_options": ["-Xmx1g", gc_log(folder, "job-server"), f"@{folder.configuration / _DRIVER_OPTIONS}"],
             "worker_pool": f"{HOST}:{ports['pool']}",
             "properties": properties(folder, cores),
         },
@@ -86,10 +92,14 @@ def properties(folder: Folder, cores: int) -> dict[str, str]:
     }
 
 
-def processes(folder: Folder, home: Path, java: str, ports: dict[str, int], cores: int) -> list[Process]:
-    """Return the commands of master and worker; executors are child processes of the worker, one per application."""
+def processes(folder: Folder, home: Path, java: str, ports: dict[str, int], cores: int, secret: str) -> list[Process]:
+    """Return the commands of master and worker; executors are child processes of the worker, one per application.
+
+    They share ``secret``, without which other users of the machine could run programs as this one.
+    """
     master = f"spark://{HOST}:{ports['master']}"
     environment = {
+        "_SPARK_AUTH_SECRET": secret,  # on a command line it would be visible to all
         "SPARK_HOME": str(home),
         "SPARK_SCALA_VERSION": "2.12",  # of PySpark's jars; the script that detects it is not used
         "SPARK_CONF_DIR": str(folder.configuration),
@@ -137,6 +147,7 @@ def _java(folder: Folder, home: Path, java: str, role: str, heap: int) -> list[s
         f"-Djava.io.tmpdir={folder.scratch}",
         f"-Dlog4j2.configurationFile={folder.configuration / 'log4j2.properties'}",
         f"-Dspark.worker.timeout={_LOST_SECONDS}",
+        *_AUTHENTICATION,
         *ADD_OPENS,
         *("-cp", str(home / "jars" / "*")),
     ]

@@ -28,6 +28,8 @@ from gristmill.pipelines.cli.console import (
     start_logging,
 )
 from gristmill.pipelines.cli.contamination import contamination
+from gristmill.pipelines.cli.export import export
+from gristmill.pipelines.cli.trace import trace
 
 # Commands import what they need when they run: Beam alone takes two seconds, and `ledger` does not use it.
 
@@ -105,6 +107,8 @@ def main() -> None:
 
 main.add_command(classifier)
 main.add_command(contamination)
+main.add_command(export)
+main.add_command(trace)
 
 
 @main.command()
@@ -231,19 +235,22 @@ def ledger(work: str, by: str | None, show_bytes: bool, as_json: bool) -> None:
 
 @main.command()
 @click.argument("work", metavar="DIR")
+@click.option("--id", "id_", metavar="HEX", help="Only the document of this id.")
 @click.option("--source", help="Only documents of this source.")
 @click.option("--url", help="Only documents whose URL contains this.")
 @click.option("--reason", help="Only records dropped or failed for this reason, at any stage.")
 @click.option("-n", "count", default=5, show_default=True, type=click.IntRange(1), help="Maximum number of documents.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @handle_errors
-def inspect(work: str, source: str | None, url: str | None, reason: str | None, count: int, as_json: bool) -> None:
+def inspect(
+    work: str, id_: str | None, source: str | None, url: str | None, reason: str | None, count: int, as_json: bool
+) -> None:
     """Show documents and every decision that was made about them."""
     from gristmill.pipelines.reports import tables
     from gristmill.pipelines.reports.document_history import Selection, inspect_documents
 
     any_found = False
-    for document in inspect_documents(work, Selection(source, url, reason), count):
+    for document in inspect_documents(work, Selection(source, url, reason, id_), count):
         any_found = True
         if as_json:
             print_line(document)

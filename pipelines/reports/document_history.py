@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gristmill.pipelines.stages import STAGES
+from gristmill.pipelines.trace.find_documents import find_records, parse_id
+from gristmill.pipelines.trace.stage_files import open_stages
 from gristmill.pipelines.work_directory import current
 from gristmill.store import storage
 from gristmill.store.receipts import Receipt
@@ -24,10 +26,12 @@ class Selection(NamedTuple):
     source: str | None
     url: str | None
     reason: str | None
+    id: str | None = None
 
     def matches(self, row: Mapping[str, Any]) -> bool:
         return (
             self.source in (None, row["source"])
+            and (self.id is None or self.id.lower() == row["id"])
             and (self.url is None or self.url in (row["url"] or ""))
             and self.reason in (None, row["reason"], str(row["reason"]).partition(":")[0])
         )
@@ -35,14 +39,22 @@ class Selection(NamedTuple):
 
 def inspect_documents(work: str, selection: Selection, count: int) -> Iterator[dict[str, Any]]:
     """Yield at most ``count`` matching records: provenance, outcome, reason, every stage's decision, and the text."""
-    yield from islice((row for row in _records(work) if selection.matches(row)), count)
+    yield from islice((row for row in _records(work, selection.id) if selection.matches(row)), count)
 
 
-def _records(work: str) -> Iterator[dict[str, Any]]:
+def _records(work: str, id: str | None) -> Iterator[dict[str, Any]]:
+    """Every record, or those of the units that contain the id."""
     directories = current(work)
+    units = (
+        None
+        if id is None
+        else {found.unit for found in find_records(open_stages(work, ["extract"])["extract"], [parse_id(id)])}
+    )
     manifests = {stage: directory.read_manifest() for stage, directory in directories.items()}
     receipts = {stage: manifests[stage].by_document() for stage in _SIDECARS if stage in manifests}
     for receipt in manifests["extract"].receipts:
+        if units is not None and receipt.unit not in units:
+            continue
         sidecars = {
             stage: _table(directories[stage], by_document[receipt.unit], _SIDECARS[stage])
             for stage, by_document in receipts.items()

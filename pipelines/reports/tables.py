@@ -72,6 +72,23 @@ def mixture_table(mix: Manifest) -> Table:
     return table
 
 
+def segments_table(mix: Manifest) -> Table:
+    """One row per group and segment: its target share and its actual share."""
+    table = Table(title="mixture by stage", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("stage", style="bold")
+    table.add_column("sequences", justify="right")
+    table.add_column("group")
+    for name in ("target", "actual"):
+        table.add_column(name, justify="right")
+    for part in mix.summary["segments"]:
+        lead = (escape(part["stage"]), f"{part['sequences']:,}")
+        for group, share in part["got"].items():
+            cap = " (cap)" if group in part["capped"] else ""
+            table.add_row(*lead, escape(group), f"{part['asked'][group]:.2%}", f"{share:.2%}{cap}")
+            lead = ("", "")
+    return table
+
+
 def training_table(train: Manifest) -> Table:
     """Size of the model, length of the training run, and loss."""
     summary = train.summary

@@ -43,6 +43,7 @@ class Extract(BeamStage):
         3: "language samples and checks applied to batches of records",
         4: "bodies decoded by their bytes, binaries and records of crawlers dropped, bad UTF-8 fails one row",
         5: "kept columns, declared languages, code as code, overlong ids and URLs dropped, counts by language",
+        6: "limits on what archives, bodies and Parquet pages expand to; long runs of combining marks truncated alike",
     }
     counted = "records"
     libraries = ("fastwarc", "fasttext-community", "pyarrow", "resiliparse", "warcio", "zstandard")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from gristmill.mixing.group_index import GROUP_SIZES
 from gristmill.mixing.mix_plan import GroupSize, MixPlan, make_mix_plan
 from gristmill.mixing.write_shard import ShardInputs, ShardWriter, TokenUnit, mix_shard, mix_summary
 from gristmill.pipelines.recipe import Recipe
-from gristmill.pipelines.reports.tables import mixture_table
+from gristmill.pipelines.reports.tables import mixture_table, segments_table
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.store.keys import key_of
 from gristmill.store.receipts import FileEntry, Manifest, Receipt
@@ -37,6 +37,7 @@ class Mix(BeamStage):
         1: "shards in a global order by quota",
         2: "unit keys hash the plan and all tokens once",
         3: "groups by columns; pieces name their group",
+        4: "plans of segments; the key of a shard hashes the plan up to its end",
     }
     counted = "sequences"
     counted_per_weight = 1.0
@@ -47,16 +48,21 @@ class Mix(BeamStage):
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         plan = _plan(_by_group(context), context)
         tokens = key_of(sorted(entry.sha256 for entry in _token_files(context)))
-        inputs_key = key_of(plan.model_dump(mode="json"), tokens)
-        return [
-            Task(
-                f"shard-{number:05d}-{key_of(directory.key, inputs_key, number)}",
+
+        @cache
+        def part_key(part: MixPlan) -> str:
+            return key_of(directory.key, part.model_dump(mode="json"), tokens)
+
+        def task(number: int) -> Task:
+            first, count = plan.shard_range(number)
+            return Task(
+                f"shard-{number:05d}-{key_of(part_key(plan.up_to(first + count)), number)}",
                 {"source": None, "shard": number, "sha256": {"tokenize": tokens}},
-                plan.shard_range(number)[1],
+                count,
                 number,
             )
-            for number in range(plan.shards)
-        ]
+
+        return [task(number) for number in range(plan.shards)]
 
     def build(
         self, tasks: beam.PCollection, pending: list[Task], context: RunContext, directory: StageDirectory
@@ -70,7 +76,8 @@ class Mix(BeamStage):
         return mix_summary(_shard_inputs(context), counts, context.tokenizer.summary["vocab_size"])
 
     def report(self, manifest: Manifest) -> Iterable[Table]:
-        return [mixture_table(manifest)]
+        has_parts = len(manifest.summary["segments"]) > 1
+        return [mixture_table(manifest), *([segments_table(manifest)] if has_parts else [])]
 
 
 class _GroupUnit(NamedTuple):

@@ -11,6 +11,7 @@ from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.stage import BeamStage, RunContext
 from gristmill.pipelines.stages.document_tasks import aligned_tasks
 from gristmill.store.stage_directory import StageDirectory
+from gristmill.tokenization.code_points import DIFFERING
 from gristmill.transforms.core.tasks import Task
 
 if TYPE_CHECKING:
@@ -23,13 +24,16 @@ class Tokenize(BeamStage):
     name = "tokenize"
     versions: ClassVar = {1: "token payload and document index", 2: "counts by language"}
     takes_from = "refine"
-    libraries = ("tokenizers",)
+    libraries = ("gigatoken", "tokenizers")
 
     def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
         return {
             "tokenize": key_config(recipe.tokenize),
             "tokenizer.end_of_text": recipe.tokenizer.end_of_text,
         }
+
+    def tables(self, recipe: Recipe) -> Mapping[str, Any]:
+        return {"differing_code_points": DIFFERING}
 
     def tasks(self, context: RunContext, directory: StageDirectory) -> list[Task]:
         documents = ("documents", ("id", "source", "lang", "text", "text_bytes"))

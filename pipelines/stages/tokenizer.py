@@ -22,9 +22,12 @@ class Tokenizer(BeamStage):
     """A single unit. ``kept`` counts the documents in the sample."""
 
     name = "tokenizer"
-    versions: ClassVar = {1: "byte-level BPE"}
+    versions: ClassVar = {
+        1: "byte-level BPE",
+        2: "words and runs of more than 256 characters are cut before training",
+    }
     takes_from = "refine"
-    libraries = ("tokenizers",)
+    libraries = ("gigatoken", "tokenizers")
 
     def key_config(self, recipe: Recipe) -> Mapping[str, Any]:
         return {"tokenizer": key_config(recipe.tokenizer)}

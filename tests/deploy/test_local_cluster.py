@@ -132,7 +132,7 @@ def test_flink_memory_is_bounded_and_matches_the_jvm_options(tmp_path: Path) -> 
 def test_spark_worker_offers_what_one_executor_needs(tmp_path: Path) -> None:
     ports = {name: 20_000 + number for number, name in enumerate(spark_cluster.PORTS)}
     settings = spark_cluster.properties(Folder(tmp_path), 3)
-    worker = spark_cluster.processes(Folder(tmp_path), tmp_path, "java", ports, 3)[1].command
+    worker = spark_cluster.processes(Folder(tmp_path), tmp_path, "java", ports, 3, "secret")[1].command
     assert settings["spark.executor.cores"] == worker[worker.index("--cores") + 1] == "3"
     offered = int(worker[worker.index("--memory") + 1].removesuffix("m"))
     needed = int(settings["spark.executor.memory"].removesuffix("m"))
@@ -163,6 +163,26 @@ def test_profile_is_valid(engine: Any, kind: Any, tmp_path: Path) -> None:
     assert master.startswith(f"{HOST}:")
     if kind is SparkProfile:
         assert all(option in profile.properties["spark.executor.extraJavaOptions"] for option in ADD_OPENS)
+
+
+def test_spark_shares_a_secret_that_is_on_no_command_line(tmp_path: Path) -> None:
+    plans = [
+        spark_cluster.plan_cluster(Folder(tmp_path), tmp_path / "home", tmp_path / "a.jar", "java", 2) for _ in range(2)
+    ]
+    secrets = set()
+    for planned in plans:
+        options = planned.files["driver-options"].splitlines()
+        assert f"@{tmp_path / 'conf' / 'driver-options'}" in planned.profile["java_options"]
+        secret = options[-1].removeprefix("-Dspark.authenticate.secret=")
+        secrets.add(secret)
+        jvms = [each for each in planned.processes if each.role != POOL]
+        assert [each.environment["_SPARK_AUTH_SECRET"] for each in jvms] == [secret, secret]
+        for command in [*(each.command for each in jvms), options]:
+            assert {"-Dspark.authenticate=true", "-Dspark.network.crypto.enabled=true"} <= set(command)
+        assert not any(secret in word for each in planned.processes for word in each.command)
+        assert secret not in str(planned.profile)
+    assert len(secrets) == 2
+    assert all(len(secret) == 64 for secret in secrets)
 
 
 def test_slots_are_read_from_the_cluster_state() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from gristmill.errors import InputError
 from gristmill.pipelines.recipe import Recipe
+from gristmill.pipelines.trace.trace import Tracer
 from tests.pipelines.conftest import CompletedRun, run_recipe
 from tests.pipelines.small_recipes import fault, prose, recipe, source
 
@@ -73,6 +74,13 @@ def test_pieces_name_their_group_and_their_source(by_topic: CompletedRun) -> Non
     assert all(topics[piece["id"]] == (piece["source"], piece["group"]) for piece in found)
 
 
+def test_a_trace_names_the_group_of_each_document(by_topic: CompletedRun) -> None:
+    found = Tracer(by_topic.work).documents({piece["id"].hex() for piece in pieces(by_topic)})
+    groups = {document["id"]: document["decisions"]["groups"]["group"] for document in found.documents}
+    assert groups == {piece["id"].hex(): piece["group"] for piece in pieces(by_topic)}
+    assert {document["meta"]["topic"] for document in found.documents} == set(groups.values())
+
+
 def test_groups_count_the_tokens_that_tokenize_wrote(by_topic: CompletedRun) -> None:
     sizes: Counter[str] = Counter()
     for receipt in by_topic.done["groups"].manifest.receipts:
@@ -108,3 +116,37 @@ def test_unknown_groups_and_columns_are_rejected(by_topic: CompletedRun, tmp_pat
     assert error == "mix.weights names group 'ships', but the groups are boats, rivers, und"
     with pytest.raises(InputError, match=r"mix\.groups names 'meta\.stars', but no source keeps 'stars'"):
         topical(folder, groups=["meta.stars"])
+
+
+def shard_files(completed: CompletedRun) -> list[str]:
+    return [entry.sha256 for entry in completed.done["mix"].manifest.files("shards")]
+
+
+def test_stages_have_their_shares_and_a_change_of_weights_writes_only_what_follows(
+    by_topic: CompletedRun, tmp_path: Path
+) -> None:
+    folder = Path(by_topic.work).parent
+    stages = [
+        {"name": "general", "tokens": 6400},
+        {"name": "annealing", "tokens": 3200, "weights": {"boats": 3}, "min_shares": {"und": 0.1}},
+    ]
+    first = run_recipe(topical(folder, stages=stages), folder / "work", until="mix")
+    assert first.units_processed()["mix"] == 10
+    parts = first.done["mix"].manifest.summary["segments"]
+    assert [(part["stage"], part["sequences"]) for part in parts] == [("general", 400), ("annealing", 200)]
+    for part in parts:
+        assert sum(part["got"].values()) == pytest.approx(1, abs=1e-5)
+        if not part["capped"]:
+            assert part["got"]["und"] >= 0.1 - 1 / part["sequences"]
+    assert parts[1]["got"]["boats"] > parts[0]["got"]["boats"]
+
+    changes = [{"sequence": 470, "weights": {"rivers": 4}}]
+    changed = run_recipe(topical(folder, stages=stages, changes=changes), folder / "work", until="mix")
+    assert changed.done["mix"].step.directory == first.done["mix"].step.directory
+    assert changed.units_processed()["mix"] == 3  # of 64 sequences each, from the one of sequence 448
+    assert shard_files(changed)[:7] == shard_files(first)[:7]
+    assert shard_files(changed)[7:] != shard_files(first)[7:]
+    assert changed.ledger["balanced"]
+    parts = changed.done["mix"].manifest.summary["segments"]
+    assert [part["sequences"] for part in parts] == [400, 70, 130]
+    assert parts[2]["got"]["rivers"] > parts[1]["got"]["rivers"]

@@ -49,6 +49,7 @@ NOT_IN_KEYS = {
     "transforms.read.code_files.CODE": _CODE,
     "transforms.read.code_files._EXTENSIONS": "the default of a recipe key, whose value is in the key of each unit",
     "transforms.read.json_lines.JSONL": _CODE,
+    "transforms.read.parquet_pages._CODECS": _CODE,
     "transforms.read.parquet_rows.PARQUET": _CODE,
     "transforms.redaction.phone_numbers.LENIENCY": _CODE,
 }

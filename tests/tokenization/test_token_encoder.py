@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import gzip
 import json
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from gristmill.errors import InputError
-from gristmill.tokenization import pre_tokenization, token_encoder
+from gristmill.tokenization import giga_encoder, token_encoder
 from gristmill.tokenization.token_batch import token_dtype
 from gristmill.tokenization.token_encoder import Encoder, open_encoder, read_tokenizer
 from gristmill.tokenization.tokenizer_compression import Compression, measure_compression
 from gristmill.tokenization.tokenizer_section import TokenizerSection
 from gristmill.tokenization.train_bpe import train_bpe
 
-# Characters of every class of the pattern, known and unknown: white space, letters, signs, digits, case folding.
+# Characters of every class of the pattern: white space, letters, signs, digits, case folding; the last three are ones
+# that `gigatoken` and `tokenizers` class differently.
 AWKWARD = (
     " \t\n\r\v\f\x1c\x1f\x00\x85\xa0\u2028\u2029\u3000\u200b\u00ad"
-    "'’sStTmMlLdDrReEvV\u017f\u212a0129½²Ⅷ٣aé ß一は々。、，.!-_(<|>\u0301\U0001f600ªµºЖ\u0483ย"
+    "'’sStTmMlLdDrReEvV\u017f\u212a0129½²Ⅷ٣aé ß一は々。、，.!-_(<|>\u0301\U0001f600ªµºЖ\u0483ย\u088f\ua7d4\U000323b0"
 )
 texts = st.one_of(st.text(st.sampled_from(AWKWARD), max_size=60), st.text(max_size=40))
 
@@ -54,54 +55,22 @@ def test_every_text_round_trips_and_has_the_tokens_of_the_library(
     assert tokens.tolist() == reference(text)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(texts, max_size=12), st.integers(1, 20))
-def test_blocks_do_not_change_tokens(
-    encoder: Encoder, reference: Callable[[str], list[int]], parts: list[str], length: int
+def test_one_text_of_another_class_leaves_the_others_in_their_order(
+    encoder: Encoder, reference: Callable[[str], list[int]]
 ) -> None:
-    text = "".join(parts)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pre_tokenization, "SHORT_BLOCK", length)
-        patch.setattr(pre_tokenization, "LONG_BLOCK", length)
-        blocks = [block for block, _ in pre_tokenization.blocks(text)]
-        assert "".join(blocks) == text
-        assert encoder.encode(text).tolist() == reference(text)
-        assert [token for block in blocks for token in reference(block)] == reference(text)
+    texts = ["one", "", "x\u088fy", "two", "\U000323b0", "three\ua7d4", "", "four"]
+    for column in (texts, texts[2:3], texts[:2], texts[::-1]):
+        batch = encoder.encode_batch(column)
+        assert [tokens.tolist() for tokens in batch.documents()] == [reference(text) for text in column]
 
 
-@pytest.mark.parametrize(
-    ("text", "length", "blocks"),
-    [
-        ("one two three", 1, ["one", " two", " three"]),
-        ("one two three", 3, ["one", " two", " three"]),
-        ("one two three", 4, ["one two", " three"]),
-        ("12 34 56", 1, ["12 34 56"]),
-        ("(1)\n(2)\n\n(3)\n (4)", 1, ["(1)\n", "(2)\n\n", "(3)\n (4)"]),
-        ("a\n \nb", 1, ["a", "\n \n", "b"]),
-        ("", 1, []),
-    ],
-)
-def test_blocks_end_where_the_pattern_always_splits(
-    text: str, length: int, blocks: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pre_tokenization, "LONG_BLOCK", length)
-    assert [block for block, _ in pre_tokenization.blocks(text)] == blocks
-
-
-def test_known_characters_are_split_as_by_the_library() -> None:
-    split = pre_tokenizers.Split(Regex(pre_tokenization.pattern(3)), behavior="isolated")
-    known = [
-        chr(code) for code in range(0x10000) if not 0xD800 <= code < 0xE000 and pre_tokenization.is_known(chr(code))
-    ]
-    assert 30_000 < len(known) < 50_000
-    letters = [c for c in known if unicodedata.category(c)[0] == "L"]
-    assert len(letters) > 29_000
-    # Thousands of ideographs and hangul behave alike: every 50th of them, and all other known characters.
-    tried = [c for i, c in enumerate(known) if c < "\u3400" or c > "\uff00" or i % 50 == 0]
-    for character in tried:
-        text = "a_b _ 1_2__\n_ ._'_  _".replace("_", character)
-        expected = [piece for piece, _ in split.pre_tokenize_str(text)]
-        assert pre_tokenization.known_pattern(3).findall(text) == expected, hex(ord(character))
+def test_a_column_may_have_chunks_or_be_a_slice(encoder: Encoder) -> None:
+    texts = ["one", "x\u088fy", "two", "three", ""]
+    expected = encoder.encode_batch(texts[1:])
+    chunked = pa.chunked_array([texts[1:2], [], texts[2:]], pa.string())
+    for column in (chunked, pa.array(texts, pa.large_string())[1:]):
+        batch = encoder.encode_column(column)
+        assert (batch.tokens.tolist(), batch.lengths.tolist()) == (expected.tokens.tolist(), expected.lengths.tolist())
 
 
 def test_special_tokens_in_text_are_encoded_as_text(encoder: Encoder) -> None:
@@ -122,13 +91,17 @@ def test_a_batch_is_the_concatenation_of_its_texts(encoder: Encoder) -> None:
     assert (len(empty.tokens), len(empty.lengths)) == (0, 0)
 
 
-def test_the_word_cache_is_bounded_and_does_not_change_tokens(
-    encoder: Encoder, reference: Callable[[str], list[int]], monkeypatch: pytest.MonkeyPatch
+def test_the_caches_are_emptied_and_do_not_change_tokens(
+    tokenizer_json: str, reference: Callable[[str], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gristmill.tokenization.token_encoder._CACHED_WORDS", 3)
-    monkeypatch.setattr("gristmill.tokenization.token_encoder._CACHED_LENGTH", 4)
-    text = "one two three four five six one two three " * 3
-    assert encoder.encode(text).tolist() == reference(text)
+    monkeypatch.setattr(giga_encoder, "CACHED_BYTES", 20)
+    loads = []
+    load = giga_encoder.GigaEncoder._load
+    monkeypatch.setattr(giga_encoder.GigaEncoder, "_load", lambda self: (loads.append(1), load(self)))
+    bounded = Encoder(tokenizer_json)
+    for text in ["one two three", "three two", "one two three four five six seven", "one"]:
+        assert bounded.encode(text).tolist() == reference(text)
+    assert len(loads) == 3  # at first, at the third text, and at the fourth, since the third has filled the caches
 
 
 @pytest.mark.parametrize(("size", "dtype"), [(1, "<u2"), (65_499, "<u2"), (65_500, "<u4"), (1 << 20, "<u4")])
@@ -149,6 +122,7 @@ def test_a_tokenizer_of_another_kind_is_applied_to_whole_texts(reference: Callab
     tokenizer.train_from_iterator(["the dog's 12345 days"] * 5, special)
     tokenizer.enable_truncation(2)
     pinned = Encoder(tokenizer.to_str(), "</s>")
+    assert not pinned.is_accelerated  # it lacks most bytes
     tokenizer.no_truncation()
     texts = ["the dog's days", "", "days  12345 the"]
     batch = pinned.encode_batch(texts)
@@ -157,7 +131,7 @@ def test_a_tokenizer_of_another_kind_is_applied_to_whole_texts(reference: Callab
 
 
 def test_invalid_tokenizers_are_rejected(tokenizer_json: str) -> None:
-    with pytest.raises(ValueError, match=r"cannot read this tokenizer\.json"):
+    with pytest.raises(ValueError, match=r"cannot read the tokenizer: "):
         Encoder("{}")
     with pytest.raises(ValueError, match=r"set tokenizer\.end_of_text"):
         Encoder(tokenizer_json, "</s>")
@@ -221,14 +195,19 @@ def test_the_error_for_a_file_that_is_no_tokenizer(
 
 def test_compression_is_totaled_by_source_and_language(encoder: Encoder) -> None:
     rows = [("web", "en", "The dog"), ("books", None, "été"), ("web", "en", " The dog"), ("web", "ru", "")]
+    names = ["source", "lang", "text"]
+    tables = [
+        pa.table(dict(zip(names, map(list, zip(*part, strict=True)), strict=True))) for part in (rows[:2], rows[2:])
+    ]
     first, second = len(encoder.encode("The dog")), len(encoder.encode(" The dog"))
-    assert measure_compression(encoder, rows) == [
+    measured = measure_compression(encoder, tables)
+    assert measured == [
         Compression("books", "und", 1, 5, len(encoder.encode("été"))),
         Compression("web", "en", 2, 15, first + second),
         Compression("web", "ru", 1, 0, 0),
     ]
-    assert measure_compression(encoder, rows)[1].bytes_per_token == round(15 / (first + second), 4)
-    assert measure_compression(encoder, rows)[2].bytes_per_token == 0
+    assert measured[1].bytes_per_token == round(15 / (first + second), 4)
+    assert measured[2].bytes_per_token == 0
 
 
 @pytest.mark.parametrize("name", ["win32-docs-en", "phpdoc-ja", "phpdoc-ru", "phpdoc-zh", "phpdoc-tr", "books-en"])

@@ -9,8 +9,13 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
+from tokenizers import Regex, pre_tokenizers
 
+from gristmill.tokenization.pre_tokenization import LONGEST_TRAINED, pattern
+from gristmill.tokenization.token_encoder import Encoder
 from gristmill.tokenization.tokenizer_section import TokenizerSection, TokenizeSection
 from gristmill.tokenization.train_bpe import train_bpe
 
@@ -82,3 +87,41 @@ def test_buckets_are_a_power_of_two(buckets: int, good: bool) -> None:
     else:
         with pytest.raises(ValidationError):
             TokenizeSection(buckets=buckets)
+
+
+def pieces(text: str, longest: int | None) -> list[str]:
+    split = pre_tokenizers.Split(Regex(pattern(3, longest)), behavior="isolated")
+    return [piece for piece, _ in split.pre_tokenize_str(text)]
+
+
+@given(st.text(st.sampled_from("aé一1 \t\n\r'sS-!\u0301"), max_size=60))
+def test_only_long_runs_are_cut(text: str) -> None:
+    assert pieces(text, 64) == pieces(text, None)
+    short = pieces(text, 2)
+    assert "".join(short) == text
+    assert max(map(len, short), default=0) <= 5  # a space, two signs and two line ends
+
+
+@pytest.mark.parametrize("run", ["-", " ", "\n", "a", "一", " \n", "é\u0301"])
+def test_a_long_run_is_cut_at_every_so_many_characters(run: str) -> None:
+    cut = pieces(run * 5000, LONGEST_TRAINED)
+    assert "".join(cut) == run * 5000
+    assert max(map(len, cut)) <= 2 * LONGEST_TRAINED
+
+
+@pytest.mark.parametrize("name", ["dashes", "spaces", "DNA", "Han"])
+@pytest.mark.timeout(60)
+def test_a_megabyte_without_a_split_is_trained_and_encoded(name: str) -> None:
+    """Training on 300,000 dashes used to take a minute and a half, and on a megabyte did not end."""
+    generator = random.Random(1)
+    text = {
+        "dashes": "-" * 1_000_000,
+        "spaces": " " * 1_000_000,
+        "DNA": "".join(generator.choices("ACGT", k=1_000_000)),
+        "Han": "".join(map(chr, generator.choices(range(0x4E00, 0x5E00), k=333_000))),
+    }[name]
+    encoder = Encoder(train_bpe([text, "The dog"], TokenizerSection(vocab_size=2000)))
+    assert encoder.is_accelerated
+    batch = encoder.encode_batch([text, "The dog"])
+    assert encoder.decode(batch.documents()[0]) == text
+    assert batch.documents()[0].tolist() == encoder.encode(text).tolist()

@@ -127,6 +127,8 @@ def _first_break(stored: StoredFile, codec: Codec, offset: int) -> int | None:
 
 def _member_begins_record(stored: StoredFile, codec: Codec, offset: int) -> bool:
     head = b""
+    if codec.head_bytes:
+        stored = StoredPrefix(stored, offset + codec.head_bytes)
     for chunk in codec.read_member(stored, offset, _PEEK_BYTES):
         head = (head + chunk).lstrip(b"\r\n")
         if b"\n" in head or len(head) > MAX_HEAD_BYTES:
@@ -182,8 +184,7 @@ class _Run:
         """Return one entry for the unreliable end of a damaged run."""
         start, headers = (pending[0].start, pending[0].headers) if pending else (self.content.size, {})
         cause = end.damage if self.after == self._stored.size else "corrupt"
-        detail = f"stored bytes from {end.offset} up to {self.after} cannot be decompressed"
-        return Entry(start, self.content.size, headers, fault=cause, detail=detail)
+        return Entry(start, self.content.size, headers, fault=cause, detail=end.describe_damage(self.after))
 
     def _chunks(self, position: int) -> Chunks:
         if self._codec is None:

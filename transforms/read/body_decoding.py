@@ -28,9 +28,13 @@ from gristmill.transforms.read.payload_types import (
     binary_type,
     is_binary,
 )
+from gristmill.transforms.read.warc_records import MAX_HEAD_BYTES
 
 MAX_UNDECLARED_LAYERS = 4
 """Layers that are removed beyond those declared."""
+
+MAX_DECLARED_LAYERS = 8
+"""Declared layers that are removed, the outermost ones. Of longer lists, most entries are not true."""
 
 _XZ_MEMORY = 2**27
 """Bytes of memory that a body in xz may ask for: enough for every preset of xz but the largest dictionaries."""
@@ -38,6 +42,10 @@ _XZ_MEMORY = 2**27
 _MIN_TEXT = 256
 """Bytes without control characters that are text in some charset; in fewer, compressed data may have none by chance."""
 
+_MAX_MEMBERS = 2**14
+"""Members of a body that are decompressed; of more, none is, since each takes time even if it is empty."""
+
+_FIRST_STEP = 2**10
 _STEP = 2**20
 _ERRORS = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 _CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?(\r?\n)")
@@ -72,7 +80,7 @@ def decode_layers(body: bytes, declared: list[str], limit: int) -> bytes:
         limit: Maximum size in bytes.
     """
     unrecognised = ""
-    for encoding in (*reversed(declared), *("",) * MAX_UNDECLARED_LAYERS):
+    for encoding in (*reversed(declared[-MAX_DECLARED_LAYERS:]), *("",) * MAX_UNDECLARED_LAYERS):
         decoded = _without_chunks(body, encoding == "chunked")
         if decoded is None:
             decoded = _decompress(body, encoding, limit + 1)
@@ -148,7 +156,7 @@ def _without_chunks(body: bytes, declared: bool) -> bytes | None:
     parts, rest, ended, is_framed = _read_chunks(body)
     content = b"".join(parts)
     is_cut = not ended and _START_OF_CHUNK.fullmatch(rest) is not None
-    has_end = ended and _TRAILERS.match(rest) is not None
+    has_end = ended and len(rest) <= MAX_HEAD_BYTES and _TRAILERS.match(rest) is not None
     if declared:
         is_chunked = has_end or (bool(parts) and (ended or (is_crlf and (is_cut or is_framed))))
         return content if is_chunked and (ended or is_cut) else content + rest if is_chunked else None
@@ -177,17 +185,25 @@ def _read_chunks(body: bytes) -> tuple[list[bytes], bytes, bool, bool]:
 
 def _decompress_members(new_decoder: Callable[[], Any], magic: _Magic, body: bytes, limit: int) -> _Decoded:
     """Decompress all members (RFC 1952, section 2.2); other bytes behind them are ignored."""
-    data, complete = b"", False
-    while len(data) < limit and (not complete or body.startswith(magic)):
-        decoder = new_decoder()
-        data += decoder.decompress(body, limit - len(data))
+    parts: list[bytes] = []
+    size = position = members = 0
+    complete = False
+    while size < limit and (not complete or body.startswith(magic, position)):
+        members += 1
+        if members > _MAX_MEMBERS:
+            raise ValueError
+        decoder, step = new_decoder(), _FIRST_STEP
+        while not decoder.eof and size < limit and (data := body[position : position + step]):
+            parts.append(decoder.decompress(data, limit - size))
+            size += len(parts[-1])
+            position += len(data) - len(decoder.unused_data)
+            step = min(2 * step, _STEP)
         complete = decoder.eof
         if not complete:
             break
-        body = decoder.unused_data
-    if not data and not complete:
+    if not size and not complete:
         raise EOFError
-    return _Decoded(data, complete)
+    return _Decoded(b"".join(parts), complete)
 
 
 def _inflate(wbits: int, body: bytes, limit: int) -> _Decoded:

@@ -10,6 +10,9 @@ from gristmill.transforms.read.member_codecs import Chunks, MemberEnd
 EMPTY_LINE = re.compile(rb"\n\r*\n")
 """The end of a line and the empty line behind it."""
 
+_LINE_ENDS = re.compile(rb"[\r\n]*")
+_WHITE_SPACE = re.compile(rb"[ \t\r\n]*")
+
 
 class ContentStream:
     """A position in a sequence of chunks.
@@ -20,6 +23,7 @@ class ContentStream:
         position: Offset of the next byte in the content.
         inside_record: Set by the parser while it is inside a record, which the next member may continue.
         end: The end of the last member, once it has been reached.
+        read_again: Bytes that were read more than once because of ``rewind``.
     """
 
     def __init__(self, reopen: Callable[[int], Chunks]) -> None:
@@ -27,6 +31,7 @@ class ContentStream:
         self.position = 0
         self.inside_record = False
         self.end: MemberEnd | None = None
+        self.read_again = 0
         self._reopen = reopen
         self._chunks = reopen(0)
         self._base = 0
@@ -100,11 +105,13 @@ class ContentStream:
 
     def rewind(self, position: int) -> None:
         """Move back to ``position``."""
+        self.read_again += self.position - position
         if position < self._base and position >= self._base - len(self._taken):
             self._buffer[:0] = self._taken[position - self._base :]
             self._base, self._taken = position, b""
         elif position < self._base:
             self._taken = b""
+            self.read_again += position
             self._chunks, self.end = self._reopen(position), None
             self._base = position
             self._buffer.clear()
@@ -120,14 +127,27 @@ class ContentStream:
         return bytes(self._buffer[start : match.start() + 1])
 
     def skip_newlines(self) -> bool:
-        """Move behind the line ends that follow; return whether anything follows them."""
+        """Move behind the line ends that follow, and forget them; return whether anything follows them."""
         while True:
-            index = self.position - self._base
-            if index == len(self._buffer) and not self._more():
-                return False
-            if self._buffer[index] not in b"\r\n":
+            self.position = self._base + self._end_of(_LINE_ENDS)
+            if self.position < self.size:
                 return True
-            self.position += 1  # one byte at a time: a member may end here
+            self.release()
+            if not self._more():  # only now: a member may end here
+                return False
+
+    def skip_blank_lines(self) -> None:
+        """Move behind the lines of white space that follow, and forget them."""
+        while (line_end := self._buffer.rfind(b"\n", self.position - self._base, self._end_of(_WHITE_SPACE))) >= 0:
+            self.position = self._base + line_end + 1
+            self.release()
+            if self._end_of(_WHITE_SPACE) < len(self._buffer) or not self._more():
+                return
+
+    def _end_of(self, pattern: re.Pattern[bytes]) -> int:
+        """Return where in the buffer a match at the position ends; the pattern may match nothing."""
+        match = pattern.match(self._buffer, self.position - self._base)
+        return match.end() if match else self.position - self._base
 
     def _more(self) -> bool:
         chunk = self._next()

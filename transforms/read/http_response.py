@@ -13,10 +13,11 @@ from typing import NamedTuple
 from gristmill.transforms.read.body_decoding import decode_layers
 from gristmill.transforms.read.content_stream import EMPTY_LINE
 from gristmill.transforms.read.payload_types import begins_like_page
-from gristmill.transforms.read.warc_records import Headers, parse_fields
+from gristmill.transforms.read.warc_records import MAX_HEAD_BYTES, Headers, parse_fields
 
 _STATUS = re.compile(rb"HTTP(?:/\d+(?:\.\d+)?)?[ \t]+(\d{3})(?!\d)", re.IGNORECASE)
-_CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([^\s"';,]+)""", re.IGNORECASE)
+_NEWLINES = re.compile(rb"[\r\n]*")
+_CHARSET = re.compile(r"""charset\s*=\s*(?:["']\s*)?([^\s"';,]+)""", re.IGNORECASE)
 _MEDIA_TYPE = re.compile(r"""(?:^|,)[\s"']*([\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+)((?:"[^"]*"|[^,])*)""", re.ASCII)
 _UNKNOWN_TYPES = frozenset({"*/*", "unknown/unknown", "application/unknown"})
 
@@ -30,18 +31,24 @@ class HttpResponse(NamedTuple):
 
 
 def parse_response(block: bytes) -> HttpResponse:
-    """Split an ``application/http`` block into status, headers and body. Interim responses (1xx) are skipped."""
+    """Split an ``application/http`` block into status, headers and body. Interim responses (1xx) are skipped.
+
+    Of a head longer than ``MAX_HEAD_BYTES``, only the fields in its beginning count.
+    """
+    start = 0
     while True:
-        block = block.lstrip(b"\r\n")
-        match = _STATUS.match(block)
+        found = _NEWLINES.match(block, start)
+        start = found.end() if found else start
+        match = _STATUS.match(block, start)
         if match is None:
-            return HttpResponse(None, {}, block)
-        first = block.find(b"\n") + 1 or len(block)
+            return HttpResponse(None, {}, block[start:])
+        first = block.find(b"\n", start) + 1 or len(block)
         empty = EMPTY_LINE.search(block, first - 1)
-        head, body = (block[first:], b"") if empty is None else (block[first : empty.start() + 1], block[empty.end() :])
-        if not (match[1].startswith(b"1") and _STATUS.match(body)):
-            return HttpResponse(int(match[1]), parse_fields(head, join=True), body)
-        block = body
+        end, body = (len(block), len(block)) if empty is None else (empty.start() + 1, empty.end())
+        if not (match[1].startswith(b"1") and _STATUS.match(block, body)):
+            head = block[first : min(end, first + MAX_HEAD_BYTES)]
+            return HttpResponse(int(match[1]), parse_fields(head, join=True), block[body:])
+        start = body
 
 
 def media_type(content_type: str, body: bytes) -> str:

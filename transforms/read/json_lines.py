@@ -46,8 +46,7 @@ def read_json_lines(unit: SourceUnit, source: SourceSection, max_bytes: int) -> 
         end = content.end or MemberEnd(0)
         gap = Origin(unit.source, file.path, spanned, content.size - spanned)
         if end.damage:
-            detail = f"stored bytes from {end.offset} up to {stored.size} cannot be decompressed"
-            yield Failed(gap, end.damage, detail)
+            yield Failed(gap, end.damage, end.describe_damage(stored.size))
             spanned = content.size
         elif end.offset < stored.size:
             yield Failed(gap, "garbage", f"stored bytes from {end.offset} up to {stored.size} are not compressed")
@@ -77,7 +76,10 @@ def _content(stored: StoredFile, path: str) -> ContentStream:
 
 
 def _lines(content: ContentStream, max_bytes: int) -> Iterator[tuple[int, int, bytes | None]]:
-    """Yield the offset, length and bytes of each line; None instead of more than ``max_bytes`` bytes."""
+    """Yield the offset, length and bytes of each line; None instead of more than ``max_bytes`` bytes.
+
+    Blank lines behind a blank line count as one with it.
+    """
     while not content.at_end():
         content.release()
         offset = content.position
@@ -86,6 +88,8 @@ def _lines(content: ContentStream, max_bytes: int) -> Iterator[tuple[int, int, b
             line = None
             while (rest := content.line(2**16)) and not rest.endswith(b"\n"):
                 content.release()
+        elif line is not None and not line.strip():
+            content.skip_blank_lines()
         content.peek(1)
         yield offset, content.position - offset, line
 

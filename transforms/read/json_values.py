@@ -15,6 +15,9 @@ from gristmill.transforms.read.surrogates import replace_surrogates
 MAX_DEPTH = 64
 """Most objects and arrays inside each other; what is nested deeper is null."""
 
+MAX_META_BYTES = 64 * 2**10
+"""Longest JSON of a record's kept columns, in UTF-8."""
+
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
@@ -52,6 +55,36 @@ def json_value(value: Any, depth: int = 0) -> Any:
     if isinstance(value, (list, tuple)):
         return [json_value(item, depth + 1) for item in value]
     return None
+
+
+def is_longer(value: Any, limit: int) -> bool:
+    """Return whether the JSON of ``json_value(value)`` is certainly longer than ``limit``; stops counting there."""
+    return _least_length(value, limit, 0) > limit
+
+
+def _least_length(value: Any, limit: int, depth: int) -> int:
+    """Return a lower bound of the length in JSON, 0 for what may become null; not much more than ``limit``."""
+    if isinstance(value, bool):
+        return 4
+    if isinstance(value, int):
+        return max(0, value.bit_length() - 1) * 3 // 10 + 1
+    if isinstance(value, str):
+        return len(value) + 2
+    if depth == MAX_DEPTH or not isinstance(value, (Mapping, list, tuple)):
+        return 0
+    length = 1
+    if isinstance(value, Mapping):
+        for member in value.values():
+            size = _least_length(member, limit - length, depth + 1)
+            length += size and len('"":,') + size
+            if length > limit:
+                break
+    else:
+        for item in value:
+            length += len("1,") - 1 + max(1, _least_length(item, limit - length, depth + 1))
+            if length > limit:
+                break
+    return length
 
 
 def _key(key: Any) -> str | None:

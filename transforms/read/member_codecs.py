@@ -21,15 +21,31 @@ from gristmill.transforms.read.stored_file import StoredFile
 
 _ZlibError: Any = zlib_ng.error
 _ERRORS = (_ZlibError, zstandard.ZstdError, lzma.LZMAError, EOFError, OSError, ValueError)  # the last two from bz2
+_MAX_ZSTD_WINDOW = 2**30
+"""Bytes of a window, and so of memory. Every level of zstd needs less; ``--long`` up to 30 is within it."""
+
+_LARGE_FILE = 2**28
+"""Bytes of a file whose windows may be as large as zstd allows: dumps of ``--long=31`` are published."""
+
+_MAX_XZ_MEMORY = 2**30
 _PLAIN_CHUNK = 2**16
 _LZ4_CHUNK = 2**18
 
 
 class MemberEnd(NamedTuple):
-    """The offset behind a member; with ``damage`` ("truncated" or "corrupt"), the offset of the damaged member."""
+    """The offset behind a member; with ``damage`` ("truncated" or "corrupt"), the offset of the damaged member.
+
+    ``limit`` is a limit of ours, if the member is too large for it and otherwise intact.
+    """
 
     offset: int
     damage: str = ""
+    limit: str = ""
+
+    def describe_damage(self, after: int) -> str:
+        """Return a sentence about a damaged member and what is lost behind it."""
+        because = f": {self.limit}; compress the file with a smaller one" * bool(self.limit)
+        return f"stored bytes from {self.offset} up to {after} cannot be decompressed{because}"
 
 
 Chunks: TypeAlias = Generator[bytes, None, MemberEnd]
@@ -44,12 +60,15 @@ class Codec(NamedTuple):
         read_member: Yields the chunks of a member, given ``(stored, offset, step)``: reads ``step`` bytes at a time.
         max_verbatim: Most consecutive bytes that a member can store uncompressed. Members of another file, which cannot
             be compressed again, are stored like that, and so could be mistaken for members of this file.
+        head_bytes: Stored bytes of a member in which its first line must end; 0 if it may end anywhere. A header may
+            have a name of any length, and data that only looks like a member must not be read to its end.
     """
 
     suffix: str
     magics: tuple[bytes, ...]
     read_member: Callable[..., Chunks]
     max_verbatim: int
+    head_bytes: int = 2**13
 
     def begins_at(self, stored: StoredFile, offset: int) -> bool:
         """Return whether a member may begin at ``offset``."""
@@ -79,13 +98,20 @@ def _read_member(
             return MemberEnd(offset, "truncated")
         try:
             chunk = decoder.decompress(data)
-        except _ERRORS:
+        except _ERRORS as error:
             yield from _read_up_to_damage(new_decoder(), stored, offset, position, step)
-            return MemberEnd(offset, "corrupt")
+            return MemberEnd(offset, "corrupt", _exceeded_limit(str(error)))
         position += len(data)
         if chunk:
             yield chunk
     return MemberEnd(position - len(decoder.unused_data))
+
+
+def _exceeded_limit(message: str) -> str:
+    """Return which of our limits the message of a decoder is about; empty if none."""
+    if "too much memory" in message:
+        return "a zstd window is larger than 1 GiB"
+    return "xz needs more than 1 GiB of memory" if "Memory usage limit" in message else ""
 
 
 def _read_up_to_damage(
@@ -175,7 +201,8 @@ _SKIPPABLE = tuple(bytes((0x50 + nibble, 0x2A, 0x4D, 0x18)) for nibble in range(
 
 def _zstd_codec(stored: StoredFile) -> Codec:
     """Return the zstd codec with the file's own dictionary, if the file begins with one (WARC-zst 1.0, section 3)."""
-    decompressor = zstandard.ZstdDecompressor(dict_data=_zstd_dictionary(stored), max_window_size=2**31)
+    window = _MAX_ZSTD_WINDOW if stored.size < _LARGE_FILE else 2 * _MAX_ZSTD_WINDOW
+    decompressor = zstandard.ZstdDecompressor(dict_data=_zstd_dictionary(stored), max_window_size=window)
     read_frame = partial(_read_member, decompressor.decompressobj, 2**10)
 
     def read_member(stored: StoredFile, offset: int, step: int | None = None) -> Chunks:
@@ -184,7 +211,7 @@ def _zstd_codec(stored: StoredFile) -> Codec:
         end = offset + 8 + int.from_bytes(stored.read_at(offset + 4, 4), "little")
         return MemberEnd(end) if end <= stored.size else MemberEnd(offset, "truncated")
 
-    return Codec(".zst", (_ZSTD_FRAME, *_SKIPPABLE), read_member, 2**17)
+    return Codec(".zst", (_ZSTD_FRAME, *_SKIPPABLE), read_member, 2**17, 2**18)
 
 
 def _zstd_dictionary(stored: StoredFile) -> zstandard.ZstdCompressionDict | None:
@@ -200,11 +227,10 @@ def _zstd_dictionary(stored: StoredFile) -> zstandard.ZstdCompressionDict | None
 
 
 _GZIP = Codec(".gz", (b"\x1f\x8b\x08",), partial(_read_member, lambda: zlib_ng.decompressobj(31), 2**13), 2**16)
-_LZ4 = Codec(".lz4", (b"\x04\x22\x4d\x18",), _read_lz4_member, 2**22)
-_XZ = Codec(
-    ".xz", (b"\xfd7zXZ\x00",), partial(_read_member, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ), 2**10), 2**16
-)
-_BZ2 = Codec(".bz2", (b"BZh",), partial(_read_member, bz2.BZ2Decompressor, 2**10), 0)
+_LZ4 = Codec(".lz4", (b"\x04\x22\x4d\x18",), _read_lz4_member, 2**22, 0)
+_XZ_DECODER = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _MAX_XZ_MEMORY)
+_XZ = Codec(".xz", (b"\xfd7zXZ\x00",), partial(_read_member, _XZ_DECODER, 2**10), 2**16)
+_BZ2 = Codec(".bz2", (b"BZh",), partial(_read_member, bz2.BZ2Decompressor, 2**5), 0, 2**20)  # 45 bytes can be 46 MB
 
 
 def detect_codec(stored: StoredFile, path: str, is_plain: Callable[[bytes], bool]) -> Codec | None:

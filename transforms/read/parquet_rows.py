@@ -15,6 +15,7 @@ from pyarrow import types
 from gristmill.corpus.document import Origin
 from gristmill.corpus.record import Failed
 from gristmill.errors import InputError
+from gristmill.transforms.read.parquet_pages import RowGroupPages, TooManyBytesError, check_schema
 from gristmill.transforms.read.row_items import drop_too_large, item_from_row
 from gristmill.transforms.read.source_format import Coverage, Items, SourceFormat
 from gristmill.transforms.read.source_unit import SourceUnit
@@ -28,7 +29,14 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 256  # most rows in memory at once
 _BATCH_BYTES = 32 * 2**20  # about as many bytes in memory at once, if rows are long
 _READ_BYTES = 8 * 2**20  # read at once from each column; otherwise Arrow holds a row group's whole columns in memory
-_DAMAGE = (pa.ArrowException, OSError, ValueError)
+_READ_RATIO = 1000  # most bytes that are read for each byte of a file, beside the following
+_FREE_BYTES = 2**29
+_BYTES_PER_BATCH = 2**17  # that are counted at least: a batch of few rows takes 40 us, a row group 200 us
+_FREE_ROWS = 2**18  # a file of more has at least one byte for each
+_MAX_FOOTER_BYTES = 2**22  # or this share of the file; Arrow takes up to 250 bytes in memory for each
+_FOOTER_SHARE = 64
+_MAX_ITEMS = 2**17  # of the lists in a row; the JSON of more is longer than that of kept columns may be
+_DAMAGE = (pa.ArrowException, OSError, ValueError, RecursionError)
 _ENCRYPTED_MAGIC = b"PARE"
 _BINARY_TYPES = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
 
@@ -60,10 +68,10 @@ def read_parquet(unit: SourceUnit, source: SourceSection, max_bytes: int) -> Ite
     """
     (file,) = unit.files
     with open_planned(source.root, file) as opened:
-        watched = _WatchedFile(opened)
+        watched = _WatchedFile(opened, file.size)
         try:
             encrypted = opened.read(len(_ENCRYPTED_MAGIC)) == _ENCRYPTED_MAGIC
-            parquet = None if encrypted else _open_parquet(watched)
+            parquet = None if encrypted else _open_parquet(watched, file.size)
         except _DAMAGE as error:
             watched.reraise()
             yield Failed(Origin(unit.source, file.path, 0, file.size), "unreadable", _one_line(error))
@@ -73,12 +81,13 @@ def read_parquet(unit: SourceUnit, source: SourceSection, max_bytes: int) -> Ite
         if not parquet.metadata.num_rows:  # its columns may have no type either
             return Coverage(0, 0)
         columns = find_columns(file.path, parquet.schema_arrow, source)
+        leaves = _leaves(parquet, columns)
         row = 0
         for group in range(parquet.num_row_groups):
             end = row + parquet.metadata.row_group(group).num_rows
             detail = "fewer rows than the file announces"  # written to rejects
             try:
-                for values in _group_rows(parquet, group, columns):
+                for values in _group_rows(parquet, watched, group, columns, leaves):
                     item = item_from_row(Origin(unit.source, file.path, row, 1), values, source)
                     yield drop_too_large(item, max_bytes)
                     row += 1
@@ -158,33 +167,92 @@ def _is_date(type: pa.DataType) -> bool:
     return _is_text(type) or bool(types.is_date(type) or types.is_timestamp(type) or types.is_null(type))
 
 
-def _open_parquet(file: _WatchedFile) -> pq.ParquetFile:
-    """Open a file. Raises ValueError if the numbers of rows in its footer contradict each other."""
-    parquet = pq.ParquetFile(pa.PythonFile(file, mode="r"), buffer_size=_READ_BYTES)
+def _open_parquet(file: _WatchedFile, size: int) -> pq.ParquetFile:
+    """Open a file. Raises ValueError if the numbers of rows in its footer contradict each other or the file's size."""
+    parquet = pq.ParquetFile(pa.PythonFile(file, mode="r"), buffer_size=_READ_BYTES, pre_buffer=False)
     dictionaries = [column.name for column in _columns(parquet.schema_arrow) if types.is_dictionary(column.type)]
     if dictionaries:  # read as such; converting their indices, Arrow rejects a whole column for one value of bad UTF-8
         source = pa.PythonFile(file, mode="r")
-        parquet = pq.ParquetFile(source, buffer_size=_READ_BYTES, read_dictionary=dictionaries)
+        parquet = pq.ParquetFile(source, buffer_size=_READ_BYTES, pre_buffer=False, read_dictionary=dictionaries)
     rows = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
     if min(rows, default=0) < 0 or sum(rows) != parquet.metadata.num_rows:
         raise ValueError(f"{parquet.metadata.num_rows} rows, but row groups of {sum(rows)} rows")
+    if sum(rows) > max(size, _FREE_ROWS):
+        raise ValueError(f"{sum(rows)} rows in {size} bytes")
     return parquet
 
 
-def _group_rows(parquet: pq.ParquetFile, group: int, columns: dict[str, Column]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a row group, with values by column name; nested columns are named by their dotted names."""
+def _group_rows(
+    parquet: pq.ParquetFile, file: _WatchedFile, group: int, columns: dict[str, Column], leaves: list[int]
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a row group, with values by column name; nested columns are named by their dotted names.
+
+    Where a batch would take too much memory, the group is read again from its beginning, in smaller batches. Raises
+    ValueError if a row would, or if the file expands to too many bytes.
+    """
     metadata = parquet.metadata.row_group(group)
     row_bytes = metadata.total_byte_size // max(1, metadata.num_rows)
     batch_rows = min(_BATCH_ROWS, max(1, _BATCH_BYTES // max(1, row_bytes)))
-    for batch in parquet.iter_batches(batch_rows, [group], list(columns), use_threads=False):
-        values = [_values(_array(batch, column.path)) for column in columns.values()]
-        for row in zip(*values, strict=True):
-            yield dict(zip(columns, row, strict=True))
+    done = 0
+    while True:
+        seen = 0
+        try:
+            file.count(_BYTES_PER_BATCH)
+            file.watch(RowGroupPages(parquet, group, leaves, batch_rows))
+            for batch in parquet.iter_batches(batch_rows, [group], list(columns), use_threads=False):
+                file.count(max(batch.nbytes, _BYTES_PER_BATCH))
+                seen += batch.num_rows
+                if seen > done:
+                    for row in _batch_rows(batch.slice(batch.num_rows - (seen - done)), columns):
+                        done += 1
+                        yield row
+                batch = None  # frees its memory before the next one is read
+                file.begin_batch()
+            return
+        except _DAMAGE:
+            if not file.is_excessive or batch_rows == 1:
+                raise
+        batch_rows = max(1, batch_rows // 4)
+
+
+def _batch_rows(batch: pa.RecordBatch, columns: dict[str, Column]) -> Iterator[dict[str, Any]]:
+    values = [_row_values(_array(batch, column.path)) for column in columns.values()]
+    for row in zip(*values, strict=True):
+        yield dict(zip(columns, row, strict=True))
+
+
+def _leaves(parquet: pq.ParquetFile, columns: Iterable[str]) -> list[int]:
+    """Return the indices of the columns of a file that hold the values of ``columns``."""
+    prefixes = tuple(f"{column}." for column in columns)
+    schema = parquet.schema
+    return [index for index in range(len(schema)) if f"{schema.column(index).path}.".startswith(prefixes)]
 
 
 def _array(batch: pa.RecordBatch, path: tuple[str, ...]) -> pa.Array:
     top, *nested = path
     return pc.struct_field(batch.column(top), nested) if nested else batch.column(top)
+
+
+def _row_values(array: pa.Array) -> list[Any]:
+    """Return Python values; lists that are too long in any case are lists of as many nulls."""
+    if not types.is_nested(array.type) or _number_of_items(array) <= _MAX_ITEMS:
+        return _values(array)
+    rows = (array.slice(index, 1) for index in range(len(array)))
+    return [[None] * size if (size := _number_of_items(row)) > _MAX_ITEMS else _values(row)[0] for row in rows]
+
+
+def _number_of_items(array: pa.Array) -> int:
+    """Return how many items all lists and maps in an array have together."""
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if types.is_struct(array.type):
+        return max(map(_number_of_items, array.flatten()), default=0)
+    if types.is_map(array.type):
+        array = array.cast(pa.list_(pa.struct([array.type.key_field, array.type.item_field])))
+    if not any(is_list(array.type) for is_list in _LIST_TYPES):
+        return 0
+    items = pc.list_flatten(array)
+    return len(items) + _number_of_items(items)
 
 
 def _values(array: pa.Array) -> list[Any]:
@@ -265,19 +333,60 @@ def _one_line(error: Exception) -> str:
 
 
 class _WatchedFile:
-    """A file that remembers an exception of its storage, since Arrow does not tell it from damaged data."""
+    """A file that remembers an exception of its storage, since Arrow does not tell it from damaged data.
 
-    def __init__(self, file: IO[bytes]) -> None:
+    It looks at the pages that are read, too, and gives none to Arrow that would take too much memory or time.
+    """
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
         self._file = file
         self._failure: Exception | None = None
+        self._pages: RowGroupPages | None = None
+        self._size = size
+        self._footer = 0  # its size in bytes, when it is known
+        self._left = _FREE_BYTES + _READ_RATIO * size
+        self.is_excessive = False
         self.closed = False
+
+    def watch(self, pages: RowGroupPages) -> None:
+        """Look at the pages of a row group, from which a first batch is read."""
+        self._pages, self.is_excessive = pages, False
+
+    def begin_batch(self) -> None:
+        if self._pages:
+            self._pages.begin_batch()
+
+    def count(self, size: int) -> None:
+        """Count bytes that were read and decoded. Raises ValueError if all of them are too many for the file."""
+        self._left -= size
+        if self._left < 0:
+            raise ValueError("the file expands to too many bytes for its size")
 
     def read(self, size: int = -1) -> bytes:
         try:
-            return self._file.read(size)
+            position = self._file.tell()
+            data = self._file.read(size)
         except Exception as error:
             self._failure = error
             raise
+        if self._pages is None:
+            self._check_footer(position, data)
+        if self._pages:
+            try:
+                self.count(self._pages.add(position, data))
+            except TooManyBytesError:
+                self.is_excessive = True
+                raise
+        return data
+
+    def _check_footer(self, position: int, data: bytes) -> None:
+        if position + len(data) == self._size and data.endswith(b"PAR1"):
+            self._footer = int.from_bytes(data[-8:-4], "little")
+            if self._footer > max(_MAX_FOOTER_BYTES, self._size // _FOOTER_SHARE):
+                raise ValueError(f"a footer of {self._footer} bytes in a file of {self._size}")
+        start = self._size - 8 - self._footer - position
+        if self._footer and 0 <= start < len(data):
+            check_schema(data[start : start + self._footer])
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)

@@ -13,7 +13,7 @@ from gristmill.corpus.document import Origin
 from gristmill.corpus.recipe_section import Section
 from gristmill.corpus.record import Dropped, Failed, Raw
 from gristmill.transforms.read.dates import format_date, normalise_date
-from gristmill.transforms.read.json_values import json_text, json_value
+from gristmill.transforms.read.json_values import MAX_META_BYTES, is_longer, json_text, json_value
 from gristmill.transforms.read.language_codes import normalise_language
 from gristmill.transforms.read.surrogates import replace_surrogates
 
@@ -54,22 +54,26 @@ def item_from_row(origin: Origin, row: Mapping[str, Any], source: SourceSection)
 
     A string that is not UTF-8 is given as bytes. Fails with bad_utf8 if the text is one, with missing_text if it is no
     string at all; drops empty texts. Any other value that is not of its type costs no document: it becomes null.
+    A kept column that is certainly too long is not turned into JSON: the row is dropped with the reason too_long.
     """
     fields = source.fields
     text = _value(row, fields.text)
+    too_long = next((name for name in source.keep_columns if is_longer(_value(row, name), MAX_META_BYTES)), None)
     origin = origin._replace(
         record_id=_string(_value(row, fields.id)),
         url=_string(_value(row, fields.url)),
         date=_date(_value(row, fields.date)),
         lang=_language(_value(row, fields.lang)),
-        meta=_meta(row, source.keep_columns) if source.keep_columns else None,
+        meta=_meta(row, source.keep_columns) if source.keep_columns and too_long is None else None,
     )
     if isinstance(text, bytes):
         return Failed(origin, "bad_utf8", f"{fields.text!r} is not UTF-8: {_utf8_error(text)}")
     if not isinstance(text, str):
         return Failed(origin, "missing_text", f"{fields.text!r} is {'null' if text is None else type(text).__name__}")
     if not text.strip():
-        return Dropped(origin, "empty")
+        return Dropped(origin, "empty", () if too_long is None else ("too_long",))
+    if too_long is not None:
+        return Dropped(origin, "too_long", detail=f"keep_columns: {too_long!r} is longer than {MAX_META_BYTES} bytes")
     return Raw(origin, source.text_media_type, replace_surrogates(text))
 
 

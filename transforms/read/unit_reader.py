@@ -12,16 +12,13 @@ from gristmill.corpus.document import Origin
 from gristmill.corpus.recipe_section import ByteSize, Section
 from gristmill.corpus.record import Dropped, Raw, UnitSummary
 from gristmill.transforms.read.format_table import FORMATS
-from gristmill.transforms.read.json_values import json_text
+from gristmill.transforms.read.json_values import MAX_META_BYTES, json_text
 from gristmill.transforms.read.source_format import Item
 from gristmill.transforms.read.source_section import SourceSection
 from gristmill.transforms.read.source_unit import SourceUnit
 
 MAX_NAME_BYTES = 8 * 2**10
 """Longest id and URL of a record, in UTF-8. Browsers and servers allow 2 to 64 KiB, and pages have far shorter ones."""
-
-MAX_META_BYTES = 64 * 2**10
-"""Longest JSON of a record's kept columns, in UTF-8."""
 
 
 class ReadLimits(Section):
@@ -72,6 +69,8 @@ def drop_too_long(item: Item) -> Item:
     origin = item.origin._replace(**nothing)
     if isinstance(item, Raw):
         return Dropped(origin, "too_long", detail="; ".join(too_long.values()))
+    if isinstance(item, Dropped) and item.reason == "too_long":
+        return item._replace(origin=origin, detail="; ".join((*too_long.values(), item.detail)))
     if isinstance(item, Dropped):
         return item._replace(origin=origin, also=(*item.also, "too_long"))
     return item._replace(origin=origin)

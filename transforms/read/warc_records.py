@@ -32,7 +32,17 @@ _ARC = tuple(
         rb"(?P<url>filedesc:.*) (?P<length>-?\w+)",
     )
 )
+_ARC_STARTS = (
+    (re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,63}:\S"), 9),
+    (re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,63}:\S"), 4),
+    (re.compile(rb"filedesc:"), 1),
+)
+"""For each pattern of ``_ARC``: how its URL begins, and the number of fields behind the URL."""
+
 _NEWLINES = b"\r\n"
+
+_MAX_READ_AGAIN = 2**24
+"""Bytes that may be read again because lengths are wrong, besides four times the content so far."""
 
 
 class Entry(NamedTuple):
@@ -106,6 +116,8 @@ def _read_record(
 ) -> Entry:
     """Return the record whose block begins at the position, including the line ends behind it."""
     body = content.position
+    if content.read_again > _MAX_READ_AGAIN + 4 * body:
+        return _read_to_next_record(content, start, headers, length, max_block_bytes, arc)
     block = content.take(min(length, max_block_bytes))
     found = len(block) + content.skip(length - len(block))
     fault, detail = "", ""
@@ -118,9 +130,33 @@ def _read_record(
             length = content.position - body
             block = block[:length]
         elif found < length:
-            fault, detail = "truncated", f"{found} bytes of the {length} that the header announces"
+            fault, detail = "truncated", _missing_bytes(found, length)
     content.skip_newlines()
     return Entry(start, content.position, headers, block, length, fault, detail)
+
+
+def _read_to_next_record(
+    content: ContentStream, start: int, headers: Headers, length: int, max_block_bytes: int, arc: bool
+) -> Entry:
+    """Return the record whose block begins at the position and ends where the next one begins, if not before.
+
+    This reads once what is read again and again where the lengths of many records are wrong.
+    """
+    body = content.position
+    content.inside_record = False
+    block = _find_record(content, arc, stop=body + length, keep=min(length, max_block_bytes))
+    found = content.position - body
+    fault, detail = "", ""
+    if found < length and content.at_end():
+        fault, detail = "truncated", _missing_bytes(found, length)
+    else:
+        length = found
+    content.skip_newlines()
+    return Entry(start, content.position, headers, block, length, fault, detail)
+
+
+def _missing_bytes(found: int, length: int) -> str:
+    return f"{found} bytes of the {length} that the header announces"
 
 
 def _record_may_end(content: ContentStream, arc: bool) -> bool:
@@ -138,20 +174,47 @@ def _record_at(content: ContentStream, arc: bool) -> bool:
     return begins
 
 
-def _find_record(content: ContentStream, arc: bool, stop: int | None = None) -> None:
-    """Move to the next beginning of a record before ``stop``, else to ``stop`` or the end of the content."""
+def _find_record(content: ContentStream, arc: bool, stop: int | None = None, keep: int = 0) -> bytes:
+    """Move to the next beginning of a record before ``stop``, else to ``stop`` or the end of the content.
+
+    Returns the first ``keep`` bytes that are passed.
+    """
+    passed = bytearray()
     while stop is None or content.position < stop:
         content.release()
         start = content.position
         line = content.line(MAX_HEAD_BYTES)
         if not line:
-            return
-        match = next((m for p in _ARC if (m := p.search(line))), None) if arc else _WARC.search(line)
-        if match and (stop is None or start + match.start() < stop) and (arc or _FIELD.match(content.peek(256))):
-            content.rewind(start + match.start())
-            return
+            return bytes(passed[:keep])
+        index = _arc_start(line) if arc else _warc_start(line)
+        if index is not None and (stop is None or start + index < stop) and (arc or _FIELD.match(content.peek(256))):
+            content.rewind(start + index)
+            return bytes((passed + line[:index])[:keep])
+        if len(passed) < keep:
+            passed += line
     if stop is not None:
         content.rewind(stop)
+    return bytes(passed[:keep])
+
+
+def _warc_start(line: bytes) -> int | None:
+    """Return where in a line a WARC record begins."""
+    match = _WARC.search(line)
+    return match.start() if match else None
+
+
+def _arc_start(line: bytes) -> int | None:
+    """Return where in a line the header line of an ARC record begins.
+
+    The fields are counted from the end: a search that began at each of many URLs would take quadratic time.
+    """
+    fields = line.rstrip(b" \t\r\n")
+    for pattern, (url_start, count) in zip(_ARC, _ARC_STARTS, strict=True):
+        url, *rest = fields.rsplit(b" ", count)
+        start = url_start.search(url) if len(rest) == count else None
+        if start and pattern.match(line, start.start()):
+            return start.start()
+    return None
 
 
 def _warc_head(content: ContentStream) -> _Head:
