@@ -80,7 +80,7 @@ class Attempt:
 
     def _publish(self, sink: TableSink | BytesSink) -> FileEntry:
         rows = sink.close()
-        digest = _file_hash(sink.path)
+        digest = sink.content_hash()
         path = f"{sink.folder}/{self._unit}-{digest[:HASH_DIGITS]}{sink.suffix}"
         storage.put_file(sink.path, storage.join(self._stage_url, path))
         return FileEntry(sink.kind, path, rows, sink.path.stat().st_size, digest)
@@ -102,13 +102,19 @@ class TableSink:
         """Append ``table`` as one row group."""
         if isinstance(table, pa.RecordBatch):
             table = pa.Table.from_batches([table])
-        self._writer.write_table(table.cast(self.schema), row_group_size=max(table.num_rows, 1))
+        if table.schema != self.schema:
+            table = table.cast(self.schema)
+        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
         self.rows += table.num_rows
 
     def close(self) -> int:
         """Close the file and return the number of rows."""
         self._writer.close()
         return self.rows
+
+    def content_hash(self) -> str:
+        """Return the sha256 of the closed file, in hex."""
+        return storage.content_hash(str(self.path))
 
 
 class BytesSink:
@@ -118,9 +124,11 @@ class BytesSink:
         self.kind, self.folder, self.suffix, self.path = kind, folder, suffix, path
         self.rows = 0
         self._file = open(path, "wb")  # noqa: SIM115 - closed by `close`
+        self._digest = sha256()
 
     def write(self, data: Any, rows: int) -> None:
         self._file.write(data)
+        self._digest.update(data)
         self.rows += rows
 
     def close(self) -> int:
@@ -128,10 +136,6 @@ class BytesSink:
         self._file.close()
         return self.rows
 
-
-def _file_hash(path: Path) -> str:
-    with open(path, "rb") as file:
-        digest = sha256()
-        while chunk := file.read(2**20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    def content_hash(self) -> str:
+        """Return the sha256 of what was written, in hex."""
+        return self._digest.hexdigest()
