@@ -82,7 +82,7 @@ class MixedShards:
 
     def __len__(self) -> int:
         """The number of sequences."""
-        return sum(shard.sequences for shard in self.shards)
+        return self.shards[-1].first_sequence + self.shards[-1].sequences if self.shards else 0
 
     def tokens(self, first: int, count: int) -> npt.NDArray[Any]:
         """Return sequences ``first`` to ``first + count`` (exclusive). Raises IndexError outside of [0, len]."""

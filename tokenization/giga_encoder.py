@@ -137,4 +137,4 @@ def _exact_vocabulary(tokenizer: Tokenizer, model: Mapping[str, Any]) -> dict[st
         and (whole_words or [piece.id for piece in tokenizer.model.tokenize(token)] == [number])
     }
     merged = {token for first, second in merges for token in (first, second, first + second)}
-    return made if merged <= made.keys() else None
+    return made if characters | merged <= made.keys() else None

@@ -62,7 +62,7 @@ class Encoder:
                 f"{name} has a token {self.vocab_size - 1:,}: number the tokens from 0, below {MAX_TOKEN:,}"
             )
         self.dtype = token_dtype(self.vocab_size)
-        self._giga = GigaEncoder(exact) if exact else None
+        self._giga = _load_giga(exact) if exact else None
 
     @property
     def is_accelerated(self) -> bool:
@@ -138,6 +138,13 @@ def open_encoder(tokenizer_json: str, section: TokenizerSection) -> Encoder:
         remedy = "give a tokenizer.json of the tokenizers library as tokenizer.path"
         require_opens(_TRIAL, copy.name, name, remedy, sha256(data).hexdigest())
     return Encoder(tokenizer_json, section.end_of_text, name)
+
+
+def _load_giga(exact: str) -> GigaEncoder | None:
+    try:
+        return GigaEncoder(exact)
+    except (RuntimeError, ValueError):  # it cannot load every tokenizer that `tokenizers` can
+        return None
 
 
 def _one_array(texts: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -343,19 +343,32 @@ def _arc_record(body: bytes) -> bytes:
 
 
 BOMBS: dict[str, Bomb] = {
-    "a value of 64 MB in a dictionary, 20,000 rows": Bomb(".parquet", lambda p, mb: _parquet_dictionary(p, 64, 20_000)),
-    "a value of 8 MB in a dictionary, 100 rows": Bomb(".parquet", lambda p, mb: _parquet_dictionary(p, 8, 100)),
+    "a value of 64 MB in a dictionary, 20,000 rows": Bomb(
+        ".parquet", lambda p, mb: _parquet_dictionary(p, 64, 20_000), expected="corrupt 19,996, too_large 4"
+    ),
+    "a value of 8 MB in a dictionary, 100 rows": Bomb(
+        ".parquet", lambda p, mb: _parquet_dictionary(p, 8, 100), expected="corrupt 52, read 48"
+    ),
     "a kept value of 8 MB in a dictionary": Bomb(
-        ".parquet", lambda p, mb: _parquet_dictionary(p, 8, 5, "kept"), source={"keep_columns": ["kept"]}
+        ".parquet",
+        lambda p, mb: _parquet_dictionary(p, 8, 5, "kept"),
+        source={"keep_columns": ["kept"]},
+        expected="too_long 5",
     ),
     "a kept list of one value of 1 MB": Bomb(
-        ".parquet", lambda p, mb: _parquet_lists(p, 1), source={"keep_columns": ["kept"]}
+        ".parquet", lambda p, mb: _parquet_lists(p, 1), source={"keep_columns": ["kept"]}, expected="too_long 4"
     ),
     "256 values of 8 MB, each the one before": Bomb(
-        ".parquet", lambda p, mb: _parquet_rows(p, 8, 100, column_encoding={"text": "DELTA_BYTE_ARRAY"})
+        ".parquet",
+        lambda p, mb: _parquet_rows(p, 8, 100, column_encoding={"text": "DELTA_BYTE_ARRAY"}),
+        expected="corrupt 66, read 34",
     ),
-    "a page of one value of 900 MB": Bomb(".parquet", lambda p, mb: _parquet_rows(p, mb or 900, 1), 900),
-    "20,000 short rows, then 64 of 32 MB": Bomb(".parquet", lambda p, mb: _parquet_rows(p, 32, 64, 20_000)),
+    "a page of one value of 900 MB": Bomb(
+        ".parquet", lambda p, mb: _parquet_rows(p, mb or 900, 1), 900, expected="corrupt 1"
+    ),
+    "20,000 short rows, then 64 of 32 MB": Bomb(
+        ".parquet", lambda p, mb: _parquet_rows(p, 32, 64, 20_000), expected="corrupt 56, read 20,000, too_large 8"
+    ),
     "an array 1,000,000 deep": Bomb(
         ".jsonl",
         _json_line(lambda: b'{"text": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}"),
