@@ -46,6 +46,16 @@ FOREIGN_READERS = (
     "torchvision==0.29.2",
     "xxhash==4.1.0",
     "zstd==1.5.7.2",
+    "google-api-core==2.44.0",  # and below: what cached-path imports for Google Cloud Storage
+    "google-auth==2.62.2",
+    "google-cloud-core==2.8.0",
+    "google-cloud-storage==3.17.1",
+    "google-crc32c==1.9.0",
+    "google-resumable-media==2.11.0",
+    "googleapis-common-protos==1.76.0",
+    "opentelemetry-api==1.45.2",
+    "pyasn1==0.6.5",
+    "pyasn1-modules==0.4.2",
 )
 
 _FOLDER = cache_folder() / "peers"
