@@ -54,6 +54,8 @@ ALL_OPTIONS = {
     "environment": {"NCCL_DEBUG": "WARN", "ODD": "a: b # 'c' @{name}\n"},
     "secrets": ["store"],
     "retries": 2,
+    "queue": "research",
+    "hours": 1.5,
 }
 
 
@@ -98,6 +100,8 @@ def test_manifest_contains_the_options_of_the_recipe() -> None:
     assert {part["metadata"]["name"] for part in parts.values()} == {NAME}
     assert {part["metadata"]["namespace"] for part in parts.values()} == {"training"}
     assert (job["completions"], job["parallelism"], job["completionMode"], job["backoffLimit"]) == (2, 2, "Indexed", 4)
+    assert parts["Job"]["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
+    assert job["activeDeadlineSeconds"] == 5400
     assert parts["Service"]["spec"]["selector"] == job["template"]["metadata"]["labels"]
     assert parts["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == job["template"]["metadata"]["labels"]
     assert pod["subdomain"] == parts["Service"]["metadata"]["name"]
@@ -123,7 +127,10 @@ def test_manifest_contains_the_options_of_the_recipe() -> None:
 
 
 def test_unset_options_are_not_in_the_manifest() -> None:
-    pod = manifests({"kind": "kubernetes", "image": "trainer"})["Job"]["spec"]["template"]["spec"]
+    job = manifests({"kind": "kubernetes", "image": "trainer"})["Job"]
+    assert "kueue.x-k8s.io/queue-name" not in job["metadata"]["labels"]
+    assert "activeDeadlineSeconds" not in job["spec"]
+    pod = job["spec"]["template"]["spec"]
     assert not pod.keys() & {"nodeSelector", "tolerations", "serviceAccountName"}
     assert "envFrom" not in pod["containers"][0]
     assert [volume["name"] for volume in pod["volumes"]] == ["section", "shm", "tmp"]

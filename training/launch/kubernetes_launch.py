@@ -27,6 +27,7 @@ from gristmill.training.train_section import TrainSection
 
 PORT = 29500
 SECTION_FOLDER = "/etc/gristmill"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 
 class KubernetesLauncher(JobLauncher):
@@ -65,10 +66,13 @@ def manifest(launch: KubernetesLaunch, section: TrainSection, job: TrainingJob) 
     """Return the YAML of a Service, a ConfigMap and a Job, all with the job's name."""
     environment = {**TRAINER_ENVIRONMENT, **launch.environment}
     volume = launch.volume
+    labels = {"app.kubernetes.io/name": "gristmill-trainer", "app.kubernetes.io/instance": job.name}
     values: dict[str, Any] = {
         "name": job.name,
         "namespace": launch.namespace,
-        "labels": {"app.kubernetes.io/name": "gristmill-trainer", "app.kubernetes.io/instance": job.name},
+        "labels": labels,
+        "job_labels": labels | ({QUEUE_LABEL: launch.queue} if launch.queue else {}),
+        "deadline": launch.hours and round(launch.hours * 3600),
         "port": PORT,
         "rendezvous_timeout": RENDEZVOUS_TIMEOUT_SECONDS,
         "section": section_json(section),

@@ -128,6 +128,12 @@ class KubernetesLaunch(SubmittedLaunch):
     retries: int = Field(
         default=3, ge=0, description="Retries per pod before the job fails; a drained node does not count."
     )
+    queue: _Word | None = Field(
+        default=None, description="LocalQueue of Kueue, which starts the pods of the Job together when all fit."
+    )
+    hours: float | None = Field(
+        default=None, gt=0, description="Hours after which the Job is stopped and fails. A new run resumes."
+    )
     kubectl: str = Field(default="kubectl", description="kubectl with its options, such as `kubectl --context gpus`.")
 
     _check_kubectl = field_validator("kubectl")(_require_command)
