@@ -39,6 +39,10 @@ BULLETS = ("●", "•", "*", "-")
 ELLIPSES = ("...", ". . .", "…")
 
 _WORD_BOUNDARY = regex.compile(r"(?V1w)\b")
+
+# A flag is two of these letters, so finding a boundary between them takes a look back to the beginning of their run:
+# quadratic time. Flags are no words, so a long run may be shortened by pairs.
+_LONG_FLAGS = regex.compile(r"[\U0001f1e6-\U0001f1ff]{100,}")
 _COUNTER = re.compile(
     r"^\W*\d(?:,|\.|\d)*(?:K|k|M|m|B|b)?\s+(?:likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes"
     r"|downloads|views|followers)\W*$"
@@ -134,12 +138,18 @@ def _cut_boilerplate(line: str) -> str:
 
 def _tokenize(texts: Sequence[str]) -> Tokens:
     """Return the words as Unicode segments them, those that start with a letter or digit."""
-    documents = [[word for word in _WORD_BOUNDARY.split(text) if word and word[0].isalnum()] for text in texts]
+    parts = (_WORD_BOUNDARY.split(_with_few_flags(text)) for text in texts)
+    documents = [[word for word in words if word and word[0].isalnum()] for words in parts]
     numbers: dict[str, int] = {}
     flat = [numbers.setdefault(word, len(numbers)) for words in documents for word in words]
     lengths = np.array(list(map(len, numbers)), np.int64)
     offsets = np.concatenate([[0], np.cumsum([len(words) for words in documents])]).astype(np.int64)
     return Tokens.of(mix64(np.array(flat, np.uint64) + np.uint64(1)), lengths[np.array(flat, np.int64)], offsets)
+
+
+def _with_few_flags(text: str) -> str:
+    shortened: str = _LONG_FLAGS.sub(lambda run: run[0][: 2 + len(run[0]) % 2], text)
+    return shortened
 
 
 def _ngram_signals(tokens: Tokens) -> dict[str, Float64s]:
