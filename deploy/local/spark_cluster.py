@@ -25,7 +25,7 @@ _LOST_SECONDS = 15
 # Every job is an application whose folder contains a copy of the job server's jar; seconds until it is deleted.
 _KEPT_SECONDS = 60
 
-_AUTHENTICATION = ("-Dspark.authenticate=true", "-Dspark.network.crypto.enabled=true")
+_AUTHENTICATION = "-Dspark.authenticate=true"  # without encryption, which the loopback interface does not need
 _DRIVER_OPTIONS = "driver-options"  # a file of JVM options
 
 _LOGGING = """\
@@ -48,7 +48,7 @@ def plan_cluster(folder: Folder, home: Path, jar: Path, java: str, cores: int) -
         files={
             "log4j2.properties": _LOGGING.format(kind="Console"),
             "executor-log4j2.properties": _LOGGING.format(kind="File") + executor_log,
-            _DRIVER_OPTIONS: "\n".join([*_AUTHENTICATION, f"-Dspark.authenticate.secret={secret}"]),
+            _DRIVER_OPTIONS: "\n".join([_AUTHENTICATION, f"-Dspark.authenticate.secret={secret}"]),
         },
         profile={
             "runner": "spark",
@@ -147,7 +147,7 @@ def _java(folder: Folder, home: Path, java: str, role: str, heap: int) -> list[s
         f"-Djava.io.tmpdir={folder.scratch}",
         f"-Dlog4j2.configurationFile={folder.configuration / 'log4j2.properties'}",
         f"-Dspark.worker.timeout={_LOST_SECONDS}",
-        *_AUTHENTICATION,
+        _AUTHENTICATION,
         *ADD_OPENS,
         *("-cp", str(home / "jars" / "*")),
     ]
