@@ -122,7 +122,7 @@ def order_marks(text: str, form: Literal["NFD", "NFKD"]) -> str:
     """
     if len(text) < _LONG_RUN or text.isascii():
         return text
-    marks, long_run = _marks(form)
+    marks, long_run = combining_marks(form), _long_run(form)
     sampled = (at for at in range(0, len(text), _LONG_RUN) if text[at] in marks)
     if not any(_marks_around(text, at, marks) >= _LONG_RUN for at in sampled):
         return text
@@ -141,11 +141,15 @@ def _marks_around(text: str, at: int, marks: frozenset[str]) -> int:
 
 
 @lru_cache(maxsize=2)
-def _marks(form: Literal["NFD", "NFKD"]) -> tuple[frozenset[str], re.Pattern[str]]:
-    """The characters that are combining marks in a normal form, and the pattern of a long run of them."""
+def combining_marks(form: Literal["NFD", "NFKD"]) -> frozenset[str]:
+    """The characters that are combining marks in a normal form."""
     characters = map(chr, range(_MARKS_END))
-    marks = frozenset(c for c in characters if unicodedata.combining(unicodedata.normalize(form, c)[0]))
-    return marks, re.compile(f"[{''.join(sorted(marks))}]{{{_LONG_RUN},}}")
+    return frozenset(c for c in characters if unicodedata.combining(unicodedata.normalize(form, c)[0]))
+
+
+@lru_cache(maxsize=2)
+def _long_run(form: Literal["NFD", "NFKD"]) -> re.Pattern[str]:
+    return re.compile(f"[{''.join(sorted(combining_marks(form)))}]{{{_LONG_RUN},}}")
 
 
 def assigned_characters() -> str:

@@ -16,18 +16,19 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from unicodedata import combining, normalize
+from unicodedata import normalize
 
 import numpy as np
 
 from gristmill.corpus.arrays import UInt8s
+from gristmill.corpus.character_tables import combining_marks
 
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\ufeff\ufff9-\ufffb\ufffe\uffff\ufdd0-\ufdef]")
 _LINE_END = re.compile("[\x0b\x0c\x85\u2028\u2029]")
 _PLANES = 0x20000  # no such characters, and no combining marks, are above these two planes
-_MARKS = "".join(mark for mark in map(chr, range(_PLANES)) if combining(normalize("NFD", mark)[0]))
+_MARKS = "".join(sorted(combining_marks("NFD")))
 _SEVERAL_MARKS = {mark: marks for mark in _MARKS if len(marks := normalize("NFC", mark)) > 1}
-_IS_MARK = frozenset(_MARKS).__contains__
+_IS_MARK = combining_marks("NFD").__contains__
 _MAX_MARKS = 30
 _RUN = re.compile(f"([{_MARKS}]{{{_MAX_MARKS}}})[{_MARKS}]+")
 _GAP = re.compile("\n{3,}")

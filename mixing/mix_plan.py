@@ -217,7 +217,7 @@ def _plan_segment(
     sizes: Mapping[str, GroupSize], section: MixSection, mixture: Mixture, used: Mapping[str, int], total: int | None
 ) -> tuple[dict[str, int], dict[str, Fraction], dict[str, int]]:
     """Return sequences, weight and cap of each group for ``total`` sequences, by default those of the whole stage."""
-    keys = f"mix.stages ({mixture.name})" if mixture.name else "mix"
+    keys = mixture.keys
     for key in ("weights", "min_shares", "max_shares"):
         _require_known(getattr(mixture, key), sizes, f"{keys}.{key}")
     weights = {
@@ -237,7 +237,7 @@ def _plan_segment(
             f"only {sum(caps.values()) * section.sequence_length} tokens: reduce {keys}.tokens or increase "
             "mix.max_epochs"
         )
-    bounds = {name: _bounds(name, caps[name], mixture, total, keys) for name in weights}
+    bounds = {name: _bounds(name, caps[name], mixture, total) for name in weights}
     if total > (most := sum(bound.most for bound in bounds.values())):
         raise InputError(
             f"{keys}.max_shares and mix.max_epochs leave only {most * section.sequence_length} of "
@@ -246,13 +246,13 @@ def _plan_segment(
     return apportion(weights, bounds, total), weights, caps
 
 
-def _bounds(name: str, cap: int, mixture: Mixture, total: int, keys: str) -> Bounds:
+def _bounds(name: str, cap: int, mixture: Mixture, total: int) -> Bounds:
     least = int(Fraction(str(mixture.min_shares.get(name, 0))) * total)
     most = min(cap, -int(-Fraction(str(mixture.max_shares.get(name, 1))) * total // 1))
     if least > most:
         raise InputError(
-            f"{keys}.min_shares asks for {least:,} sequences of group {name!r}, but its weight and mix.max_epochs "
-            f"allow {most:,}: reduce the one, or increase the other"
+            f"{mixture.keys}.min_shares asks for {least:,} sequences of group {name!r}, but its weight and "
+            f"mix.max_epochs allow {most:,}: reduce the one, or increase the other"
         )
     return Bounds(least, most)
 
@@ -265,7 +265,7 @@ def _total_sequences(
     mixture: Mixture,
 ) -> int:
     """Return the number of sequences of a stage, at least 1."""
-    length, keys = section.sequence_length, f"mix.stages ({mixture.name})" if mixture.name else "mix"
+    length, keys = section.sequence_length, mixture.keys
     if sizes and not any(mixture.weights.get(name, 1.0) for name in sizes):
         raise InputError(f"{keys}.weights is 0 for every group: give one of them another weight")
     once = sum(sizes[name].tokens for name, weight in weights.items() if weight)

@@ -35,6 +35,11 @@ class Mixture(NamedTuple):
     min_shares: Shares
     max_shares: Shares
 
+    @property
+    def keys(self) -> str:
+        """Where its keys are in the recipe, for messages."""
+        return f"mix.stages ({self.name})" if self.name else "mix"
+
 
 class MixStage(Section):
     """A part of the training with a mixture of its own. What it leaves out is that of ``mix``."""
