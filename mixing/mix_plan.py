@@ -133,7 +133,11 @@ class MixPlan(BaseModel):
         )
 
     def up_to(self, sequence: int) -> MixPlan:
-        """Return the part of the plan that decides the sequences before ``sequence``.
+        """Return the part of the plan that decides the sequences before ``sequence``."""
+        return self.part(self.segments_up_to(sequence))
+
+    def segments_up_to(self, sequence: int) -> tuple[SegmentPlan, ...]:
+        """Return the segments that decide the sequences before ``sequence``.
 
         A segment that goes on behind it counts as if it ran to the end of its stage, so that this part stays the same
         if the plan changes later.
@@ -147,8 +151,12 @@ class MixPlan(BaseModel):
             length = segment.sequences if is_whole else sum(segment.planned)
             segments.append(segment.model_copy(update={"sequences": length}))
             first += segment.sequences
+        return tuple(segments)
+
+    def part(self, segments: tuple[SegmentPlan, ...]) -> MixPlan:
+        """Return the plan with other segments, and without what all segments together give each group."""
         groups = tuple(group.model_copy(update={"sequences": 0}) for group in self.groups)
-        return self.model_copy(update={"segments": tuple(segments), "groups": groups})
+        return self.model_copy(update={"segments": segments, "groups": groups})
 
 
 def make_mix_plan(sizes: Mapping[str, GroupSize], section: MixSection) -> MixPlan:

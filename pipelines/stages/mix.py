@@ -13,7 +13,7 @@ from gristmill import transforms
 from gristmill.corpus.recipe_section import key_config
 from gristmill.mixing.build_shard import ShardCount
 from gristmill.mixing.group_index import GROUP_SIZES
-from gristmill.mixing.mix_plan import GroupSize, MixPlan, make_mix_plan
+from gristmill.mixing.mix_plan import GroupSize, MixPlan, SegmentPlan, make_mix_plan
 from gristmill.mixing.write_shard import ShardInputs, ShardWriter, TokenUnit, mix_shard, mix_summary
 from gristmill.pipelines.recipe import Recipe
 from gristmill.pipelines.reports.tables import mixture_table, segments_table
@@ -49,14 +49,14 @@ class Mix(BeamStage):
         plan = _plan(_by_group(context), context)
         tokens = key_of(sorted(entry.sha256 for entry in _token_files(context)))
 
-        @cache
-        def part_key(part: MixPlan) -> str:
-            return key_of(directory.key, part.model_dump(mode="json"), tokens)
+        @cache  # the plan of many groups is hashed once per segment, not once per shard
+        def part_key(segments: tuple[SegmentPlan, ...]) -> str:
+            return key_of(directory.key, plan.part(segments).model_dump(mode="json"), tokens)
 
         def task(number: int) -> Task:
             first, count = plan.shard_range(number)
             return Task(
-                f"shard-{number:05d}-{key_of(part_key(plan.up_to(first + count)), number)}",
+                f"shard-{number:05d}-{key_of(part_key(plan.segments_up_to(first + count)), number)}",
                 {"source": None, "shard": number, "sha256": {"tokenize": tokens}},
                 count,
                 number,
